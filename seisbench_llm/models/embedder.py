@@ -1,0 +1,86 @@
+"""Multi-scale convolutional embedder: waveform to latent sequence."""
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+
+def pad_same(x: torch.Tensor, kernel: int, stride: int = 1) -> torch.Tensor:
+    """
+    Zero padding after which a convolution keeps ceil(samples / stride) samples.
+
+    The smaller half of the padding is on the left.
+
+    :param x: Shape (batch, channels, samples).
+    """
+    padding = max(kernel - stride, 0) + (-x.shape[-1]) % stride
+    return F.pad(x, (padding // 2, padding - padding // 2))
+
+
+class Branch(nn.Module):
+    """One scale: 1x1 convolution, strided convolution, BatchNorm, GELU."""
+
+    def __init__(self, in_channels: int, out_channels: int, kernel: int, stride: int):
+        super().__init__()
+        self.project = nn.Conv1d(in_channels, in_channels, 1, bias=False)
+        self.conv = nn.Conv1d(in_channels, out_channels, kernel, stride, bias=False)
+        self.norm = nn.BatchNorm1d(out_channels)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = pad_same(self.project(x), self.conv.kernel_size[0], self.conv.stride[0])
+        return F.gelu(self.norm(self.conv(x)))
+
+
+class MultiScaleBlock(nn.Module):
+    """
+    Parallel branches of growing kernel, concatenated and projected.
+
+    (batch, in_channels, samples) -> (batch, out_channels, ceil(samples / stride))
+
+    :param kernels: Kernel size of each branch.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, kernels: Sequence[int], stride: int):
+        super().__init__()
+        self.branches = nn.ModuleList(
+            Branch(in_channels, out_channels, kernel, stride) for kernel in kernels
+        )
+        self.project = nn.Conv1d(out_channels * len(kernels), out_channels, 1, bias=False)
+        self.norm = nn.BatchNorm1d(out_channels)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.norm(self.project(torch.cat([branch(x) for branch in self.branches], dim=1)))
+
+
+class Embedder(nn.Sequential):
+    """
+    Chain of multi-scale blocks.
+
+    (batch, in_channels, samples) -> (batch, channels[-1], samples / product of strides),
+    rounded up at each block.
+
+    :param in_channels: Number of waveform components.
+    :param channels: Output channels of each block.
+    :param kernels: Kernel of the first branch of each block.
+    :param kernel_steps: How much the kernel grows from one branch to the next, per block.
+    :param strides: Stride of each block.
+    :param branches: Number of branches per block.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        channels: Sequence[int],
+        kernels: Sequence[int],
+        kernel_steps: Sequence[int],
+        strides: Sequence[int],
+        branches: int,
+    ):
+        blocks = []
+        for out, kernel, step, stride in zip(channels, kernels, kernel_steps, strides, strict=True):
+            scales = [kernel + i * step for i in range(branches)]
+            blocks.append(MultiScaleBlock(in_channels, out, scales, stride))
+            in_channels = out
+        super().__init__(*blocks)

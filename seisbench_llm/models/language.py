@@ -1,0 +1,181 @@
+"""Pre-trained language models of the Hugging Face family, read into a plain backbone."""
+
+from dataclasses import replace
+
+import torch
+
+from .backbone import Backbone, BackboneConfig
+
+# Shapes that must be at hand without a download, e.g. for a randomly initialised control.
+KNOWN_SHAPES = {
+    "gpt2": BackboneConfig(
+        width=768,
+        layers=12,
+        heads=12,
+        mlp_width=3072,
+        positions=1024,
+        causal=True,
+        norm_first=True,
+        tanh_gelu=True,
+        norm_eps=1e-5,
+    ),
+    "sentence-transformers/all-MiniLM-L6-v2": BackboneConfig(
+        width=384,
+        layers=6,
+        heads=12,
+        mlp_width=1536,
+        positions=512,
+        causal=False,
+        norm_first=False,
+        tanh_gelu=False,
+        norm_eps=1e-12,
+    ),
+}
+
+_ACTIVATIONS = {"gelu": False, "gelu_new": True, "gelu_pytorch_tanh": True}
+
+
+def read_config(name: str) -> BackboneConfig:
+    """
+    Shape of a language model.
+
+    :param name: Hugging Face id or local folder.
+    :raises ValueError: If the model is neither of the GPT-2 nor of the BERT family.
+    :raises OSError: If it is neither known, cached nor reachable.
+    """
+    if name in KNOWN_SHAPES:
+        return KNOWN_SHAPES[name]
+    return _translate_config(_fetch("AutoConfig", name), name)
+
+
+def load_pretrained(name: str, layers: int | None = None) -> Backbone:
+    """
+    First blocks of a pre-trained language model.
+
+    The Hugging Face cache is tried first, then the network.
+
+    :param name: Hugging Face id, such as ``gpt2``, or a local folder with a config.json and
+        a model.safetensors.
+    :param layers: Number of blocks to keep, all by default.
+    :raises ValueError: If the model is neither of the GPT-2 nor of the BERT family.
+    :raises OSError: If it is neither cached nor reachable, with instructions.
+    """
+    model = _fetch("AutoModel", name, use_safetensors=True)
+    config = truncate(_translate_config(model.config, name), layers)
+    translate = _translate_gpt2 if config.norm_first else _translate_bert
+    backbone = Backbone(config)
+    backbone.load_state_dict(translate(model.state_dict(), config))
+    return backbone
+
+
+def truncate(config: BackboneConfig, layers: int | None) -> BackboneConfig:
+    """The same shape with only its first ``layers`` blocks."""
+    if layers is None:
+        return config
+    if layers > config.layers:
+        raise ValueError(f"The language model has {config.layers} blocks, not {layers}.")
+    return replace(config, layers=layers)
+
+
+def _fetch(auto_class: str, name: str, **kwargs):
+    import transformers
+
+    loader = getattr(transformers, auto_class).from_pretrained
+    try:
+        return loader(name, local_files_only=True, **kwargs)
+    except (OSError, ValueError):
+        pass
+    try:
+        return loader(name, **kwargs)
+    except (OSError, ValueError) as error:
+        raise OSError(
+            f"The language model '{name}' is neither a local folder with safetensors weights, nor "
+            f"in the Hugging Face cache, nor could it be downloaded. Fetch it once on a machine "
+            f"with a connection ('hf download {name}'), or pass the path of a folder that "
+            f"holds its config.json and model.safetensors as backbone=..., or start from random "
+            f"weights with pretrained=False. Trained SeisMoLLM weights need none of this."
+        ) from error
+
+
+def _translate_config(config, name: str) -> BackboneConfig:
+    if config.model_type == "gpt2":
+        known = {
+            "width": config.n_embd,
+            "layers": config.n_layer,
+            "heads": config.n_head,
+            "mlp_width": config.n_inner or 4 * config.n_embd,
+            "positions": config.n_positions,
+            "norm_eps": config.layer_norm_epsilon,
+            "dropout": config.resid_pdrop,
+        }
+        activation = config.activation_function
+    elif config.model_type == "bert":
+        known = {
+            "width": config.hidden_size,
+            "layers": config.num_hidden_layers,
+            "heads": config.num_attention_heads,
+            "mlp_width": config.intermediate_size,
+            "positions": config.max_position_embeddings,
+            "norm_eps": config.layer_norm_eps,
+            "dropout": config.hidden_dropout_prob,
+        }
+        activation = config.hidden_act
+    else:
+        raise ValueError(
+            f"'{name}' is a {config.model_type} model; backbones are of the GPT-2 or BERT family."
+        )
+    if activation not in _ACTIVATIONS:
+        raise ValueError(
+            f"'{name}' uses the activation {activation}; known are {', '.join(_ACTIVATIONS)}."
+        )
+    gpt = config.model_type == "gpt2"
+    return BackboneConfig(causal=gpt, norm_first=gpt, tanh_gelu=_ACTIVATIONS[activation], **known)
+
+
+def _translate_gpt2(state: dict[str, torch.Tensor], config: BackboneConfig) -> dict:
+    names = {
+        "ln_1": "norm1",
+        "attn.c_attn": "attn.qkv",
+        "attn.c_proj": "attn.out",
+        "ln_2": "norm2",
+        "mlp.c_fc": "mlp.up",
+        "mlp.c_proj": "mlp.down",
+    }
+    out = {
+        "positions.weight": state["wpe.weight"],
+        "norm.weight": state["ln_f.weight"],
+        "norm.bias": state["ln_f.bias"],
+    }
+    for i in range(config.layers):
+        for theirs, ours in names.items():
+            weight = state[f"h.{i}.{theirs}.weight"]
+            # GPT-2's Conv1D keeps (in, out), a Linear (out, in).
+            out[f"blocks.{i}.{ours}.weight"] = weight.T if weight.ndim == 2 else weight
+            out[f"blocks.{i}.{ours}.bias"] = state[f"h.{i}.{theirs}.bias"]
+    return out
+
+
+def _translate_bert(state: dict[str, torch.Tensor], config: BackboneConfig) -> dict:
+    names = {
+        "attention.output.LayerNorm": "norm1",
+        "attention.output.dense": "attn.out",
+        "output.LayerNorm": "norm2",
+        "intermediate.dense": "mlp.up",
+        "output.dense": "mlp.down",
+    }
+    out = {
+        # Every token is of the first of BERT's two token types.
+        "positions.weight": state["embeddings.position_embeddings.weight"]
+        + state["embeddings.token_type_embeddings.weight"][0],
+        "norm.weight": state["embeddings.LayerNorm.weight"],
+        "norm.bias": state["embeddings.LayerNorm.bias"],
+    }
+    for i in range(config.layers):
+        layer = f"encoder.layer.{i}"
+        for kind in ("weight", "bias"):
+            for theirs, ours in names.items():
+                out[f"blocks.{i}.{ours}.{kind}"] = state[f"{layer}.{theirs}.{kind}"]
+            out[f"blocks.{i}.attn.qkv.{kind}"] = torch.cat(
+                [state[f"{layer}.attention.self.{p}.{kind}"] for p in ("query", "key", "value")]
+            )
+    return out

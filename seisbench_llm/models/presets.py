@@ -1,0 +1,19 @@
+"""Named sizes of SeisMoLLM: keyword arguments of its constructor."""
+
+PRESETS: dict[str, dict] = {
+    # The published model: all defaults, spelled out where they name the language model.
+    "paper": {"backbone": "gpt2", "backbone_layers": 3},
+    # For a CPU: two blocks of MiniLM over tokens twice as long, a thin embedder and head.
+    "compact": {
+        "backbone": "sentence-transformers/all-MiniLM-L6-v2",
+        "backbone_layers": 2,
+        "embedder_channels": (8, 16, 24),
+        "embedder_kernels": (7, 5, 5, 1),
+        "embedder_kernel_steps": (8, 6, 4, 2),
+        "embedder_branches": 3,
+        "patch": 16,
+        "head_channels": (32, 24, 16, 12),
+        "head_kernels": (3, 5, 7, 11),
+        "pooled_kernel": 8,
+    },
+}

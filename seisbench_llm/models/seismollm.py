@@ -1,0 +1,374 @@
+"""SeisMoLLM as a SeisBench model."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Sequence
+from typing import ClassVar
+
+import obspy
+import torch
+from seisbench.models import WaveformModel
+
+from .. import weights
+from ..preprocess import normalize
+from ..tasks import get_task
+from . import language, lora, streams
+from .arguments import PICKING_ARGS, POINT_ARGS, SHARED_ARGS, argument, validate_arguments
+from .backbone import Backbone, BackboneConfig
+from .estimates import classify_at_picks, classify_continuous
+from .guard import report_failure
+from .network import Network
+from .picks import classify_picks
+from .presets import PRESETS
+
+CITATION = (
+    "Wang, X., Liu, F., Su, R., Wang, Z., Fang, L., Zhou, L., Bai, L., & Ouyang, W. (2025). "
+    "SeisMoLLM: Advancing Seismic Monitoring via Cross-modal Transfer with Pretrained Large "
+    "Language Model. arXiv:2502.19960."
+)
+
+
+class SeisMoLLM(WaveformModel):
+    """
+    A pre-trained language model fine-tuned on seismograms.
+
+    Convolutions turn a three-component window into tokens, the first blocks of a language model
+    read them, and a head answers one question. The defaults are the published model; its other
+    sizes are named in :py:data:`seisbench_llm.models.presets.PRESETS`, see :py:meth:`from_preset`.
+
+    >>> model = SeisMoLLM(task="picking", backbone=None, width=64)
+    >>> model(torch.randn(2, 3, 6000)).shape
+    torch.Size([2, 3, 6000])
+
+    .. document_args:: seisbench_llm SeisMoLLM
+
+    :param task: ``picking``, ``polarity``, ``magnitude``, ``distance`` or ``back_azimuth``.
+    :param backbone: Language model of the GPT-2 or BERT family: a Hugging Face id, a local folder,
+        or None for a network without one.
+    :param pretrained: Whether to read the language model's own weights. If they are neither cached
+        nor reachable this is an error; random weights are only used if asked for with False.
+        A saved SeisMoLLM holds all its weights and is always built with False.
+    :param backbone_layers: How many of its blocks to keep.
+    :param backbone_config: Shape of the backbone as a dictionary
+        (:py:class:`~seisbench_llm.models.backbone.BackboneConfig`). Only with ``pretrained=False``;
+        by default the shape of ``backbone``.
+    :param width: Width of a token if there is no backbone, else the backbone's.
+    :param in_samples: Window length in samples.
+    :param sampling_rate: Sampling rate in Hz.
+    :param pred_sample: Where in the window the P onset is, for all tasks but picking.
+    :param detection: Whether the first output of a picker is a trained detection curve. If not,
+        SeisMoLLM_Detection is the larger one of P and S.
+    :param embedder_channels: Output channels of all embedder blocks but the last, which has
+        width / patch.
+    :param embedder_kernels: Smallest kernel of each embedder block.
+    :param embedder_kernel_steps: Growth of the kernel from branch to branch, per block.
+    :param embedder_strides: Stride of each embedder block.
+    :param embedder_branches: Number of branches per embedder block.
+    :param patch: Latent samples per token.
+    :param head_channels: Channels of each up-sampling stage (picking).
+    :param head_kernels: Kernel of each up-sampling stage (picking).
+    :param head_out_kernel: Kernel of the last convolution (picking).
+    :param pooled_kernel: Kernel of the two convolutions of the other tasks' head.
+    :param pooled_stride: Their stride.
+    :param kwargs: As :py:class:`seisbench.models.WaveformModel`: component_order, filter_args,
+        filter_kwargs, default_args.
+    :raises ValueError: If sizes do not fit together, with what to change.
+    :raises OSError: If the pre-trained language model cannot be had, with how to get it.
+    """
+
+    _annotate_args: ClassVar[dict] = {
+        **WaveformModel._annotate_args,
+        **SHARED_ARGS,
+        **PICKING_ARGS,
+        **POINT_ARGS,
+    }
+
+    def __init__(
+        self,
+        task: str = "picking",
+        backbone: str | None = "gpt2",
+        pretrained: bool = True,
+        backbone_layers: int = 3,
+        backbone_config: dict | None = None,
+        width: int | None = None,
+        in_samples: int = 6000,
+        sampling_rate: float = 100,
+        pred_sample: int = 1000,
+        detection: bool = False,
+        embedder_channels: Sequence[int] = (16, 48, 96),
+        embedder_kernels: Sequence[int] = (16, 8, 6, 1),
+        embedder_kernel_steps: Sequence[int] = (8, 6, 4, 2),
+        embedder_strides: Sequence[int] = (2, 2, 2, 1),
+        embedder_branches: int = 4,
+        patch: int = 8,
+        head_channels: Sequence[int] = (224, 192, 160, 6),
+        head_kernels: Sequence[int] = (1, 6, 8, 16),
+        head_out_kernel: int = 7,
+        pooled_kernel: int = 16,
+        pooled_stride: int = 4,
+        component_order: str = "ZNE",
+        **kwargs,
+    ):
+        spec = get_task(task)
+        if spec.components == 3:
+            # Horizontals 1 and 2 do not point north and east.
+            defaults = {"flexible_horizontal_components": False}
+            kwargs["default_args"] = {**defaults, **(kwargs.get("default_args") or {})}
+        arguments = {
+            name: list(value) if isinstance(value, tuple) else value
+            for name, value in locals().items()
+            if name in inspect.signature(SeisMoLLM.__init__).parameters
+            and name not in ("self", "kwargs")
+        }
+        curves = spec.output_type == "array"
+        if not curves and not 0 <= pred_sample < in_samples:
+            raise ValueError(
+                f"pred_sample {pred_sample} is outside the {in_samples}-sample window."
+            )
+
+        labels = spec.outputs if curves and detection else spec.labels
+        super().__init__(
+            citation=CITATION,
+            in_samples=in_samples,
+            output_type=spec.output_type,
+            pred_sample=(0, in_samples) if curves else pred_sample,
+            labels=list(labels),
+            sampling_rate=sampling_rate,
+            component_order=component_order,
+            **kwargs,
+        )
+        self.task = spec
+        blocks = self._build_backbone(backbone, pretrained, backbone_layers, backbone_config)
+        width = self._check_width(width, blocks, patch)
+        self.network = Network(
+            spec,
+            blocks,
+            width,
+            len(component_order),
+            embedder_channels,
+            embedder_kernels,
+            embedder_kernel_steps,
+            embedder_strides,
+            embedder_branches,
+            patch,
+            head_channels,
+            head_kernels,
+            head_out_kernel,
+            pooled_kernel,
+            pooled_stride,
+        )
+        self._check_window(embedder_strides, patch, pooled_kernel, pooled_stride)
+        arguments.update(
+            pretrained=False,
+            width=width,
+            backbone_config=None if blocks is None else blocks.config.to_dict(),
+        )
+        self._arguments = arguments
+
+    @classmethod
+    def from_preset(cls, preset: str, task: str = "picking", **kwargs) -> SeisMoLLM:
+        """
+        A new, untrained model of a named size.
+
+        >>> SeisMoLLM.from_preset("compact", pretrained=False).in_samples
+        6000
+
+        :param preset: ``paper`` or ``compact``.
+        :param kwargs: Arguments of the constructor that shall differ from the preset.
+        :raises ValueError: If there is no such preset.
+        """
+        if preset not in PRESETS:
+            raise ValueError(f"Unknown preset '{preset}'. Known presets: {', '.join(PRESETS)}.")
+        return cls(task=task, **{**PRESETS[preset], **kwargs})
+
+    @staticmethod
+    def _build_backbone(name, pretrained, layers, config) -> Backbone | None:
+        if name is None:
+            return None
+        if pretrained and config is not None:
+            raise ValueError(
+                "backbone_config gives a shape without weights; it goes with pretrained=False."
+            )
+        if pretrained:
+            return language.load_pretrained(name, layers)
+        shape = language.read_config(name) if config is None else BackboneConfig.from_dict(config)
+        return Backbone(language.truncate(shape, layers))
+
+    @staticmethod
+    def _check_width(width: int | None, blocks: Backbone | None, patch: int) -> int:
+        if blocks is None:
+            width = 768 if width is None else width
+        elif width not in (None, blocks.config.width):
+            raise ValueError(f"The backbone is {blocks.config.width} wide, width is {width}.")
+        else:
+            width = blocks.config.width
+        if width % patch:
+            raise ValueError(f"Width {width} is not a multiple of the patch length {patch}.")
+        return width
+
+    def _check_window(self, strides: Sequence[int], patch: int, kernel: int, stride: int) -> None:
+        latent = self.in_samples
+        for step in strides:
+            latent = -(-latent // step)
+        tokens = latent // patch
+        longest = getattr(getattr(self.network.backbone, "config", None), "positions", tokens)
+        # The pooled head's two convolutions have no padding.
+        shortest = (
+            1 if self.output_type == "array" else -(-(kernel + (kernel - 1) * stride) // patch)
+        )
+        if not shortest <= tokens <= longest:
+            raise ValueError(
+                f"A window of {self.in_samples} samples makes {tokens} tokens; the model takes "
+                f"{shortest} to {longest}. Change in_samples, embedder_strides or patch."
+            )
+
+    def __call__(self, *args, **kwargs):
+        # Around forward, not in it, so that torch.compile and torch.export see only the network.
+        with report_failure():
+            return super().__call__(*args, **kwargs)
+
+    def forward(self, x: torch.Tensor, logits: bool = False) -> torch.Tensor:
+        """
+        Answer for a batch of normalised windows (:py:func:`seisbench_llm.preprocess.normalize`).
+
+        :param x: Shape (batch, components, samples).
+        :param logits: If true, leave out the last non-linearity and the scale.
+        :return: Picking: probabilities of detection, P and S, shape (batch, 3, samples).
+            Polarity: probabilities of up and down, (batch, 2). Magnitude: (batch, 1).
+            Distance: km, (batch, 1). Back-azimuth: cosine and sine, (batch, 2).
+        """
+        return self.network(x, logits=logits)
+
+    def add_lora(self, **kwargs) -> None:
+        """
+        Add low-rank adapters to the backbone and freeze the rest of it, as the paper trains it.
+
+        :param kwargs: See :py:func:`seisbench_llm.models.lora.add_lora`.
+        """
+        if not isinstance(self.network.backbone, Backbone):
+            raise ValueError("A model without a backbone takes no LoRA adapters.")
+        lora.add_lora(self.network.backbone, **kwargs)
+
+    def merge_lora(self) -> None:
+        """Fold the adapters into the backbone; the outputs stay the same."""
+        lora.merge_lora(self.network.backbone)
+
+    def get_model_args(self) -> dict:
+        """The constructor's arguments, JSON-safe; rebuilding needs no language model."""
+        return {
+            **self._arguments,
+            "filter_args": self.filter_args,
+            "filter_kwargs": self.filter_kwargs,
+        }
+
+    # Weights: see seisbench_llm.weights
+
+    @classmethod
+    def from_pretrained(
+        cls, name, version_str="latest", update=False, force=False, wait_for_file=False
+    ):
+        """
+        Load a model with weights.
+
+        They are looked for in this order: packaged with seisbench_llm, SeisBench's cache,
+        SeisBench's repository; a name with a slash is a local path without suffix or, if there is
+        none, a Hugging Face id. Packaged, cached and local weights need no network.
+
+        :param name: Name, id or path.
+        :param version_str: Version, or ``latest``.
+        :param update: If true, look for a newer version in SeisBench's repository first.
+        :param force: If true, download again.
+        :param wait_for_file: As in SeisBench.
+        :raises seisbench_llm.WeightsError: If the weights cannot be found, or are not intact.
+        """
+        return weights.from_pretrained(
+            cls, super().from_pretrained, name, version_str, update, force, wait_for_file
+        )
+
+    @classmethod
+    def load(cls, path, version_str=None, **kwargs):
+        """
+        Load a model from a JSON file and a PyTorch or safetensors file beside it.
+
+        :param path: Path without suffix.
+        :param version_str: Version in the file names, None for file names without.
+        :param kwargs: Accepted for compatibility with SeisBench; weights are always loaded
+            safely and to the CPU.
+        :raises seisbench_llm.WeightsError: If the files are missing or not intact.
+        """
+        return weights.load(cls, path, version_str)
+
+    @classmethod
+    def list_pretrained(cls, details=False, remote=True):
+        """
+        Names of all weights that are packaged, cached or, if it answers, in SeisBench's repository.
+
+        :param details: If true, a dictionary of name to description.
+        :param remote: If false, the repository is not asked.
+        """
+        return weights.list_pretrained(cls, super().list_pretrained, details, remote)
+
+    def save(self, path, weights_docstring="", version_str=None, record=None):
+        """
+        Save as a SeisBench weight: a JSON and a PyTorch file.
+
+        LoRA adapters are folded in; a model under training keeps its own. The file is plain and
+        can be read without PEFT, and by SeisBench's own ``load``.
+
+        :param path: Path without suffix.
+        :param weights_docstring: Description of the weights.
+        :param version_str: Version, also appended to the file names; None for file names without.
+        :param record: What users should know; by default the record of the loaded weights.
+        """
+        weights.save(self, path, weights_docstring, version_str, record)
+
+    @property
+    def record(self) -> weights.WeightRecord | None:
+        """What is known of the loaded weights; None for an untrained model."""
+        return weights.record_of(self)
+
+    # Streams: SeisBench's hooks
+
+    async def annotate_async(self, stream, copy=True, **kwargs) -> obspy.Stream:
+        """
+        See :py:meth:`annotate`. With ``copy=False`` the stream may be changed.
+        """
+        validate_arguments(self, kwargs)
+        return await streams.annotate(self, super().annotate_async, stream, copy, kwargs)
+
+    def annotate_stream_pre(self, stream, argdict):
+        if argument(self, argdict, "zerophase_resample"):
+            streams.resample_stream(stream, self.sampling_rate)
+        return super().annotate_stream_pre(stream, argdict)
+
+    def annotate_stream_validate(self, stream, argdict):
+        stream = super().annotate_stream_validate(stream, argdict)
+        return streams.fill(stream, self, argdict)
+
+    def annotate_batch_pre(self, batch, argdict):
+        with report_failure():
+            return normalize(batch)
+
+    def annotate_batch_post(self, batch, piggyback, argdict):
+        with report_failure():
+            if self.output_type == "point":
+                return batch.float()
+            keep = [self.task.outputs.index(label) for label in self.labels]
+            batch = batch[:, keep].float().transpose(-1, -2).contiguous()
+            before, after = streams.blinding(self, argdict)
+            batch[:, :before] = torch.nan
+            batch[:, batch.shape[1] - after :] = torch.nan
+            return batch
+
+    async def classify_async(self, stream, **kwargs):
+        if self.output_type == "array" or kwargs.get("picks") is None:
+            kwargs.pop("picks", None)
+            return await super().classify_async(stream, **kwargs)
+        validate_arguments(self, kwargs)
+        return classify_at_picks(self, stream, {**self.default_args, **kwargs})
+
+    def classify_aggregate(self, annotations, argdict):
+        if self.output_type == "array":
+            return classify_picks(self, annotations, argdict)
+        return classify_continuous(self, annotations, argdict)

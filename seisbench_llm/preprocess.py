@@ -1,0 +1,49 @@
+"""The one way from a waveform to what the network sees, for training and ``annotate`` alike."""
+
+from fractions import Fraction
+
+import numpy as np
+import torch
+from scipy.signal import resample_poly
+
+
+def normalize(batch: torch.Tensor) -> torch.Tensor:
+    """
+    Each component minus its mean, divided by its standard deviation.
+
+    Scale-free: the result does not depend on the unit of the input, be it counts, m/s (about
+    1e-9) or metres (about 1e-16). No constant is added to the divisor, as that would be a unit;
+    instead each component is brought to a peak of one first, so that its variance can neither
+    underflow nor overflow. A component without signal (all samples equal) becomes zero, as a
+    missing one does.
+
+    :param batch: Waveforms, shape (..., components, samples), floating point.
+    :return: Normalised waveforms of the same shape and type.
+    """
+    batch = batch - batch.mean(dim=-1, keepdim=True)
+    peak = batch.abs().amax(dim=-1, keepdim=True)
+    live = peak > 0
+    batch = batch / torch.where(live, peak, 1.0)
+    batch = batch - batch.mean(dim=-1, keepdim=True)
+    std = batch.square().mean(dim=-1, keepdim=True).sqrt()
+    return torch.where(live, batch / torch.where(live, std, 1.0), 0.0)
+
+
+def resample(data: np.ndarray, rate: float, target: float) -> np.ndarray:
+    """
+    Resample with a zero-phase anti-alias filter; the time of the first sample is kept.
+
+    :param data: Samples along the last axis.
+    :param rate: Sampling rate of the data in Hz.
+    :param target: Wanted sampling rate in Hz.
+    :raises ValueError: If the two rates are not in a ratio of small integers (up to 1000), so
+        that no polyphase filter can relate them.
+    """
+    ratio = Fraction(target / rate).limit_denominator(1000)
+    # 1e-9 is 0.1 ms a day.
+    if ratio == 0 or abs(float(ratio) * rate / target - 1) > 1e-9:
+        raise ValueError(f"Cannot resample from {rate} Hz to {target} Hz by a ratio of integers.")
+    if ratio == 1:
+        return data
+    # A pad of the edge value instead of zero: an offset must not become a step.
+    return resample_poly(data, ratio.numerator, ratio.denominator, axis=-1, padtype="line")

@@ -1,0 +1,267 @@
+"""Where weights come from: packaged, cached, remote, Hugging Face, or a path."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import socket
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from urllib.parse import urlparse
+
+import safetensors.torch
+import seisbench
+import torch
+
+from .models import lora
+
+PACKAGED = Path(__file__).parent / "pretrained"
+
+
+class WeightsError(ValueError):
+    """Weights that cannot be found, or that are not what they claim to be."""
+
+
+@dataclass(frozen=True)
+class WeightRecord:
+    """
+    What one should know of a weight before relying on it.
+
+    :param name: Name for ``from_pretrained``.
+    :param task: Task it was trained for.
+    :param version: Version string.
+    :param sampling_rate: Hz.
+    :param window: Window length in seconds.
+    :param data: Data it was trained on.
+    :param licence: Licence of the weight.
+    :param language_model: Language model its backbone started from, None for random.
+    :param figures: Measured figures and how they were measured.
+    :param limits: Where it is not to be trusted.
+    """
+
+    name: str
+    task: str
+    version: str
+    sampling_rate: float
+    window: float
+    data: str = ""
+    licence: str = ""
+    language_model: str | None = None
+    figures: dict = field(default_factory=dict)
+    limits: str = ""
+
+    @classmethod
+    def from_dict(cls, entries: dict) -> WeightRecord:
+        """Build a record, leaving out what a later version may have added."""
+        known = {f.name for f in fields(cls)}
+        return cls(**{key: value for key, value in entries.items() if key in known})
+
+
+def record_of(model) -> WeightRecord | None:
+    """See :py:attr:`seisbench_llm.SeisMoLLM.record`."""
+    entries = (model._weights_metadata or {}).get("record")
+    return WeightRecord.from_dict(entries) if entries else None
+
+
+def packaged_names() -> list[str]:
+    """Names of the weights that come with this package."""
+    return sorted(path.stem for path in PACKAGED.glob("*.json"))
+
+
+def from_pretrained(cls, inherited, name, version_str, update, force, wait_for_file):
+    """See :py:meth:`seisbench_llm.SeisMoLLM.from_pretrained`."""
+    name = str(name)
+    if name in packaged_names() and not (update or force):
+        model = load(cls, PACKAGED / name)
+        if version_str in ("latest", model.weights_version):
+            return model
+    if Path(name).with_name(Path(name).name + ".json").is_file() or "/" in name:
+        return _load_path_or_hub(cls, name, version_str)
+    cached = cls.list_versions(name, remote=False)
+    if not update and not force and (version_str in cached or (cached and version_str == "latest")):
+        return inherited(name, version_str=version_str, wait_for_file=wait_for_file)
+    if not reachable(seisbench.remote_model_root):
+        raise WeightsError(
+            f"Weights '{name}' (version {version_str}) are neither packaged nor cached, and "
+            f"SeisBench's repository cannot be reached. Available without a connection: "
+            f"{', '.join(list_local(cls)) or 'none'}."
+        )
+    try:
+        return inherited(
+            name,
+            version_str=version_str,
+            update=update,
+            force=force,
+            wait_for_file=wait_for_file,
+        )
+    except ValueError as error:
+        raise WeightsError(
+            f"There are no weights '{name}' (version {version_str}): {error} Known are: "
+            f"{', '.join(cls.list_pretrained())}. Weights on Hugging Face are named org/name."
+        ) from error
+
+
+def _load_path_or_hub(cls, name: str, version_str: str):
+    version = None if version_str == "latest" else version_str
+    path = Path(name)
+    if path.is_dir():
+        return load(cls, path / "weights", version)
+    if list(path.parent.glob(f"{path.name}.json*")):
+        if version is None and not path.with_name(path.name + ".json").is_file():
+            found = sorted(p.name for p in path.parent.glob(f"{path.name}.json.v*"))
+            version = found[-1].rpartition(".json.v")[2]
+        return load(cls, path, version)
+    if name.count("/") != 1 or name.startswith((".", "/")):
+        raise WeightsError(f"There is no weight file {name}.json.")
+
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+
+    wanted = ["weights.json", "weights.safetensors"]
+    try:
+        folder = snapshot_download(name, allow_patterns=wanted, local_files_only=True)
+    except LocalEntryNotFoundError:
+        try:
+            folder = snapshot_download(name, revision=version, allow_patterns=wanted)
+        except (LocalEntryNotFoundError, HfHubHTTPError, OSError) as error:
+            raise WeightsError(
+                f"'{name}' is no local path, and no Hugging Face repository that is cached or "
+                f"could be reached: {error}"
+            ) from error
+    return load(cls, Path(folder) / "weights")
+
+
+def list_local(cls) -> list[str]:
+    """Names of packaged and cached weights."""
+    folder = cls._model_path()
+    files = folder.iterdir() if folder.is_dir() else []
+    cached = {cls._parse_weight_filename(file)[0] for file in files} - {None}
+    return sorted(cached | set(packaged_names()))
+
+
+def list_pretrained(cls, inherited, details: bool, remote: bool):
+    """See :py:meth:`seisbench_llm.SeisMoLLM.list_pretrained`."""
+    if remote and not reachable(seisbench.remote_model_root):
+        seisbench.logger.warning(
+            "SeisBench's repository cannot be reached: only packaged and cached weights are listed."
+        )
+        remote = False
+    try:
+        found = inherited(details=details, remote=remote)
+    except (OSError, ValueError) as error:
+        seisbench.logger.warning(f"SeisBench's repository did not answer as expected: {error}")
+        found = inherited(details=details, remote=False)
+    packaged = {
+        name: json.loads((PACKAGED / f"{name}.json").read_text()).get("docstring")
+        for name in packaged_names()
+    }
+    return {**found, **packaged} if details else sorted({*found, *packaged})
+
+
+def reachable(url: str, timeout: float = 3.0) -> bool:
+    """Whether a connection to the server can be opened at all."""
+    parts = urlparse(url)
+    port = parts.port or {"http": 80, "https": 443}.get(parts.scheme, 443)
+    try:
+        with socket.create_connection((parts.hostname, port), timeout=timeout):
+            return True
+    except OSError:
+        return False
+
+
+def load(cls, path, version_str: str | None = None):
+    """
+    Build a model from a JSON file and a safetensors or PyTorch file beside it.
+
+    :param path: Path without suffix.
+    :param version_str: Version in the file names, as ``path.json.v2``.
+    :raises WeightsError: If a file is missing, changed, broken or of another task.
+    """
+    path = Path(path)
+    suffix = "" if version_str is None else f".v{version_str}"
+    path_json = path.with_name(f"{path.name}.json{suffix}")
+    if not path_json.is_file():
+        raise WeightsError(f"There is no weight file {path_json}.")
+    candidates = [path.with_name(f"{path.name}.{kind}{suffix}") for kind in ("safetensors", "pt")]
+    weight_file = next((file for file in candidates if file.is_file()), None)
+    if weight_file is None:
+        raise WeightsError(f"{path_json} has no {candidates[0].name} or {candidates[1].name}.")
+
+    metadata = json.loads(path_json.read_text())
+    if metadata.get("sha256") not in (None, sha256(weight_file)):
+        raise WeightsError(
+            f"{weight_file} is not the file that {path_json.name} describes (SHA-256 differs). "
+            f"Fetch it again."
+        )
+    cls._check_version_requirement(metadata)
+    model = cls(**metadata.get("model_args", {}))
+    model._weights_metadata = metadata
+    model._parse_metadata()
+    try:
+        model.load_state_dict(read_tensors(weight_file))
+    except RuntimeError as error:
+        raise WeightsError(f"{weight_file} does not fit its own description: {error}") from error
+    return model
+
+
+def read_tensors(path) -> dict[str, torch.Tensor]:
+    """
+    Tensors of a safetensors or PyTorch file; nothing in the file is ever executed.
+
+    :raises WeightsError: If the file is not of that kind, or holds anything but plain data.
+    """
+    path = Path(path)
+    try:
+        if ".safetensors" in path.name:
+            return safetensors.torch.load_file(path)
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:
+        # Both libraries raise many kinds for a broken or hostile file; all mean the same here.
+        raise WeightsError(f"{path} is not a safe and complete weight file: {error}") from error
+
+
+def sha256(path: Path) -> str:
+    """SHA-256 of a file, as hexadecimal digits."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def save(
+    model,
+    path,
+    weights_docstring: str = "",
+    version_str: str | None = None,
+    record: WeightRecord | None = None,
+    half: bool | None = None,
+) -> None:
+    """
+    See :py:meth:`seisbench_llm.SeisMoLLM.save`.
+
+    :param half: If not None, write a safetensors file instead of a PyTorch file, in half (True)
+        or single (False) precision.
+    """
+    path = Path(path)
+    suffix = "" if version_str is None else f".v{version_str}"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    state = {name: value.cpu() for name, value in lora.merged_state_dict(model).items()}
+    if half is None:
+        weight_file = path.with_name(f"{path.name}.pt{suffix}")
+        torch.save(state, weight_file)
+    else:
+        weight_file = path.with_name(f"{path.name}.safetensors{suffix}")
+        if half:
+            state = {k: v.half() if v.is_floating_point() else v for k, v in state.items()}
+        safetensors.torch.save_file({k: v.contiguous() for k, v in state.items()}, weight_file)
+
+    old = model._weights_metadata or {}
+    record = record or record_of(model)
+    metadata = {
+        "docstring": weights_docstring or old.get("docstring", ""),
+        "model_args": model.get_model_args(),
+        "seisbench_requirement": seisbench.__version__,
+        "default_args": model.default_args,
+        "version": version_str or (record and record.version) or old.get("version", "1"),
+        "sha256": sha256(weight_file),
+        "record": asdict(record) if record else None,
+    }
+    path.with_name(f"{path.name}.json{suffix}").write_text(json.dumps(metadata, indent=2) + "\n")
