@@ -75,7 +75,7 @@ def classify_continuous(
     for trace in annotations:
         name = names[streams.location_id(trace), trace.stats.get("instrument", "")]
         label = trace.stats.channel.removeprefix(f"{model.name}_")
-        windows[name, trace.stats.starttime][label] = trace
+        windows[name, trace.stats.starttime.ns][label] = trace
     estimates = []
     for (name, _), traces in windows.items():
         columns = np.stack([traces[label].data for label in model.labels], axis=-1)

@@ -172,12 +172,13 @@ def trim(trace: obspy.Trace, spans: list[Span]) -> list[obspy.Trace]:
 
 def add_detection(annotations: obspy.Stream, name: str) -> None:
     """Append max(P, S) as detection curve, where the model has no trained one."""
-    by_start = {(location_id(t), t.stats.starttime): t for t in annotations if t.id[-2:] == "_S"}
+    starts = {
+        (location_id(s), s.stats.starttime.ns): s for s in annotations.select(channel=f"{name}_S")
+    }
     for p in annotations.select(channel=f"{name}_P"):
         detection = p.copy()
         detection.stats.channel = f"{name}_Detection"
-        s = by_start[location_id(p), p.stats.starttime]
-        detection.data = np.maximum(p.data, s.data)
+        detection.data = np.maximum(p.data, starts[location_id(p), p.stats.starttime.ns].data)
         annotations.append(detection)
 
 
@@ -239,10 +240,11 @@ def _fill_segment(
     for piece in pieces:
         offset = round((piece.stats.starttime - start) * rate)
         if piece.id not in components:
-            header = piece.stats.copy()
+            trace = obspy.Trace(header=piece.stats)
+            trace.data = np.zeros(samples, piece.data.dtype)
             # Keeps the fraction of a sample by which the trace is off the others' grid.
-            header.starttime = piece.stats.starttime - offset / rate
-            components[piece.id] = obspy.Trace(np.zeros(samples, piece.data.dtype), header)
+            trace.stats.starttime = piece.stats.starttime - offset / rate
+            components[piece.id] = trace
         target = components[piece.id].data[offset : offset + piece.stats.npts]
         target[:] = piece.data[: target.size]
     return list(components.values())
