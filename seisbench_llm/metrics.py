@@ -1,0 +1,171 @@
+"""
+Metrics of the five tasks, as published, and the ones that do not flatter.
+
+The published metrics reproduce the research code to the digit, including a fault: residuals of
+picks are divided by the number of all records, so that missed picks count as picks without error.
+:py:func:`matched_residuals` gives the same figures over the matched picks alone.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+NO_PICK = -10_000_000
+"""Sample number that stands for no pick."""
+
+
+def evaluate(task: str, target: np.ndarray, predicted: np.ndarray, **kwargs) -> dict[str, float]:
+    """
+    Published metrics of a task.
+
+    :param task: Name of the task.
+    :param target: Truth, one row per record: picks in samples, class scores, magnitude, distance
+        in km, or back-azimuth in degrees.
+    :param predicted: What the model says, of the same shape.
+    :param kwargs: For picking, see :py:func:`picking_metrics`.
+    :raises ValueError: If there is no such task.
+    """
+    functions = {
+        "picking": picking_metrics,
+        "polarity": class_metrics,
+        "magnitude": regression_metrics,
+        "distance": regression_metrics,
+        "back_azimuth": angle_metrics,
+    }
+    if task not in functions:
+        raise ValueError(f"Unknown task '{task}'. Known tasks: {', '.join(functions)}.")
+    return functions[task](target, predicted, **kwargs)
+
+
+def picking_metrics(
+    target: np.ndarray,
+    predicted: np.ndarray,
+    in_samples: int = 6000,
+    sampling_rate: float = 100,
+    tolerance: float = 0.1,
+) -> dict[str, float]:
+    """
+    Published metrics of one phase, one true and one predicted pick per record.
+
+    Residuals are target minus prediction in samples; see the module's note on their mean.
+
+    :param target: Sample numbers; anything outside the window means no pick.
+    :param predicted: The same.
+    :param in_samples: Window length in samples.
+    :param sampling_rate: Hz.
+    :param tolerance: Largest residual of a hit in seconds.
+    """
+    target, predicted = _flat(target), _flat(predicted)
+    hit = _hits(target, predicted, in_samples, sampling_rate, tolerance)
+    true, found = _inside(target, in_samples), _inside(predicted, in_samples)
+    precision, recall = _ratio(hit.sum(), found.sum()), _ratio(hit.sum(), true.sum())
+    residual = np.where(hit, target - predicted, 0.0)
+    share = np.divide(np.abs(residual), np.abs(target), out=np.zeros_like(residual), where=hit)
+    return {
+        "precision": precision,
+        "recall": recall,
+        "f1": _ratio(2 * precision * recall, precision + recall),
+        "mape": float(share.mean()),
+        **_residual_metrics(residual),
+    }
+
+
+def matched_residuals(
+    target: np.ndarray,
+    predicted: np.ndarray,
+    in_samples: int = 6000,
+    sampling_rate: float = 100,
+    tolerance: float = 0.1,
+) -> dict[str, float]:
+    """
+    Mean, standard deviation, MAE and RMSE of the residuals of hits, in samples; nan without hits.
+
+    Parameters as :py:func:`picking_metrics`.
+    """
+    target, predicted = _flat(target), _flat(predicted)
+    hit = _hits(target, predicted, in_samples, sampling_rate, tolerance)
+    return _residual_metrics((target - predicted)[hit])
+
+
+def class_metrics(target: np.ndarray, predicted: np.ndarray) -> dict[str, float]:
+    """
+    Precision, recall and F1, averaged over the classes.
+
+    :param target: Scores or one-hot rows, shape (records, classes).
+    :param predicted: Scores, same shape.
+    """
+    classes = np.arange(np.shape(target)[1])
+    true = np.argmax(target, axis=1)[:, None] == classes
+    found = np.argmax(predicted, axis=1)[:, None] == classes
+    hits = (true & found).sum(axis=0)
+    precision = [_ratio(h, n) for h, n in zip(hits, found.sum(axis=0), strict=True)]
+    recall = [_ratio(h, n) for h, n in zip(hits, true.sum(axis=0), strict=True)]
+    f1 = [_ratio(2 * p * r, p + r) for p, r in zip(precision, recall, strict=True)]
+    return {
+        "precision": float(np.mean(precision)),
+        "recall": float(np.mean(recall)),
+        "f1": float(np.mean(f1)),
+    }
+
+
+def regression_metrics(target: np.ndarray, predicted: np.ndarray) -> dict[str, float]:
+    """
+    Mean, standard deviation, MAE, RMSE of target minus prediction, and R2.
+
+    :param target: One value per record.
+    :param predicted: The same, in the same unit.
+    """
+    target, predicted = _flat(target), _flat(predicted)
+    return _with_r2(target - predicted, target - target.mean())
+
+
+def angle_metrics(target: np.ndarray, predicted: np.ndarray) -> dict[str, float]:
+    """
+    As :py:func:`regression_metrics`, with differences taken the short way round.
+
+    R2 compares with the linear mean of the targets, as published, although that is no mean
+    direction.
+
+    :param target: Degrees, in any turn.
+    :param predicted: Degrees, in any turn.
+    """
+    target, predicted = _flat(target), _flat(predicted)
+    return _with_r2(wrap(target - predicted), wrap(target - target.mean()))
+
+
+def wrap(degrees: np.ndarray) -> np.ndarray:
+    """The same angle from -180 (included) to 180 degrees (excluded)."""
+    return (degrees + 180) % 360 - 180
+
+
+def _flat(values: np.ndarray) -> np.ndarray:
+    return np.asarray(values, dtype=np.float64).ravel()
+
+
+def _inside(samples: np.ndarray, in_samples: int) -> np.ndarray:
+    return (samples >= 0) & (samples < in_samples)
+
+
+def _hits(target, predicted, in_samples, sampling_rate, tolerance) -> np.ndarray:
+    both = _inside(target, in_samples) & _inside(predicted, in_samples)
+    return both & (np.abs(target - predicted) <= round(tolerance * sampling_rate))
+
+
+def _ratio(numerator: float, denominator: float) -> float:
+    return float(numerator / denominator) if denominator else 0.0
+
+
+def _residual_metrics(residual: np.ndarray) -> dict[str, float]:
+    if not residual.size:
+        return dict.fromkeys(("mean", "std", "mae", "rmse"), float("nan"))
+    return {
+        "mean": float(residual.mean()),
+        "std": float(residual.std()),
+        "mae": float(np.abs(residual).mean()),
+        "rmse": float(np.sqrt(np.square(residual).mean())),
+    }
+
+
+def _with_r2(residual: np.ndarray, deviation: np.ndarray) -> dict[str, float]:
+    r2 = 1 - _ratio(np.square(residual).sum(), np.square(deviation).sum())
+    return {**_residual_metrics(residual), "r2": r2}

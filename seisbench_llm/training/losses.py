@@ -1,0 +1,57 @@
+"""Training losses, as published, by the name that a TaskSpec gives."""
+
+import torch
+import torch.nn.functional as F
+
+_EPS = 1e-6
+
+
+def curve_bce(
+    predicted: torch.Tensor,
+    target: torch.Tensor,
+    channel_weights: tuple[float, ...] = (0.0, 1.0, 1.0),
+) -> torch.Tensor:
+    """
+    Binary cross-entropy of probability curves.
+
+    :param predicted: Probabilities, shape (batch, channels, samples).
+    :param target: Labels from 0 to 1, same shape.
+    :param channel_weights: Weight of each channel. The published ones leave the first untrained;
+        the mean is nevertheless over all channels.
+    """
+    loss = target * torch.log(predicted + _EPS) + (1 - target) * torch.log(1 - predicted + _EPS)
+    return -(loss * loss.new_tensor(channel_weights)[:, None]).mean()
+
+
+def cross_entropy(predicted: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+    """
+    Cross-entropy of probabilities.
+
+    :param predicted: Probabilities, shape (batch, classes).
+    :param target: One-hot or soft classes, same shape.
+    """
+    return -(target * torch.log(predicted + _EPS)).sum(dim=-1).mean()
+
+
+def huber(predicted: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+    """
+    Huber loss (Huber 1964), quadratic up to a residual of one unit.
+
+    :param predicted: Estimates, shape (batch, 1).
+    :param target: Truth, same shape.
+    """
+    return F.huber_loss(predicted, target)
+
+
+def angle_huber(predicted: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+    """
+    Huber loss of the cosine plus that of the sine.
+
+    :param predicted: Cosine and sine, shape (batch, 2).
+    :param target: Angle in degrees, shape (batch, 1).
+    """
+    angle = torch.deg2rad(target[:, 0])
+    return huber(predicted[:, 0], angle.cos()) + huber(predicted[:, 1], angle.sin())
+
+
+LOSSES = {f.__name__: f for f in (curve_bce, cross_entropy, huber, angle_huber)}

@@ -1,0 +1,100 @@
+import inspect
+import json
+
+import pytest
+import torch
+
+from seisbench_llm import PRESETS, TASKS, SeisMoLLM
+from seisbench_llm.models.heads import stage_sizes
+from seisbench_llm.models.tokenizer import from_tokens, to_tokens
+from tests.conftest import tiny_model
+
+
+@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("samples", [3000, 3001, 2047])
+def test_output_shapes_and_ranges(task, samples):
+    out = tiny_model(task)(torch.randn(2, 3, samples))
+    spec = TASKS[task]
+    shape = (
+        (2, len(spec.outputs), samples) if spec.output_type == "array" else (2, len(spec.outputs))
+    )
+    assert out.shape == shape
+    low = -1 if task == "back_azimuth" else spec.value_range[0]
+    high = 1 if task == "back_azimuth" else spec.value_range[1]
+    assert out.min() >= low and out.max() <= high
+    if task == "polarity":
+        torch.testing.assert_close(out.sum(dim=1), torch.ones(2))
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_arguments_rebuild_the_model(task):
+    model = tiny_model(task, filter_args=["highpass"], filter_kwargs={"freq": 1.0})
+    arguments = json.loads(json.dumps(model.get_model_args()))
+    known = set(inspect.signature(SeisMoLLM.__init__).parameters)
+    assert set(arguments) <= known | {"filter_args", "filter_kwargs"}
+    again = SeisMoLLM(**arguments).eval()
+    again.load_state_dict(model.state_dict())
+    assert again.get_model_args() == model.get_model_args()
+    x = torch.randn(1, 3, 3000)
+    torch.testing.assert_close(again(x), model(x))
+
+
+def test_presets():
+    paper = SeisMoLLM.from_preset("paper", pretrained=False)
+    assert paper.network.backbone.config.layers == 3
+    compact = SeisMoLLM.from_preset("compact", task="distance", pretrained=False)
+    assert sum(p.numel() for p in compact.parameters()) < 5e6
+    assert set(PRESETS) == {"paper", "compact"}
+    with pytest.raises(ValueError, match="Unknown preset 'huge'. Known presets: paper, compact"):
+        SeisMoLLM.from_preset("huge")
+
+
+def test_models_do_not_share_state():
+    # A mutable default made the second model of a process fail in the research code.
+    first = tiny_model()
+    first.default_args["P_threshold"] = 0.9
+    first.get_model_args()["embedder_channels"].append(1)
+    second = tiny_model()
+    assert second.default_args == {}
+    assert second.get_model_args()["embedder_channels"] == [4, 4, 4]
+
+
+def test_no_backbone():
+    model = SeisMoLLM(backbone=None, width=32, in_samples=3000, head_channels=(8, 8, 8, 4))
+    assert model(torch.randn(1, 3, 3000)).shape == (1, 3, 3000)
+    assert model.get_model_args()["backbone_config"] is None
+
+
+def test_tokens_are_channel_major_and_invertible():
+    x = torch.arange(2 * 3 * 19.0).reshape(2, 3, 19)
+    tokens = to_tokens(x, 8)
+    assert tokens.shape == (2, 2, 24)
+    torch.testing.assert_close(tokens[0, 1, 8:16], x[0, 1, 8:16])
+    torch.testing.assert_close(from_tokens(tokens, 8), x[..., :16])
+
+
+def test_stage_sizes_are_geometric():
+    assert stage_sizes(744, 6000, 4)[-1] == 6000
+    sizes = [744, *stage_sizes(744, 6000, 4)]
+    ratios = [b / a for a, b in zip(sizes, sizes[1:], strict=False)]
+    assert max(ratios) - min(ratios) < 0.01
+
+
+def test_logits_are_before_the_nonlinearity():
+    x = torch.randn(1, 3, 3000)
+    picking, magnitude = tiny_model(), tiny_model("magnitude")
+    torch.testing.assert_close(torch.sigmoid(picking(x, logits=True)), picking(x))
+    torch.testing.assert_close(8 * torch.sigmoid(magnitude(x, logits=True)), magnitude(x))
+
+
+def test_meta_device():
+    # Nothing in forward may assume a device.
+    model = tiny_model().to("meta")
+    assert model(torch.empty(2, 3, 3000, device="meta")).shape == (2, 3, 3000)
+
+
+def test_to_preferred_device_and_str():
+    model = tiny_model()
+    model.to_preferred_device()
+    assert "SeisMoLLM" in str(model)
+    assert "arXiv:2502.19960" in model.citation
