@@ -44,7 +44,7 @@ async def annotate(model: SeisMoLLM, pipeline, stream, copy: bool, kwargs: dict)
             add_detection(annotations, model.name)
         for trace in annotations:
             trace.stats.instrument = codes[location_id(trace)]
-            output.extend(trim(trace, spans[location_id(trace)]))
+            output.extend(trim(trace, spans[location_id(trace)], model.sampling_rate))
         for missing in sorted(set(codes) - {location_id(trace) for trace in annotations}):
             seisbench.logger.warning(
                 f"{missing}.{codes[missing]}: no annotation. With strict=True all of "
@@ -157,15 +157,16 @@ def _union(spans: list[Span], largest_gap: float) -> list[Span]:
     return joined
 
 
-def trim(trace: obspy.Trace, spans: list[Span]) -> list[obspy.Trace]:
-    """The parts of an annotation that lie within the spans."""
-    half = trace.stats.delta / 2
+def trim(trace: obspy.Trace, spans: list[Span], rate: float) -> list[obspy.Trace]:
+    """The parts of an annotation that lie within the spans, to half a sample of the waveforms."""
+    half = 0.5 / rate
     parts = []
     for start, end in spans:
         if start - half <= trace.stats.endtime and end + half >= trace.stats.starttime:
             part = trace.slice(start - half, end + half, nearest_sample=False)
             if part.stats.npts:
                 part.data = part.data.copy()
+                part.stats.pop("processing")
                 parts.append(part)
     return parts
 
@@ -225,9 +226,9 @@ def fill(stream: obspy.Stream, model: SeisMoLLM, argdict: dict) -> obspy.Stream:
     for pieces in traces.values():
         spans = [(trace.stats.starttime, trace.stats.endtime) for trace in pieces]
         for start, end in _union(spans, longest_gap):
-            samples = round((end - start) * rate) + 1 + before + after
-            # Two more, as SeisBench truncates when it counts the samples of a segment.
-            samples = max(samples, model.in_samples + 2)
+            samples = max(round((end - start) * rate) + 1 + before + after, model.in_samples)
+            # One more, as SeisBench truncates when it counts the samples of a segment.
+            samples += 1
             inside = [t for t in pieces if start <= t.stats.starttime <= end]
             filled.extend(_fill_segment(inside, start - before / rate, samples, rate))
     return filled

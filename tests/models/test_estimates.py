@@ -1,0 +1,148 @@
+import numpy as np
+import obspy
+import pytest
+import torch
+from obspy.core.event import Pick as ObsPyPick
+from obspy.core.event import WaveformStreamID
+from seisbench.util import Pick
+
+from seisbench_llm import TASKS, Estimate
+from seisbench_llm.models.estimates import summarize
+from seisbench_llm.preprocess import normalize
+from tests.conftest import make_stream, tiny_model
+
+POINT_TASKS = [name for name, spec in TASKS.items() if spec.output_type == "point"]
+START = obspy.UTCDateTime(2020, 1, 1)
+
+
+def pick(seconds=60.0, trace_id="XX.STA.00", phase="P"):
+    return Pick(trace_id, START + seconds, peak_time=START + seconds, phase=phase)
+
+
+@pytest.mark.parametrize("task", POINT_TASKS)
+def test_one_typed_estimate_per_p_pick(task):
+    model, stream = tiny_model(task), make_stream(12000)
+    before = stream.copy()
+    picks = [pick(60), pick(65, phase="S"), pick(20), pick(30, phase=None), pick(90, phase="Pn")]
+    result = model.classify(stream, picks=picks)
+    assert result.picks is picks
+    assert [e.time - START for e in result.estimates] == [20, 30, 60, 90]
+    for estimate in result.estimates:
+        assert isinstance(estimate, Estimate)
+        assert estimate.quantity == task
+        assert estimate.unit == TASKS[task].unit
+        low, high = TASKS[task].value_range
+        assert low <= estimate.value <= high
+        assert estimate.spread >= 0
+    assert stream == before
+    assert list(result.estimates.to_dataframe().quantity) == [task] * 4
+    assert task in str(result.estimates)
+
+
+def test_window_is_anchored_as_in_training():
+    model, stream = tiny_model("distance"), make_stream(12000)
+    found = model.classify(stream, picks=[pick(60)], windows_per_pick=1).estimates[0]
+    data = np.stack([stream.select(component=c)[0].data for c in "ZNE"])
+    data -= data.mean(axis=1, keepdims=True)
+    window = data[None, :, 6000 - 500 : 6000 + 2500]
+    with torch.no_grad():
+        expected = model(normalize(torch.from_numpy(window).float())).item()
+    assert found.value == pytest.approx(expected, abs=5e-3)
+    assert np.isnan(found.spread)
+
+
+def test_value_and_spread_are_over_shifted_windows():
+    model, stream = tiny_model("magnitude"), make_stream(12000)
+    arguments = {"windows_per_pick": 3, "window_jitter": 1.0}
+    found = model.classify(stream, picks=[pick(60)], **arguments).estimates[0]
+    single = [
+        model.classify(stream, picks=[pick(60 + s)], windows_per_pick=1).estimates[0].value
+        for s in (-1, 0, 1)
+    ]
+    assert found.value == pytest.approx(np.mean(single), abs=1e-4)
+    assert found.spread == pytest.approx(np.std(single, ddof=1), abs=1e-4)
+
+
+def test_angles_are_averaged_as_vectors():
+    model = tiny_model("back_azimuth")
+    angles = np.radians([350, 10, 0])
+    outputs = np.stack([np.cos(angles), np.sin(angles)], axis=1)
+    estimate = summarize(model, "XX.STA.", START, outputs)
+    assert min(estimate.value, 360 - estimate.value) < 1e-6
+    assert estimate.spread == pytest.approx(8.2, abs=0.1)
+    # Opposite answers have no direction to speak of.
+    assert summarize(model, "XX.STA.", START, np.array([[1.0, 0], [-1.0, 0]])).spread > 180
+
+
+def test_polarity_fills_the_pick():
+    model, stream = tiny_model("polarity"), make_stream(12000)
+    p = pick(60)
+    up = model.classify(stream, picks=[p]).estimates[0].value
+    assert p.polarity == ("U" if up >= 0.5 else "D")
+    assert p.polarity_value == pytest.approx(max(up, 1 - up))
+    model.classify(stream, picks=[p], polarity_threshold=1.0)
+    assert p.polarity == "N"
+
+
+def test_polarity_flips_with_the_record():
+    # Not a property of the network but of the way to it: sign and order survive.
+    model, stream = tiny_model("polarity"), make_stream(12000)
+    flipped = stream.copy()
+    for trace in flipped:
+        trace.data = -trace.data
+    one = model.classify(stream, picks=[pick()]).estimates[0].value
+    other = model.classify(flipped, picks=[pick()]).estimates[0].value
+    assert abs(one - other) > 1e-4
+
+
+def test_picks_of_obspy_and_full_ids():
+    model, stream = tiny_model("magnitude"), make_stream(12000)
+    reference = model.classify(stream, picks=[pick()]).estimates[0].value
+    for seed_id in ("XX.STA.00.HHZ", "XX.STA.00.HH"):
+        other = ObsPyPick(
+            time=START + 60,
+            waveform_id=WaveformStreamID(seed_string=seed_id),
+            phase_hint="P",
+        )
+        assert model.classify(stream, picks=[other]).estimates[0].value == pytest.approx(reference)
+        assert model.classify(stream, picks=[pick(trace_id=seed_id)]).estimates
+
+
+def test_instruments_at_one_location():
+    model = tiny_model("magnitude")
+    hh, hn = make_stream(12000, seed=1), make_stream(12000, code="HN", seed=2)
+    for code, alone in (("HH", hh), ("HN", hn)):
+        both = model.classify(hh + hn, picks=[pick(trace_id=f"XX.STA.00.{code}")]).estimates[0]
+        expected = model.classify(alone, picks=[pick()]).estimates[0]
+        assert both.value == pytest.approx(expected.value)
+
+
+@pytest.mark.parametrize("seconds", [0, 1, 119.9])
+def test_pick_near_the_ends_of_the_record(seconds):
+    estimate = tiny_model("distance").classify(make_stream(12000), picks=[pick(seconds)])
+    assert len(estimate.estimates) == 1
+
+
+def test_picks_without_data_are_named(warnings_of):
+    result = tiny_model("magnitude").classify(
+        make_stream(), picks=[pick(500), pick(10, trace_id="XX.OTHER.00")]
+    )
+    assert len(result.estimates) == 0
+    assert f"No magnitude for the pick at {START + 500}" in warnings_of()
+    assert "XX.OTHER.00" in warnings_of()
+
+
+def test_back_azimuth_with_fewer_components(warnings_of):
+    result = tiny_model("back_azimuth").classify(make_stream(components="Z"), picks=[pick(10)])
+    assert len(result.estimates) == 0
+    assert "needs three components" in warnings_of()
+
+
+def test_without_picks_estimates_are_those_of_annotate():
+    model, stream = tiny_model("magnitude"), make_stream(12000)
+    estimates = model.classify(stream).estimates
+    np.testing.assert_allclose([e.value for e in estimates], model.annotate(stream)[0].data)
+
+
+def test_empty_pick_list():
+    assert tiny_model("magnitude").classify(make_stream(), picks=[]).estimates == []

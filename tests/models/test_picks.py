@@ -1,0 +1,102 @@
+import numpy as np
+import obspy
+import pytest
+from obspy import UTCDateTime
+
+from seisbench_llm.models.picks import classify_picks, separate
+from tests.conftest import make_stream, tiny_model
+
+START = UTCDateTime(2020, 1, 1)
+
+
+def curves(peaks, samples=6000, **header):
+    """P, S and detection curves with Gaussians at (phase, sample, height)."""
+    stream = obspy.Stream()
+    for label in ("P", "S", "Detection"):
+        data = np.zeros(samples, np.float32)
+        for phase, at, height in peaks:
+            if label in (phase, "Detection"):
+                bump = height * np.exp(-((np.arange(samples) - at) ** 2) / 200)
+                data = np.maximum(data, bump.astype(np.float32))
+        stats = {
+            "network": "XX",
+            "station": "STA",
+            "channel": f"SeisMoLLM_{label}",
+            "sampling_rate": 100,
+            "starttime": START,
+            "instrument": "HH",
+            **header,
+        }
+        stream.append(obspy.Trace(data, stats))
+    return stream
+
+
+def classify(stream, **kwargs):
+    return classify_picks(tiny_model(), stream, kwargs)
+
+
+def test_times_values_and_bounds():
+    result = classify(curves([("P", 1000, 0.9), ("S", 2000, 0.5)]))
+    first, second = result.picks
+    assert (first.phase, first.trace_id) == ("P", "XX.STA.")
+    assert first.peak_time == START + 10 and second.peak_time == START + 20
+    assert first.peak_value == pytest.approx(0.9)
+    # Half the threshold, 0.15 of 0.9, is 18.9 samples from the peak.
+    assert first.start_time == START + 10 - 0.18 and first.end_time == START + 10 + 0.18
+    assert [
+        d.start_time < p.peak_time < d.end_time
+        for d, p in zip(result.detections, result.picks, strict=True)
+    ]
+    assert len(result.detections) == 2
+
+
+def test_thresholds_per_phase():
+    stream = curves([("P", 1000, 0.25), ("S", 2000, 0.25), ("S", 3000, 0.6)])
+    assert [p.phase for p in classify(stream).picks] == ["S"]
+    assert [p.phase for p in classify(stream, P_threshold=0.2).picks] == ["P", "S"]
+    assert [p.phase for p in classify(stream, S_threshold=0.2).picks] == ["S", "S"]
+    assert len(classify(stream, detection_threshold=0.2).detections) == 3
+
+
+def test_minimum_separation():
+    stream = curves([("P", 1000, 0.9), ("P", 1080, 0.8), ("P", 1150, 0.7)])
+    assert [p.peak_value for p in classify(stream).picks] == pytest.approx([0.9, 0.7])
+    assert len(classify(stream, min_separation=0.5).picks) == 3
+    assert len(classify(stream, min_separation=2).picks) == 1
+
+
+@pytest.mark.parametrize("at", [0, 5999])
+def test_peak_at_the_very_edge(at):
+    pick = classify(curves([("P", at, 0.9)])).picks[0]
+    assert pick.peak_time == START + at / 100
+    assert pick.start_time >= START and pick.end_time <= START + 59.99
+
+
+def test_no_duplicate_across_a_gap():
+    whole = curves([("P", 3000, 0.9)])
+    parts = whole.slice(endtime=START + 30) + whole.slice(starttime=START + 30.05)
+    assert len(classify(parts).picks) == 1
+
+
+def test_nan_is_not_a_pick():
+    stream = curves([("P", 1000, 0.9)])
+    stream[0].data[995:1006] = np.nan
+    assert all(np.isfinite(p.peak_value) for p in classify(stream).picks)
+
+
+def test_order_and_instruments():
+    stream = curves([("P", 1000, 0.9)], instrument="HN") + curves([("S", 500, 0.9)])
+    stream += curves([("P", 700, 0.9)], station="OTHER")
+    picks = classify(stream).picks
+    assert [p.trace_id for p in picks] == ["XX.STA..HH", "XX.OTHER.", "XX.STA..HN"]
+
+
+def test_many_picks_are_separated_quickly():
+    stream = curves([("P", at, 0.9) for at in range(100, 5900, 150)])
+    picks = classify(stream).picks
+    assert len(separate(picks * 500, 1.0)) == len(picks)
+
+
+def test_zero_threshold_gives_peaks_not_every_sample():
+    picks = tiny_model().classify(make_stream(), P_threshold=0, S_threshold=0).picks
+    assert 0 < len(picks) < 200
