@@ -12,6 +12,7 @@ from urllib.parse import urlparse
 import safetensors.torch
 import seisbench
 import torch
+from packaging.version import parse as parse_version
 
 from .models import lora
 
@@ -108,8 +109,8 @@ def _load_path_or_hub(cls, name: str, version_str: str):
         return load(cls, path / "weights", version)
     if list(path.parent.glob(f"{path.name}.json*")):
         if version is None and not path.with_name(path.name + ".json").is_file():
-            found = sorted(p.name for p in path.parent.glob(f"{path.name}.json.v*"))
-            version = found[-1].rpartition(".json.v")[2]
+            found = path.parent.glob(f"{path.name}.json.v*")
+            version = max((p.name.rpartition(".json.v")[2] for p in found), key=parse_version)
         return load(cls, path, version)
     if name.count("/") != 1 or name.startswith((".", "/")):
         raise WeightsError(f"There is no weight file {name}.json.")
