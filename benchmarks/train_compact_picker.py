@@ -266,8 +266,8 @@ def main() -> None:
         model.network.load_state_dict(state["network"])
         average.load_state_dict(state["average"])
         optimizer.load_state_dict(state["optimizer"])
-        schedule.load_state_dict(state["schedule"])
-        step = state["step"]
+        # Not the schedule's whole state, so that --steps may differ.
+        step = schedule.last_epoch = state["step"]
     loader = torch.utils.data.DataLoader(
         Windows(records, seed=args.seed + 1000 * step), args.batch_size, num_workers=1
     )
@@ -295,7 +295,6 @@ def main() -> None:
                 "network": model.network.state_dict(),
                 "average": average.state_dict(),
                 "optimizer": optimizer.state_dict(),
-                "schedule": schedule.state_dict(),
                 "step": step,
             }
             torch.save(state, checkpoint.with_suffix(".tmp"))

@@ -47,21 +47,46 @@ def pick(
 
     Example: seisbench-llm pick day.mseed --out picks --plot
     """
+    thresholds = {"P_threshold": p_threshold, "S_threshold": s_threshold}
+    how = "json" if as_json else "quiet" if quiet else "table"
+    _pick(_read(files), weights, out, formats, plot, thresholds, how)
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option(help="Folder for the files written.")] = Path("demo_output"),
+) -> None:
+    """
+    Pick the earthquakes that come with ObsPy: one at BW.RJOB, a swarm at the UH array.
+
+    Writes waveforms.mseed first; the rest is what "pick waveforms.mseed --plot" does.
+
+    Example: seisbench-llm demo --out demo_output
+    """
+    import obspy
+
+    data = Path(obspy.__file__).parent / "signal" / "tests" / "data"
+    stream = obspy.read() + _read(sorted(data.glob("BW.UH*.cut.slist.gz")))
+    out.mkdir(parents=True, exist_ok=True)
+    for trace in stream:
+        trace.data = trace.data.astype("float32")
+    stream.write(out / "waveforms.mseed", format="MSEED")
+    _pick(stream, "compact_picking", out, list(PickFormat), True, {}, "table")
+
+
+def _pick(stream, weights, out, formats, plot, thresholds, how) -> None:
     from .export import picks_to_catalog, picks_to_dataframe
     from .models import SeisMoLLM
 
-    stream = _read(files)
     model = SeisMoLLM.from_pretrained(weights)
     if model.task.name != "picking":
         raise ValueError(f"The weights '{weights}' are for {model.task.name}, not for picking.")
     annotations = model.annotate(stream)
-    result = model.classify_aggregate(
-        annotations, {"P_threshold": p_threshold, "S_threshold": s_threshold}
-    )
+    result = model.classify_aggregate(annotations, thresholds)
     table = picks_to_dataframe(result.picks)
-    if as_json:
+    if how == "json":
         typer.echo(table.to_json(orient="records", lines=True, date_format="iso"), nl=False)
-    elif not quiet:
+    elif how == "table":
         _print(table, result.picks, stream)
 
     if out is None:
@@ -70,13 +95,13 @@ def pick(
     if PickFormat.csv in formats:
         table.to_csv(out / "picks.csv", index=False)
     if PickFormat.quakeml in formats:
-        method = f"{weights}/{model.weights_version}"
+        method = f"{Path(weights).name}/{model.weights_version}"
         picks_to_catalog(result.picks, method).write(out / "picks.xml", format="QUAKEML")
     if plot:
         from .plotting import plot_picks
 
         plot_picks(stream, result.picks, annotations).savefig(out / "picks.png", dpi=150)
-    if not (quiet or as_json):
+    if how == "table":
         typer.echo(f"Written to {out}: {', '.join(sorted(f.name for f in out.iterdir()))}")
 
 

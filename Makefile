@@ -1,0 +1,31 @@
+PYTHON ?= python3.11
+VENV ?= .venv
+BIN = $(VENV)/bin
+
+.PHONY: demo test lint clean
+
+# Pick the earthquakes that come with ObsPy; results in ./demo_output.
+demo: $(VENV)/.demo
+	$(BIN)/seisbench-llm demo --out demo_output
+
+# The whole suite, offline.
+test: $(VENV)/.test
+	$(BIN)/pytest
+
+lint: $(VENV)/.test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+$(BIN)/pip:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.demo: $(BIN)/pip setup.cfg constraints.txt
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable .
+	touch $@
+
+$(VENV)/.test: $(BIN)/pip setup.cfg constraints.txt
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[test,train]'
+	touch $@
+
+clean:
+	rm -rf $(VENV) demo_output
