@@ -1,0 +1,7 @@
+"""Data sets, synthetic records, labels and splits."""
+
+from .diting import DiTing
+from .stead import STEAD
+from .synthetic import Synthetic
+
+__all__ = ["STEAD", "DiTing", "Synthetic"]

@@ -1,0 +1,152 @@
+"""Distance and back-azimuth from coordinates, for STEAD and for any SeisBench data set."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import seisbench
+import seisbench.data
+from obspy.geodetics import gps2dist_azimuth
+
+COORDINATES = (
+    "source_latitude_deg",
+    "source_longitude_deg",
+    "station_latitude_deg",
+    "station_longitude_deg",
+)
+DISTANCE, BACK_AZIMUTH = "path_ep_distance_km", "path_back_azimuth_deg"
+# Where a data set keeps its published distance, if not under SeisBench's name.
+_DISTANCE_NAMES = (DISTANCE, "source_distance_km")
+
+
+@dataclass(frozen=True)
+class GeometryReport:
+    """
+    How published distances and back-azimuths compare with those from coordinates.
+
+    :param rows: Number of rows.
+    :param located: Rows with the coordinates of source and station; the others are left alone.
+    :param distances: Of these, rows with a published distance.
+    :param wrong_distances: Of these, rows off by more than the tolerance.
+    :param worst_distance: Largest difference in km.
+    :param back_azimuths: Located rows with a published back-azimuth that can be compared: source
+        and station are not so near that its direction means nothing.
+    :param wrong_back_azimuths: Of these, rows off by more than the tolerance.
+    :param azimuths: Of the wrong ones, rows whose value is the azimuth from the source instead.
+    :param examples: Names of the first few traces with a wrong back-azimuth.
+    """
+
+    rows: int
+    located: int
+    distances: int
+    wrong_distances: int
+    worst_distance: float
+    back_azimuths: int
+    wrong_back_azimuths: int
+    azimuths: int
+    examples: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return (
+            f"{self.located} of {self.rows} rows have coordinates. Distance: "
+            f"{self.wrong_distances} of {self.distances} published values disagree, by up to "
+            f"{self.worst_distance:.1f} km. Back-azimuth: {self.wrong_back_azimuths} of "
+            f"{self.back_azimuths} disagree; {self.azimuths} of them are the azimuth."
+        )
+
+
+def complete_geometry(
+    metadata: pd.DataFrame,
+    distance_tolerance: float = 1.0,
+    angle_tolerance: float = 2.0,
+    nearest: float = 1.0,
+) -> GeometryReport:
+    """
+    Compute distance and back-azimuth from coordinates, in place, and compare with the published.
+
+    Writes ``path_ep_distance_km`` and ``path_back_azimuth_deg`` for every row with coordinates
+    (WGS84 ellipsoid, :py:func:`obspy.geodetics.gps2dist_azimuth`; 10 s for a million rows).
+    Published values stay under the same names with the ending ``_published``; a second call
+    compares with those. Rows without coordinates keep what they have.
+
+    :param metadata: Metadata of any data set in SeisBench's format.
+    :param distance_tolerance: Difference in km from which distances disagree; in addition 1 % of
+        the distance is allowed, as many catalogues compute on a sphere.
+    :param angle_tolerance: Difference in degrees from which back-azimuths disagree.
+    :param nearest: Distance in km below which directions are not compared.
+    :return: How many agree.
+    :raises ValueError: If a column with coordinates is missing.
+    """
+    missing = [name for name in COORDINATES if name not in metadata.columns]
+    if missing:
+        raise ValueError(f"Distance and back-azimuth need the columns {', '.join(missing)}.")
+    points = metadata[list(COORDINATES)].apply(pd.to_numeric, errors="coerce").to_numpy(float)
+    located = np.isfinite(points).all(axis=1) & (np.abs(points[:, [0, 2]]) <= 90).all(axis=1)
+    geometry = np.full((len(points), 3), np.nan)
+    for row in np.flatnonzero(located):
+        geometry[row] = gps2dist_azimuth(*points[row])
+    distance, azimuth, back_azimuth = geometry[:, 0] / 1000, geometry[:, 1], geometry[:, 2]
+
+    published_distance = _published(metadata, DISTANCE, _DISTANCE_NAMES)
+    published_angle = _published(metadata, BACK_AZIMUTH, (BACK_AZIMUTH,))
+    metadata[DISTANCE] = np.where(located, distance, published_distance)
+    metadata[BACK_AZIMUTH] = np.where(located, back_azimuth % 360, published_angle)
+
+    off = np.abs(published_distance - distance)
+    comparable = np.isfinite(published_angle) & (distance >= nearest)
+    wrong = comparable & (_angle(published_angle, back_azimuth) > angle_tolerance)
+    azimuths = wrong & (_angle(published_angle, azimuth) <= angle_tolerance)
+    names = metadata["trace_name"] if "trace_name" in metadata else metadata.index.to_series()
+    return GeometryReport(
+        rows=len(metadata),
+        located=int(located.sum()),
+        distances=int(np.isfinite(off).sum()),
+        wrong_distances=int((off > distance_tolerance + 0.01 * distance).sum()),
+        worst_distance=float(np.nanmax(off, initial=0.0)),
+        back_azimuths=int(comparable.sum()),
+        wrong_back_azimuths=int(wrong.sum()),
+        azimuths=int(azimuths.sum()),
+        examples=tuple(str(name) for name in names[wrong].head(5)),
+    )
+
+
+class STEAD(seisbench.data.STEAD):
+    """
+    :py:class:`seisbench.data.STEAD` with distance and back-azimuth from coordinates.
+
+    Some of the published back-azimuths are azimuths, and SeisBench's copy has no
+    ``path_ep_distance_km``. Data, cache and arguments are SeisBench's; see
+    :py:func:`complete_geometry` for the columns, which works on other data sets as well:
+
+    .. code:: python
+
+        report = complete_geometry(dataset.metadata)
+        dataset.metadata_cache = dataset.metadata_cache  # if it was filled before
+
+    :param kwargs: Passed to :py:class:`seisbench.data.STEAD`.
+    """
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.geometry_report = complete_geometry(self.metadata)
+        # A lookup table of the metadata was filled before they were complete.
+        self.metadata_cache = self.metadata_cache
+        faults = self.geometry_report.wrong_distances + self.geometry_report.wrong_back_azimuths
+        log = seisbench.logger.warning if faults else seisbench.logger.info
+        log(f"STEAD: {self.geometry_report}")
+
+
+def _published(metadata: pd.DataFrame, name: str, names: tuple[str, ...]) -> np.ndarray:
+    """Published values, which are kept under a name of their own at the first call."""
+    kept = f"{name}_published"
+    if kept not in metadata.columns:
+        found = next((n for n in names if n in metadata.columns), None)
+        metadata[kept] = np.nan if found is None else pd.to_numeric(metadata[found], "coerce")
+    return metadata[kept].to_numpy(float)
+
+
+def _angle(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Angle between two directions, 0 to 180 degrees."""
+    return np.abs((first - second + 180) % 360 - 180)

@@ -1,0 +1,201 @@
+"""Which onsets of a synthetic record one can see, and how well."""
+
+from __future__ import annotations
+
+import numpy as np
+import scipy.fft
+
+from .synth_wave import Arrivals
+
+# Hz; an analyst filters, and so may see in one band what is hidden in another.
+_BANDS = ((1.0, 4.0), (4.0, 12.0), (12.0, 35.0))
+# An onset is visible if the energy of the second or the three seconds from it on is that much, in
+# dB, above the energy before it in one band.
+_VISIBLE = 2.0
+_CLEAR, _DWARFED = 5.0, 6.0
+_GUARD, _BEFORE, _AFTER, _SHORTEST = 0.15, 3.0, (1.0, 3.0), 0.3
+_PHASES = 6
+# First swing over standard deviation of the noise.
+_CLEAR_POLARITY = 3.0
+
+
+def no_arrivals(records: int) -> Arrivals:
+    """Arrivals of events that do not exist."""
+    return Arrivals(*(np.full((records, _PHASES), np.inf) for _ in range(3)))
+
+
+def band_energy(waveforms: np.ndarray, rate: float) -> np.ndarray:
+    """
+    Energy over all components, summed up to each sample, for the bands an analyst may look at.
+
+    :param waveforms: (records, 3, samples).
+    :param rate: Hz.
+    :return: (bands, records, samples + 1).
+    """
+    samples = waveforms.shape[-1]
+    spectrum = scipy.fft.rfft(waveforms - waveforms.mean(axis=-1, keepdims=True), axis=-1)
+    frequency = np.fft.rfftfreq(samples, 1 / rate)
+    bands = [(low, min(high, 0.45 * rate)) for low, high in _BANDS if low < 0.4 * rate]
+    out = np.zeros((len(bands), len(waveforms), samples + 1))
+    for sums, (low, high) in zip(out, bands, strict=True):
+        part = scipy.fft.irfft(spectrum * _bandpass(frequency, low, high), samples)
+        np.cumsum(np.square(part).sum(axis=1, dtype=np.float64), axis=1, out=sums[:, 1:])
+    return out
+
+
+def _bandpass(frequency: np.ndarray, low: float, high: float) -> np.ndarray:
+    """Zero-phase Butterworth amplitude of order 3."""
+    used = np.maximum(frequency, 1e-6)
+    return (1 / np.sqrt((1 + (low / used) ** 6) * (1 + (used / high) ** 6))).astype(np.float32)
+
+
+def _mean(sums: np.ndarray, first: np.ndarray, last: np.ndarray) -> np.ndarray:
+    """Mean energy between two samples per record, (bands, records), nan where there are none."""
+    size = sums.shape[-1] - 1
+    first, last = (np.clip(x, 0, size).astype(int) for x in (first, last))
+    rows = np.arange(sums.shape[1])
+    return (sums[:, rows, last] - sums[:, rows, first]) / np.where(
+        last > first, last - first, np.nan
+    )
+
+
+def onset_snr(own, onset, following, rate: float, rest=None) -> np.ndarray:
+    """
+    Ratio of energy behind an onset to that before it, in the band where it is largest.
+
+    :param own: Energy of the event by :py:func:`band_energy`, or of a whole record.
+    :param onset: Samples, (records,); may lie outside or be infinite.
+    :param following: The next phase, where the energy of this one ends, (records,).
+    :param rate: Hz.
+    :param rest: Energy of all else, taken around the onset: a burst of noise on a weak onset is no
+        onset.
+    :return: dB, (records,), at most 60; -inf where the onset is outside the record.
+    """
+    size = own.shape[-1] - 1
+    inside = (onset >= 0) & (onset < size)
+    onset = np.where(inside, onset, 0)
+    before = np.nan_to_num(_mean(own, onset - _BEFORE * rate, onset - _GUARD * rate))
+    best = np.full(len(onset), -np.inf)
+    for length in _AFTER:
+        end = np.minimum(onset + length * rate, np.maximum(following, onset + _SHORTEST * rate))
+        after = np.nan_to_num(_mean(own, onset, end))
+        level = 0.0
+        if rest is not None:
+            level = np.nan_to_num(_mean(rest, onset - _BEFORE * rate, onset + length * rate))
+        ratio = (after + level) / np.maximum(before + level, 1e-6 * after + 1e-300)
+        best = np.maximum(best, 10 * np.log10(np.maximum(ratio, 1e-10)).max(axis=0))
+    return np.where(inside, best, -np.inf)
+
+
+def noise_scale(clean, noise, arrivals: Arrivals, floor, ceiling, rate: float) -> np.ndarray:
+    """
+    Factor to noise that keeps S of each record within given ratios: records without a visible
+    event do not enter a catalogue, and a picker shall learn from weak ones.
+
+    :param clean, noise: Energies by :py:func:`band_energy`.
+    :param floor, ceiling: Smallest and largest ratio of S to noise in dB, (records,).
+    """
+    size = clean.shape[-1] - 1
+    first = np.minimum(arrivals.s[:, 0], size)
+    # Where S is beyond the window, P has to do.
+    first = np.where(first < size - rate, first, np.clip(arrivals.p.min(axis=1), 0, size))
+    signal = np.nan_to_num(_mean(clean, first, first + 3 * rate))
+    best = (signal / np.maximum(noise[..., -1] / size, 1e-300)).max(axis=0)
+    ratio = 10 * np.log10(np.maximum(best, 1e-30))
+    change = ratio - np.clip(ratio, floor, np.maximum(ceiling, floor))
+    # The noise of a quiet station cannot fall, nor that of a busy one rise, without limit.
+    return np.where(best > 0, 10 ** (np.clip(change, -50, 26) / 20), 1.0).astype(np.float32)
+
+
+def visible_onsets(energies, arrivals: Arrivals, further, rate: float) -> dict[str, np.ndarray]:
+    """
+    Columns of onsets, nan where hidden.
+
+    :param energies: Those of the event, the further events and the noise, by
+        :py:func:`band_energy`.
+    :param further: Arrivals of the further events.
+    """
+    clean, extra, noise = energies
+    found = {}
+    for name, onsets in (("p", arrivals.p), ("s", arrivals.s)):
+        first, label, snr = _choose(onsets, clean, extra + noise, rate)
+        found[f"trace_{name}_arrival_sample"] = label
+        found[f"trace_{name}_snr_db"] = snr.round(2)
+        found[f"trace_{name}_theoretical_sample"] = first
+        found[f"trace_{name}_status"] = np.where(np.isnan(label), None, "synthetic")
+    for k, others in enumerate(further):
+        for name, onsets in (("p", others.p), ("s", others.s)):
+            label = _choose(onsets, extra, clean + noise, rate)[1]
+            found[f"trace_{name}{k + 2}_arrival_sample"] = label
+    found["trace_snr_db"] = np.fmax(found["trace_p_snr_db"], found["trace_s_snr_db"])
+    return found
+
+
+def _choose(onsets: np.ndarray, own, rest, rate: float):
+    """First arrival, the first visible one (nan if all are hidden), and its ratio in dB."""
+    onsets = np.sort(onsets, axis=1)
+    following = np.append(onsets[:, 1:], np.full((len(onsets), 1), np.inf), axis=1)
+    snr = np.stack(
+        [onset_snr(own, *pair, rate, rest) for pair in zip(onsets.T, following.T, strict=True)],
+        axis=1,
+    )
+    # An analyst passes over a trace of Pn or Sn that the next phases dwarf.
+    strongest = np.maximum.accumulate(snr[:, ::-1], axis=1)[:, ::-1]
+    visible = (snr >= _VISIBLE) & ((snr >= _CLEAR) | (strongest <= snr + _DWARFED))
+    rows, which = np.arange(len(onsets)), visible.argmax(axis=1)
+    label = np.where(visible.any(axis=1), onsets[rows, which], np.nan)
+    snr, first = snr[rows, which], onsets[:, 0]
+    return (
+        np.where(np.isfinite(first), first, np.nan),
+        label,
+        np.where(np.isfinite(snr), snr, np.nan),
+    )
+
+
+def first_motion(clean, background, arrivals: Arrivals, label, rate: float) -> np.ndarray:
+    """
+    U or D where the first swing is above the noise and goes the way of the ray, else N.
+
+    :param clean, background: Vertical component of the event and of all else, (records, samples).
+    :param label: Labelled P, (records,).
+    """
+    size = clean.shape[-1]
+    out = np.full(len(clean), "N", dtype=object)
+    spectrum = scipy.fft.rfft(background, axis=-1)
+    quiet = scipy.fft.irfft(
+        spectrum * _bandpass(np.fft.rfftfreq(size, 1 / rate), 1.0, 0.3 * rate), size
+    )
+    which = arrivals.p.argmin(axis=1)
+    for i in np.flatnonzero(label == arrivals.p.min(axis=1)):
+        onset = int(label[i])
+        swing = clean[i, onset : onset + int(0.4 * rate)]
+        before = quiet[i, max(0, onset - int(2 * rate)) : onset]
+        if len(before) < 0.2 * rate or not swing.any():
+            continue
+        # The digitiser's ripple ahead of the onset is no motion.
+        swing = swing[np.argmax(np.abs(swing) > 0.05 * np.abs(swing).max()) :]
+        sign = np.sign(swing[0])
+        turn = np.flatnonzero(np.sign(swing) == -sign)
+        peak = np.abs(swing[: turn[0] if len(turn) else None]).max()
+        if sign == arrivals.p_motion[i, which[i]] and peak > _CLEAR_POLARITY * before.std():
+            out[i] = "U" if sign > 0 else "D"
+    return out
+
+
+def drop_missing(found: dict, missing: np.ndarray) -> None:
+    """Take away labels that lie in a gap, in place."""
+    for name in [name for name in found if name.endswith("arrival_sample")]:
+        gone = (found[name] >= missing[:, 0] - 1) & (found[name] <= missing[:, 1] + 1)
+        found[name] = np.where(gone, np.nan, found[name])
+        if name == "trace_p_arrival_sample":
+            found["trace_polarity"] = np.where(gone, "N", found["trace_polarity"])
+
+
+def blank_noise(found: dict, silent: np.ndarray) -> dict:
+    """Labels of records without an event are missing."""
+    for name, values in found.items():
+        if values.dtype == object:
+            found[name] = np.where(silent, None, values)
+        else:
+            found[name] = np.where(silent, np.nan, values)
+    return found
