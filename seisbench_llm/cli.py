@@ -93,7 +93,7 @@ def _pick(stream, weights, out, formats, plot, thresholds, how) -> None:
         return
     out.mkdir(parents=True, exist_ok=True)
     if PickFormat.csv in formats:
-        table.to_csv(out / "picks.csv", index=False)
+        table.to_csv(out / "picks.csv", index=False, date_format="%Y-%m-%dT%H:%M:%S.%fZ")
     if PickFormat.quakeml in formats:
         method = f"{Path(weights).name}/{model.weights_version}"
         picks_to_catalog(result.picks, method).write(out / "picks.xml", format="QUAKEML")

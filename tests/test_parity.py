@@ -12,21 +12,23 @@ from seisbench_llm.convert import load_published
 from seisbench_llm.data.targets import onset_curves
 from seisbench_llm.metrics import evaluate, picking_metrics
 from seisbench_llm.training.losses import LOSSES
+from tests.conftest import SHARED
 
 TOLERANCE = {"distance": 1e-2, "magnitude": 1e-3}
 
 
-@pytest.fixture(scope="module")
-def parity():
-    from tests.conftest import SHARED
-
-    folder = SHARED / "parity"
-    if not folder.is_dir():
-        pytest.skip("needs the parity data beside the repository")
-    spec = importlib.util.spec_from_file_location("official", folder / "official_weights.py")
+def official():
+    """The module that makes the stand-in weights."""
+    path = SHARED / "parity" / "official_weights.py"
+    spec = importlib.util.spec_from_file_location("official", path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture
+def parity(shared):
+    return official()
 
 
 def golden(parity, name):
