@@ -1,7 +1,7 @@
 """
 Calibrate a trained picker and write it as the packaged weight compact_picking.
 
-    python benchmarks/package_picker.py --data DATA --cache CACHE --picker runs/compact_picking/picker
+    python benchmarks/package_picker.py --data DATA --picker runs/compact_picking/picker
 
 Training weighs samples near onsets more than others, which makes probabilities too high. The bias
 of each phase's curve is shifted such that the threshold at which F1 (0.5 s) on the training records
@@ -23,10 +23,11 @@ from records import SETS, load_noise, load_set
 
 from seisbench_llm import SeisMoLLM, WeightRecord, weights
 
+LANGUAGE_MODEL = "sentence-transformers/all-MiniLM-L6-v2"
 DATA = (
-    "Training part (split by station and event) of about 400 records with analysts' picks: northern "
-    "California (test data of AI4EPS/PhaseNet, MIT), New Zealand (test data of EQcorrscan, LGPL-3), "
-    "Iceland (examples of QuakeMigrate, GPL-3, automatic picks), strong motion (test data of USGS "
+    "Training part (split by station and event) of about 760 records: northern California (test "
+    "data of AI4EPS/PhaseNet, MIT), New Zealand (test data of EQcorrscan, LGPL-3), Iceland "
+    "(examples of QuakeMigrate, GPL-3, automatic picks), strong motion (test data of USGS "
     "groundmotion-processing, public domain); three stations and 80 min of the 2019 Ridgecrest "
     "sequence (RED-PAN, MIT); 12 h at two stations in northern Chile (DeepPhasePick, GPL-3), "
     "unlabelled; noise before P of the same records. Where picks are incomplete, those of the "
@@ -68,7 +69,10 @@ def main() -> None:
     args = parser.parse_args()
     seisbench.logger.setLevel(logging.ERROR)
 
-    model = SeisMoLLM.from_pretrained(args.picker)
+    trained = SeisMoLLM.from_pretrained(args.picker)
+    # Under the language model's own name, wherever its files were for training.
+    model = SeisMoLLM(**{**trained.get_model_args(), "backbone": LANGUAGE_MODEL})
+    model.load_state_dict(trained.state_dict())
     if args.figures is None:
         records = [r for name in SETS[:3] for r in load_set(args.data, name)]
         records = [r for r in records if r.split == "train"]
@@ -89,7 +93,7 @@ def main() -> None:
         window=model.in_samples / model.sampling_rate,
         data=DATA,
         licence="GPL-3.0",
-        language_model="sentence-transformers/all-MiniLM-L6-v2",
+        language_model=LANGUAGE_MODEL,
         figures={
             "protocol": "benchmarks/real_records.py, records of held-out stations and events",
             **{
@@ -106,12 +110,10 @@ def main() -> None:
         },
         limits=LIMITS,
     )
-    arguments = model.get_model_args()
-    model._arguments["backbone"] = record.language_model
     docstring = "Compact P and S picker for local earthquakes, trained on a few hundred records."
     weights.save(model, args.out, docstring, record=record, half=True)
     size = args.out.with_suffix(".safetensors").stat().st_size / 1e6
-    print(f"written {args.out}.safetensors, {size:.1f} MB, task {arguments['task']}")
+    print(f"written {args.out}.safetensors, {size:.1f} MB")
 
 
 if __name__ == "__main__":

@@ -78,7 +78,7 @@ def from_pretrained(cls, inherited, name, version_str, update, force, wait_for_f
             return model
     if Path(name).with_name(Path(name).name + ".json").is_file() or "/" in name:
         return _load_path_or_hub(cls, name, version_str)
-    cached = cls.list_versions(name, remote=False)
+    cached = cached_versions(cls, name)
     if not update and not force and (version_str in cached or (cached and version_str == "latest")):
         return inherited(name, version_str=version_str, wait_for_file=wait_for_file)
     if not reachable(seisbench.remote_model_root):
@@ -130,6 +130,22 @@ def _load_path_or_hub(cls, name: str, version_str: str):
                 f"could be reached: {error}"
             ) from error
     return load(cls, Path(folder) / "weights")
+
+
+def cached_versions(cls, name: str) -> list[str]:
+    """Versions of a weight in SeisBench's cache."""
+    folder = cls._model_path()
+    files = [file.name for file in folder.iterdir()] if folder.is_dir() else []
+    return cls._get_versions_from_files(name, files)
+
+
+def list_versions(cls, inherited, name: str, remote: bool) -> list[str]:
+    """See :py:meth:`seisbench_llm.SeisMoLLM.list_versions`."""
+    found = set(inherited(name, remote=remote and reachable(seisbench.remote_model_root)))
+    if name in packaged_names():
+        metadata = json.loads((PACKAGED / f"{name}.json").read_text())
+        found.add(metadata.get("version", "1"))
+    return sorted(found, key=parse_version)
 
 
 def list_local(cls) -> list[str]:

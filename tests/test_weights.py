@@ -156,6 +156,16 @@ def test_cache_and_update(cache, monkeypatch, update, in_cache):
     assert (cache / "a.json.v1").exists() == in_cache
 
 
+def test_versions(cache):
+    for version in ("9", "10"):
+        tiny_model().save(cache / "a", "text", version)
+    assert SeisMoLLM.list_versions("a") == ["9", "10"]
+    weights.PACKAGED.mkdir()
+    weights.save(tiny_model(), weights.PACKAGED / "a", "packed", record=RECORD, half=True)
+    assert SeisMoLLM.list_versions("a", remote=False) == ["3", "9", "10"]
+    assert SeisMoLLM.list_versions("b") == []
+
+
 def test_unknown_name_lists_known_ones(cache, monkeypatch):
     tiny_model().save(cache / "cached", "text", "1")
     monkeypatch.setattr(weights, "reachable", lambda url: True)

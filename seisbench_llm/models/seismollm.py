@@ -309,6 +309,16 @@ class SeisMoLLM(WaveformModel):
         """
         return weights.list_pretrained(cls, super().list_pretrained, details, remote)
 
+    @classmethod
+    def list_versions(cls, name, remote=True):
+        """
+        Versions of a weight that are packaged, cached or, if it answers, in SeisBench's repository.
+
+        :param name: Name of the weight.
+        :param remote: If false, the repository is not asked.
+        """
+        return weights.list_versions(cls, super().list_versions, name, remote)
+
     def save(self, path, weights_docstring="", version_str=None, record=None):
         """
         Save as a SeisBench weight: a JSON and a PyTorch file.
