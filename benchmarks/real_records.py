@@ -63,6 +63,12 @@ def peaks_of(model, rescale: bool, stream: obspy.Stream) -> dict[str, np.ndarray
     return {phase: np.array(rows).reshape(-1, 2) for phase, rows in found.items()}
 
 
+def true_picks(record: Record, phase: str) -> np.ndarray:
+    """Picks of the analyst in seconds from the start of the stream."""
+    start = min(trace.stats.starttime for trace in record.stream)
+    return np.array([time - start for time in record.picks[phase]])
+
+
 def count(peaks: np.ndarray, picks: np.ndarray, tolerance: float, level: float) -> np.ndarray:
     """Hits, false picks and misses of one record and phase."""
     times = peaks[peaks[:, 1] >= level, 0]
@@ -83,10 +89,7 @@ def f1(counts: np.ndarray) -> float:
 
 def score(found: list[dict], records: list[Record], phase: str, tolerance: float) -> dict:
     """F1 per set at the threshold that is best over all sets, and at 0.3."""
-    picks = []
-    for record in records:
-        start = min(trace.stats.starttime for trace in record.stream)
-        picks.append(np.array([t - start for t in record.picks[phase]]))
+    picks = [true_picks(record, phase) for record in records]
     names = [record.dataset for record in records]
 
     def by_set(level: float) -> dict:
@@ -125,7 +128,7 @@ def evaluate(model, rescale: bool, records: list[Record], noise: list[Record]) -
             result[f"{phase}@{tolerance}"] = score(found, records, phase, tolerance)
         levels = {"best": result[f"{phase}@0.5"]["threshold"], "at 0.3": 0.3}
         result["false picks per hour"][phase] = {
-            name: round(sum((p[phase][:, 1] >= x).sum() for p in silent) * 40 / len(noise), 2)
+            name: round(40 * float(np.mean([(p[phase][:, 1] >= x).sum() for p in silent])), 2)
             for name, x in levels.items()
         }
     return result

@@ -33,7 +33,7 @@ from seisbench_llm.data import Synthetic
 from seisbench_llm.models import streams
 from seisbench_llm.preprocess import normalize
 
-WINDOW, RATE, SIGMA, HALF_LABEL = 6000, 100, 10, 40
+WINDOW, RATE, SIGMA, HALF_LABEL = 6016, 100, 10, 40
 # Share of each kind of record among the drawn windows.
 SHARES = {
     "phasenet_ncedc154": 0.24,

@@ -268,7 +268,10 @@ def save(
         weight_file = path.with_name(f"{path.name}.safetensors{suffix}")
         if half:
             state = {k: v.half() if v.is_floating_point() else v for k, v in state.items()}
-        safetensors.torch.save_file({k: v.contiguous() for k, v in state.items()}, weight_file)
+        # Not save_file, which makes files that only their owner can read.
+        weight_file.write_bytes(
+            safetensors.torch.save({k: v.contiguous() for k, v in state.items()})
+        )
 
     old = model._weights_metadata or {}
     record = record or record_of(model)

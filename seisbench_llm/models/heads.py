@@ -23,15 +23,21 @@ def stage_sizes(start: int, end: int, stages: int) -> list[int]:
 
 
 class UpStage(nn.Module):
-    """Linear up-sampling to a given length, convolution, BatchNorm, GELU."""
+    """
+    Linear up-sampling to a given length, convolution, BatchNorm, GELU.
+
+    A skip signal is brought to the same length and joined as further channels.
+    """
 
     def __init__(self, in_channels: int, out_channels: int, kernel: int):
         super().__init__()
         self.conv = nn.Conv1d(in_channels, out_channels, kernel)
         self.norm = nn.BatchNorm1d(out_channels)
 
-    def forward(self, x: torch.Tensor, size: int) -> torch.Tensor:
+    def forward(self, x: torch.Tensor, size: int, skip: torch.Tensor | None = None):
         x = F.interpolate(x, size=size, mode="linear")
+        if skip is not None:
+            x = torch.cat([x, F.interpolate(skip, size=size, mode="linear")], dim=1)
         x = self.conv(pad_same(x, self.conv.kernel_size[0]))
         return F.gelu(self.norm(x))
 
@@ -45,6 +51,8 @@ class CurveHead(nn.Module):
     :param channels: Output channels of each up-sampling stage.
     :param kernels: Kernel of each up-sampling stage.
     :param out_kernel: Kernel of the last convolution.
+    :param skip_channels: Channels of the signal that each stage gets besides the previous one's,
+        none if empty.
     """
 
     def __init__(
@@ -54,19 +62,27 @@ class CurveHead(nn.Module):
         kernels: Sequence[int],
         out_kernel: int,
         outputs: int,
+        skip_channels: Sequence[int] = (),
     ):
         super().__init__()
         stages = []
-        for out, kernel in zip(channels, kernels, strict=True):
-            stages.append(UpStage(in_channels, out, kernel))
+        extra = skip_channels or [0] * len(channels)
+        for out, kernel, more in zip(channels, kernels, extra, strict=True):
+            stages.append(UpStage(in_channels + more, out, kernel))
             in_channels = out
         self.stages = nn.ModuleList(stages)
         self.out = nn.Conv1d(in_channels, outputs, out_kernel)
 
-    def forward(self, x: torch.Tensor, samples: int, logits: bool = False) -> torch.Tensor:
+    def forward(
+        self,
+        x: torch.Tensor,
+        samples: int,
+        logits: bool = False,
+        skips: Sequence[torch.Tensor] = (),
+    ) -> torch.Tensor:
         sizes = stage_sizes(x.shape[-1], samples, len(self.stages))
-        for stage, size in zip(self.stages, sizes, strict=True):
-            x = stage(x, size)
+        for i, (stage, size) in enumerate(zip(self.stages, sizes, strict=True)):
+            x = stage(x, size, skips[i] if skips else None)
         x = self.out(pad_same(x, self.out.kernel_size[0]))
         return x if logits else torch.sigmoid(x)
 

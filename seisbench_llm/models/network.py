@@ -21,6 +21,8 @@ class Network(nn.Module):
     :param task: What is asked; decides the head.
     :param backbone: The language model's blocks, or None for a network without.
     :param width: Width of a token; the last embedder block has width / patch channels.
+    :param head_skips: Whether the stages of a curve head also see the embedder's inner signals,
+        the last one the waveform.
     """
 
     def __init__(
@@ -38,6 +40,7 @@ class Network(nn.Module):
         head_channels: Sequence[int],
         head_kernels: Sequence[int],
         head_out_kernel: int,
+        head_skips: bool,
         pooled_kernel: int,
         pooled_stride: int,
     ):
@@ -53,13 +56,22 @@ class Network(nn.Module):
             embedder_branches,
         )
         self.backbone = backbone if backbone is not None else nn.Identity()
+        self.skips = head_skips and task.head == "curves"
         if task.head == "curves":
+            skips = [in_channels, *embedder_channels][::-1] if self.skips else []
             self.head = CurveHead(
-                latent, head_channels, head_kernels, head_out_kernel, len(task.outputs)
+                latent, head_channels, head_kernels, head_out_kernel, len(task.outputs), skips
             )
         else:
             self.head = PooledHead(latent, task, pooled_kernel, pooled_stride)
 
     def forward(self, x: torch.Tensor, logits: bool = False) -> torch.Tensor:
-        tokens = self.backbone(to_tokens(self.embedder(x), self.patch))
-        return self.head(from_tokens(tokens, self.patch), x.shape[-1], logits=logits)
+        signals = [x]
+        for block in self.embedder:
+            signals.append(block(signals[-1]))
+        tokens = self.backbone(to_tokens(signals[-1], self.patch))
+        latent = from_tokens(tokens, self.patch)
+        if self.skips:
+            # From the coarsest to the waveform itself, as the head's stages get finer.
+            return self.head(latent, x.shape[-1], logits=logits, skips=signals[-2::-1])
+        return self.head(latent, x.shape[-1], logits=logits)

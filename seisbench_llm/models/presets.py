@@ -14,6 +14,9 @@ PRESETS: dict[str, dict] = {
         "patch": 16,
         "head_channels": (32, 24, 16, 12),
         "head_kernels": (3, 5, 7, 11),
+        "head_skips": True,
         "pooled_kernel": 8,
+        # A whole number of tokens; a remainder would be dropped and the rest stretched over it.
+        "in_samples": 6016,
     },
 }

@@ -69,6 +69,9 @@ class SeisMoLLM(WaveformModel):
     :param head_channels: Channels of each up-sampling stage (picking).
     :param head_kernels: Kernel of each up-sampling stage (picking).
     :param head_out_kernel: Kernel of the last convolution (picking).
+    :param head_skips: Whether the up-sampling stages also see the embedder's inner signals and, at
+        the end, the waveform (picking). Not in the paper: tokens alone do not tell an onset to the
+        sample, and what they tell depends on where in the window it is.
     :param pooled_kernel: Kernel of the two convolutions of the other tasks' head.
     :param pooled_stride: Their stride.
     :param kwargs: As :py:class:`seisbench.models.WaveformModel`: component_order, filter_args,
@@ -105,6 +108,7 @@ class SeisMoLLM(WaveformModel):
         head_channels: Sequence[int] = (224, 192, 160, 6),
         head_kernels: Sequence[int] = (1, 6, 8, 16),
         head_out_kernel: int = 7,
+        head_skips: bool = False,
         pooled_kernel: int = 16,
         pooled_stride: int = 4,
         component_order: str = "ZNE",
@@ -139,6 +143,8 @@ class SeisMoLLM(WaveformModel):
             **kwargs,
         )
         self.task = spec
+        if head_skips and curves and len(head_channels) != len(embedder_channels) + 1:
+            raise ValueError("head_skips needs as many head stages as embedder blocks.")
         blocks = self._build_backbone(backbone, pretrained, backbone_layers, backbone_config)
         width = self._check_width(width, blocks, patch)
         self.network = Network(
@@ -155,6 +161,7 @@ class SeisMoLLM(WaveformModel):
             head_channels,
             head_kernels,
             head_out_kernel,
+            head_skips,
             pooled_kernel,
             pooled_stride,
         )
@@ -172,7 +179,7 @@ class SeisMoLLM(WaveformModel):
         A new, untrained model of a named size.
 
         >>> SeisMoLLM.from_preset("compact", pretrained=False).in_samples
-        6000
+        6016
 
         :param preset: ``paper`` or ``compact``.
         :param kwargs: Arguments of the constructor that shall differ from the preset.

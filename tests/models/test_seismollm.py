@@ -7,7 +7,7 @@ import torch
 from seisbench_llm import PRESETS, TASKS, SeisMoLLM
 from seisbench_llm.models.heads import stage_sizes
 from seisbench_llm.models.tokenizer import from_tokens, to_tokens
-from tests.conftest import tiny_model
+from tests.conftest import tiny_model, varied_windows
 
 
 @pytest.mark.parametrize("task", TASKS)
@@ -63,6 +63,22 @@ def test_no_backbone():
     model = SeisMoLLM(backbone=None, width=32, in_samples=3000, head_channels=(8, 8, 8, 4))
     assert model(torch.randn(1, 3, 3000)).shape == (1, 3, 3000)
     assert model.get_model_args()["backbone_config"] is None
+
+
+def test_head_skips():
+    model = tiny_model(head_skips=True)
+    assert model.get_model_args()["head_skips"] is True
+    assert model(torch.randn(2, 3, 3001)).shape == (2, 3, 3001)
+    # The last stage sees the waveform: a change of one sample stays a change near that sample.
+    x = varied_windows(3000)[:1]
+    changed = x.clone()
+    changed[0, 0, 1500] += 3
+    with torch.no_grad():
+        difference = (model(changed) - model(x)).abs().amax(dim=(0, 1))
+    assert 1490 <= difference.argmax() <= 1510
+    with pytest.raises(ValueError, match="as many head stages as embedder blocks"):
+        tiny_model(head_skips=True, head_channels=(4, 4), head_kernels=(3, 3))
+    assert not tiny_model("magnitude", head_skips=True).network.skips
 
 
 def test_tokens_are_channel_major_and_invertible():
