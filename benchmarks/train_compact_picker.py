@@ -1,11 +1,12 @@
 """
 Train the packaged compact picker on real and synthetic records.
 
-    python benchmarks/train_compact_picker.py --data DATA --cache CACHE \
-        --language-model FOLDER --run runs/first --steps 4000
-    python benchmarks/train_compact_picker.py --data DATA --cache CACHE \
-        --language-model FOLDER --run runs/second --steps 2500 --start runs/first/picker \
-        --rate 5e-4 --peak-weight 4 --synthetic 12000 --seed 1
+    python benchmarks/train_compact_picker.py --data DATA --cache CACHE --language-model FOLDER \
+        --run runs/compact_picking --steps 6000 --peak-weight 4 --synthetic 8000
+
+The packaged weight came about in three legs: 4,000 steps on real records with --peak-weight 9 and
+without head_skips, 650 with synthetic ones, and 2,000 from there (--start) with head_skips, whose new
+channels started near zero.
 
 Can be stopped at any time and started again: it goes on from the last checkpoint. At the end (or
 with --export) it writes the weight files. Labels are the analysts' picks. Where those are known to

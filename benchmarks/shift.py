@@ -1,0 +1,65 @@
+"""
+How far picks move when the stream starts elsewhere.
+
+    python benchmarks/shift.py --data DATA compact_picking PhaseNet --cache CACHE
+
+Any number of samples (1 to 1,999) is cut off the start of a record: all windows lie elsewhere.
+Prints the share of picks that move by at most two samples, per phase, and percentiles.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+from pathlib import Path
+
+import numpy as np
+import seisbench
+from real_records import load_model
+from records import SETS, load_set
+
+
+def movements(model, records: list, cuts: int, rng) -> dict[str, list[float]]:
+    """Phase -> seconds by which each pick moved, inf if it was lost."""
+    moved = {"P": [], "S": []}
+    for record in records:
+        start = min(trace.stats.starttime for trace in record.stream)
+        reference = model.classify(record.stream).picks
+        for shift in rng.integers(1, 2000, cuts):
+            picks = model.classify(record.stream.slice(start + shift / 100)).picks
+            for pick in reference:
+                # The picks that still have some record ahead of them.
+                if pick.peak_time - start > 25:
+                    times = [q.peak_time for q in picks if q.phase == pick.phase]
+                    distance = min((abs(t - pick.peak_time) for t in times), default=np.inf)
+                    moved[pick.phase].append(distance)
+    return moved
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser.add_argument("models", nargs="+")
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--cache", type=Path)
+    parser.add_argument("--records", type=int, default=28, help="per set")
+    args = parser.parse_args()
+    seisbench.logger.setLevel(logging.ERROR)
+    records = []
+    for name in ("phasenet_ncedc154", "eqcorrscan_nz"):
+        held_out = [r for r in load_set(args.data, name) if r.split == "test"]
+        records += held_out[: args.records]
+    assert set(r.dataset for r in records) <= set(SETS)
+    for name in args.models:
+        model, _ = load_model(name, args.cache)
+        for phase, moved in movements(model, records, 4, np.random.default_rng(0)).items():
+            moved = np.array(moved)
+            percentiles = np.percentile(moved[np.isfinite(moved)], [50, 90, 95, 99])
+            print(
+                f"{Path(name).name} {phase}: {len(moved)} picks, at most 2 samples "
+                f"{np.mean(moved < 0.0201):.3f}, lost {np.mean(np.isinf(moved)):.3f}, "
+                f"50/90/95/99 % {np.round(percentiles, 3)} s"
+            )
+
+
+if __name__ == "__main__":
+    main()
