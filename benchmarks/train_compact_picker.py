@@ -5,11 +5,11 @@ Train the packaged compact picker on real and synthetic records.
         --run runs/compact_picking --steps 6000 --peak-weight 4 --synthetic 8000
 
 The packaged weight came about in three legs: 4,000 steps on real records with --peak-weight 9 and
-without head_skips, 650 with synthetic ones, and 2,000 from there (--start) with head_skips, whose new
-channels started near zero.
+without head_skips, 500 with synthetic ones, and 2,000 from there (--start) with head_skips, whose
+new channels started near zero.
 
-Can be stopped at any time and started again: it goes on from the last checkpoint. At the end (or
-with --export) it writes the weight files. Labels are the analysts' picks. Where those are known to
+Can be stopped at any time and started again: it goes on from the last checkpoint. With each
+checkpoint it writes the weight files. Labels are the analysts' picks. Where those are known to
 be incomplete, confident picks of the published PhaseNet (MIT licence) are added, and whatever it is
 unsure of is left out of the loss.
 """
