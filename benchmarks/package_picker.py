@@ -36,7 +36,7 @@ DATA = (
     "unlabelled; noise before P of the same records. Where picks are incomplete, those of the "
     "published PhaseNet (MIT) above 0.6 were added. Half of the later steps: synthetic records "
     "(seisbench_llm.data.Synthetic). 4000 steps of 32 windows on real records without skip "
-    "connections, 500 with synthetic ones, 2000 more with skip connections. Backbone: first two "
+    "connections, 750 with synthetic ones, 2000 more with skip connections. Backbone: first two "
     "blocks of all-MiniLM-L6-v2 (Apache-2.0), all weights fine-tuned."
 )
 LIMITS = (

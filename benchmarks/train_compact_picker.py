@@ -5,7 +5,7 @@ Train the packaged compact picker on real and synthetic records.
         --run runs/compact_picking --steps 6000 --peak-weight 4 --synthetic 8000
 
 The packaged weight came about in three legs: 4,000 steps on real records with --peak-weight 9 and
-without head_skips, 500 with synthetic ones, and 2,000 from there (--start) with head_skips, whose
+without head_skips, 750 with synthetic ones, and 2,000 from there (--start) with head_skips, whose
 new channels started near zero.
 
 Can be stopped at any time and started again: it goes on from the last checkpoint. With each

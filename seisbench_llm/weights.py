@@ -17,6 +17,8 @@ from packaging.version import parse as parse_version
 from .models import lora
 
 PACKAGED = Path(__file__).parent / "pretrained"
+# Oldest SeisBench that reads our files; not the one at hand, which users may be behind.
+SEISBENCH_REQUIREMENT = "0.12"
 
 
 class WeightsError(ValueError):
@@ -278,7 +280,7 @@ def save(
     metadata = {
         "docstring": weights_docstring or old.get("docstring", ""),
         "model_args": model.get_model_args(),
-        "seisbench_requirement": seisbench.__version__,
+        "seisbench_requirement": SEISBENCH_REQUIREMENT,
         "default_args": model.default_args,
         "version": version_str or (record and record.version) or old.get("version", "1"),
         "sha256": sha256(weight_file),
