@@ -187,11 +187,12 @@ class Records:
         return None
 
     def _instruments(self, trace_id: str):
-        parts = trace_id.split(".")
-        location, code = ".".join(parts[:3]), "".join(parts[3:4])
+        """Traces of each instrument that the id of a pick may mean."""
+        network, station, location, *channel = trace_id.split(".")
         for name in sorted(self._traces):
-            if name.rpartition(".")[0] == location and name.rpartition(".")[2] in (
-                [code, code[:-1]] if code else [name.rpartition(".")[2]]
+            *place, code = name.split(".")
+            if place == [network, station, location] and (
+                not channel or channel[0] in ("", code) or channel[0][:-1] == code
             ):
                 yield self._traces[name]
 
