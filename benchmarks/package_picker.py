@@ -36,12 +36,12 @@ DATA = (
     "unlabelled; noise before P of the same records. Where picks are incomplete, those of the "
     "published PhaseNet (MIT) above 0.6 were added. Half of the later steps: synthetic records "
     "(seisbench_llm.data.Synthetic). 4000 steps of 32 windows on real records without skip "
-    "connections, 750 with synthetic ones, 2000 more with skip connections. Backbone: first two "
-    "blocks of all-MiniLM-L6-v2 (Apache-2.0), all weights fine-tuned."
+    "connections, 750 with synthetic ones, 2000 more with skip connections, 750 with more noise. "
+    "Backbone: first two blocks of all-MiniLM-L6-v2 (Apache-2.0), all weights fine-tuned."
 )
 LIMITS = (
     "Local and regional earthquakes to about 100 km, 1 Hz and above. Few regions and few records: "
-    "check it on your own before relying on it. Several false S picks an hour on noise. Not for "
+    "check it on your own before relying on it. A few false S picks an hour on noise. Not for "
     "teleseisms, volcanic tremor, ocean-bottom or distributed acoustic sensing."
 )
 
