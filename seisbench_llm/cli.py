@@ -10,6 +10,8 @@ from typing import Annotated
 
 import typer
 
+from . import cli_training
+
 app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -181,6 +183,12 @@ def convert(
     )
     model.save(out, weights_docstring=f"Converted from {checkpoint.name}")
     typer.echo(f"Written: {out}.json, {out}.pt")
+
+
+_PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
+app.command(context_settings=_PASS_ON)(cli_training.fit)
+app.command()(cli_training.export)
+app.command()(cli_training.evaluate)
 
 
 def main() -> None:

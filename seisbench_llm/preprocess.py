@@ -7,7 +7,7 @@ import torch
 from scipy.signal import resample_poly
 
 
-def normalize(batch: torch.Tensor) -> torch.Tensor:
+def normalize(batch: torch.Tensor, joint: bool = False) -> torch.Tensor:
     """
     Each component minus its mean, divided by its standard deviation.
 
@@ -18,14 +18,17 @@ def normalize(batch: torch.Tensor) -> torch.Tensor:
     missing one does.
 
     :param batch: Waveforms, shape (..., components, samples), floating point.
+    :param joint: Divide by the root mean square of all components together, which keeps their
+        ratios; these tell the direction of a wave. Missing components count as zero.
     :return: Normalised waveforms of the same shape and type.
     """
     batch = batch - batch.mean(dim=-1, keepdim=True)
-    peak = batch.abs().amax(dim=-1, keepdim=True)
+    over = (-2, -1) if joint else -1
+    peak = batch.abs().amax(dim=over, keepdim=True)
     live = peak > 0
     batch = batch / torch.where(live, peak, 1.0)
     batch = batch - batch.mean(dim=-1, keepdim=True)
-    std = batch.square().mean(dim=-1, keepdim=True).sqrt()
+    std = batch.square().mean(dim=over, keepdim=True).sqrt()
     return torch.where(live, batch / torch.where(live, std, 1.0), 0.0)
 
 

@@ -1,7 +1,8 @@
 """Data sets, synthetic records, labels and splits."""
 
+from .datasets import open_dataset
 from .diting import DiTing
 from .stead import STEAD
 from .synthetic import Synthetic
 
-__all__ = ["STEAD", "DiTing", "Synthetic"]
+__all__ = ["STEAD", "DiTing", "Synthetic", "open_dataset"]

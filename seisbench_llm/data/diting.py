@@ -34,7 +34,7 @@ class DiTing(WaveformDataset):
     :py:func:`~seisbench_llm.data.diting_index.to_local_magnitude`), ``source_magnitude_type``,
     both also as published with the ending ``_published``, ``trace_station_magnitude`` (ML),
     ``trace_p_arrival_sample``, ``trace_s_arrival_sample`` (samples at 50 Hz),
-    ``trace_p_clarity`` (I impulsive, E emergent), ``trace_polarity`` (up, down, undecidable),
+    ``trace_p_clarity`` (I impulsive, E emergent), ``trace_polarity`` (U, D, N for undecidable),
     ``station_network_code``, ``station_code``, ``path_ep_distance_km``,
     ``path_back_azimuth_deg`` (0 to 360), twelve signal-to-noise ratios
     ``trace_<component>_<phase>_<amplitude or power>_snr``, ``path_p_residual_sec`` and
@@ -134,7 +134,7 @@ def light_subset(metadata: pd.DataFrame) -> pd.Series:
     p, s = metadata["trace_p_arrival_sample"], metadata["trace_s_arrival_sample"]
     return (
         metadata[needed].notna().all(axis=1)
-        & (metadata["trace_polarity"] != "undecidable")
+        & (metadata["trace_polarity"] != "N")
         & (p > 0)
         & (p < s)
         & (s < RECORD_SAMPLES)

@@ -50,7 +50,7 @@ PUBLISHED = {
     "S_residual": "path_s_residual_sec",
 }
 _TEXT = ("key", "mag_type", "p_clarity", "p_motion", "net", "sta_id")
-_POLARITY = {"u": "up", "c": "up", "d": "down", "r": "down", "n": "undecidable"}
+_POLARITY = {"u": "U", "c": "U", "d": "D", "r": "D", "n": "N"}
 
 
 def chunk_name(part: int) -> str:

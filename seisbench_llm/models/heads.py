@@ -84,7 +84,11 @@ class CurveHead(nn.Module):
         for i, (stage, size) in enumerate(zip(self.stages, sizes, strict=True)):
             x = stage(x, size, skips[i] if skips else None)
         x = self.out(pad_same(x, self.out.kernel_size[0]))
-        return x if logits else torch.sigmoid(x)
+        return x if logits else self.activate(x)
+
+    def activate(self, logits: torch.Tensor) -> torch.Tensor:
+        """Probabilities from the output of the last layer."""
+        return torch.sigmoid(logits)
 
 
 class PooledHead(nn.Module):
@@ -113,10 +117,12 @@ class PooledHead(nn.Module):
         for conv in self.convs:
             x = conv(x)
         x = self.linear(x.mean(dim=-1))
-        if logits:
-            return x
+        return x if logits else self.activate(x)
+
+    def activate(self, logits: torch.Tensor) -> torch.Tensor:
+        """Estimates from the output of the last layer."""
         if self.kind == "class":
-            return torch.softmax(x, dim=-1)
+            return torch.softmax(logits, dim=-1)
         if self.kind == "angle":
-            return torch.tanh(x)
-        return torch.sigmoid(x) * self.scale
+            return torch.tanh(logits)
+        return torch.sigmoid(logits) * self.scale

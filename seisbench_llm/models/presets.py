@@ -1,4 +1,4 @@
-"""Named sizes of SeisMoLLM: keyword arguments of its constructor."""
+"""Named sizes of SeisMoLLM: keyword arguments of its constructor, and what a task changes."""
 
 PRESETS: dict[str, dict] = {
     # The published model: all defaults, spelled out where they name the language model.
@@ -19,4 +19,12 @@ PRESETS: dict[str, dict] = {
         # A whole number of tokens; a remainder would be dropped and the rest stretched over it.
         "in_samples": 6016,
     },
+}
+
+# What each question needs to see: the first motion, the polarisation of P, or P to the S coda.
+WINDOWS: dict[tuple[str, str], dict] = {
+    ("compact", "polarity"): {"in_samples": 1024, "pred_sample": 512, "joint_norm": True},
+    ("compact", "back_azimuth"): {"in_samples": 1536, "pred_sample": 512, "joint_norm": True},
+    ("compact", "distance"): {"pred_sample": 500, "joint_norm": True},
+    ("compact", "magnitude"): {"pred_sample": 500, "joint_norm": True},
 }

@@ -20,7 +20,7 @@ from .estimates import classify_at_picks, classify_continuous
 from .guard import report_failure
 from .network import Network
 from .picks import classify_picks
-from .presets import PRESETS
+from .presets import PRESETS, WINDOWS
 
 CITATION = (
     "Wang, X., Liu, F., Su, R., Wang, Z., Fang, L., Zhou, L., Bai, L., & Ouyang, W. (2025). "
@@ -59,6 +59,8 @@ class SeisMoLLM(WaveformModel):
     :param pred_sample: Where in the window the P onset is, for all tasks but picking.
     :param detection: Whether the first output of a picker is a trained detection curve. If not,
         SeisMoLLM_Detection is the larger one of P and S.
+    :param joint_norm: Whether to divide a window by one number instead of each component by its
+        own, see :py:func:`~seisbench_llm.preprocess.normalize`. Not in the paper.
     :param embedder_channels: Output channels of all embedder blocks but the last, which has
         width / patch.
     :param embedder_kernels: Smallest kernel of each embedder block.
@@ -99,6 +101,7 @@ class SeisMoLLM(WaveformModel):
         sampling_rate: float = 100,
         pred_sample: int = 1000,
         detection: bool = False,
+        joint_norm: bool = False,
         embedder_channels: Sequence[int] = (16, 48, 96),
         embedder_kernels: Sequence[int] = (16, 8, 6, 1),
         embedder_kernel_steps: Sequence[int] = (8, 6, 4, 2),
@@ -143,6 +146,7 @@ class SeisMoLLM(WaveformModel):
             **kwargs,
         )
         self.task = spec
+        self.joint_norm = joint_norm
         if head_skips and curves and len(head_channels) != len(embedder_channels) + 1:
             raise ValueError("head_skips needs as many head stages as embedder blocks.")
         blocks = self._build_backbone(backbone, pretrained, backbone_layers, backbone_config)
@@ -187,7 +191,7 @@ class SeisMoLLM(WaveformModel):
         """
         if preset not in PRESETS:
             raise ValueError(f"Unknown preset '{preset}'. Known presets: {', '.join(PRESETS)}.")
-        return cls(task=task, **{**PRESETS[preset], **kwargs})
+        return cls(task=task, **{**PRESETS[preset], **WINDOWS.get((preset, task), {}), **kwargs})
 
     @staticmethod
     def _build_backbone(name, pretrained, layers, config) -> Backbone | None:
@@ -365,7 +369,7 @@ class SeisMoLLM(WaveformModel):
 
     def annotate_batch_pre(self, batch, argdict):
         with report_failure():
-            return normalize(batch)
+            return normalize(batch, self.joint_norm)
 
     def annotate_batch_post(self, batch, piggyback, argdict):
         with report_failure():

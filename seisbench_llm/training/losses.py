@@ -10,6 +10,8 @@ def curve_bce(
     predicted: torch.Tensor,
     target: torch.Tensor,
     channel_weights: tuple[float, ...] = (0.0, 1.0, 1.0),
+    positive_weight: float = 0.0,
+    weight: torch.Tensor | None = None,
 ) -> torch.Tensor:
     """
     Binary cross-entropy of probability curves.
@@ -18,9 +20,15 @@ def curve_bce(
     :param target: Labels from 0 to 1, same shape.
     :param channel_weights: Weight of each channel. The published ones leave the first untrained;
         the mean is nevertheless over all channels.
+    :param positive_weight: Samples near an onset are rare; they weigh one plus this times their
+        label. None in the paper.
+    :param weight: Weight of each sample, same shape as the target; zero where nothing is known.
     """
     loss = target * torch.log(predicted + _EPS) + (1 - target) * torch.log(1 - predicted + _EPS)
-    return -(loss * loss.new_tensor(channel_weights)[:, None]).mean()
+    loss = loss * loss.new_tensor(channel_weights)[:, None]
+    if positive_weight:
+        loss = loss * (1 + positive_weight * target)
+    return -(loss if weight is None else loss * weight).mean()
 
 
 def cross_entropy(predicted: torch.Tensor, target: torch.Tensor) -> torch.Tensor:

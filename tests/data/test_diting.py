@@ -141,7 +141,7 @@ def test_metadata_are_those_published(dataset):
     np.testing.assert_allclose(
         found["path_back_azimuth_deg"], raw["baz"].astype(float) % 360, atol=1e-9
     )
-    polarity = {"U": "up", "C": "up", "D": "down", "R": "down", "n": "undecidable"}
+    polarity = {"U": "U", "C": "U", "D": "D", "R": "D", "n": "N"}
     assert (found["trace_polarity"].fillna("") == raw["p_motion"].map(polarity).fillna("")).all()
     assert (found["path_p_residual_sec"].isna() == (raw["P_residual"] == "-")).all()
     assert (found["trace_p_clarity"].isna() == (raw["p_clarity"] == " ")).all()

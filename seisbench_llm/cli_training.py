@@ -1,0 +1,166 @@
+"""Commands of ``seisbench-llm`` for those who train models, and measure them."""
+
+from __future__ import annotations
+
+import json
+from enum import Enum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+class Split(str, Enum):
+    """Sides of a split."""
+
+    train = "train"
+    dev = "dev"
+    test = "test"
+    all = "all"
+
+
+class SplitBy(str, Enum):
+    """How records are split."""
+
+    event = "event"
+    row = "row"
+    column = "column"
+
+
+def evaluate(
+    weights: Annotated[str, typer.Option(help="Name, path or Hugging Face id.")],
+    data: Annotated[str, typer.Option(help="Data set: folder, SeisBench name, diting:FOLDER ...")],
+    split: Annotated[Split, typer.Option(help="Which records.")] = Split.test,
+    split_by: Annotated[
+        SplitBy | None,
+        typer.Option(
+            help="By event, by row (as published) or the data set's own; default: its own,"
+            " or by event if it has none."
+        ),
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of the split, --limit, the bootstrap.")] = 0,
+    limit: Annotated[int | None, typer.Option(min=1, help="At most as many records.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for the files written.")] = None,
+    batch_size: Annotated[int, typer.Option(min=1)] = 64,
+    num_workers: Annotated[int, typer.Option(min=0, help="Processes that read.")] = 0,
+    device: Annotated[str | None, typer.Option(help="Such as cuda.")] = None,
+    threshold: Annotated[
+        float | None,
+        typer.Option(min=0, max=1, help="Of picks (0.3) or of decided polarities (0.5)."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, no table.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing.")] = False,
+) -> None:
+    """
+    Measure a model on a data set: as published, and without flattery.
+
+    With --out also writes metrics.json, predictions.csv and figures.
+
+    Example: seisbench-llm evaluate --weights compact_picking --data synthetic:500 --out report
+    """
+    import sys
+
+    from .data import open_dataset
+    from .evaluate import evaluate as measure
+    from .models import SeisMoLLM
+
+    model = SeisMoLLM.from_pretrained(weights)
+    dataset = open_dataset(data, sampling_rate=model.sampling_rate)
+    if split is not Split.all:
+        dataset = _side(dataset, split.value, split_by, seed)
+    result = measure(
+        model,
+        dataset,
+        threshold=threshold,
+        seed=seed,
+        batch_size=batch_size,
+        device=device,
+        num_workers=num_workers,
+        limit=limit,
+        progress=not (quiet or as_json) and sys.stderr.isatty(),
+    )
+    if out is not None:
+        result.write(out)
+    if as_json:
+        typer.echo(json.dumps(result.to_dict(), allow_nan=False))
+    elif not quiet:
+        typer.echo(result.summary())
+        if out is not None:
+            typer.echo(f"\nWritten to {out}: {', '.join(sorted(f.name for f in out.iterdir()))}")
+
+
+def _side(dataset, side: str, split_by: SplitBy | None, seed: int):
+    from .data import splits
+
+    metadata = dataset.metadata
+    if split_by is None:
+        split_by = SplitBy.column if "split" in metadata else SplitBy.event
+    if split_by is SplitBy.column and "split" not in metadata:
+        raise ValueError("The data set has no column 'split'; use --split-by event.")
+    if split_by is SplitBy.column:
+        found = metadata["split"]
+    else:
+        function = splits.split_by_event if split_by is SplitBy.event else splits.split_by_row
+        found = function(metadata, seed=seed)
+    mask = (found == side).to_numpy()
+    if not mask.any():
+        counts = found.value_counts(dropna=False).to_dict()
+        raise ValueError(f"No record is in the split '{side}'; there are {counts}. See --split.")
+    return dataset.filter(mask, inplace=False)
+
+
+def fit(context: typer.Context) -> None:
+    """
+    Train or fine-tune a model as a configuration file says, or go on with a stopped run.
+
+    Any entry of the file can be given on the command line: --data.batch_size=64,
+    --model.learning_rate=1e-4, --trainer.devices=4. --fast-dev-run tries one batch and writes
+    nothing; --help lists all entries.
+
+    Example: seisbench-llm fit --config benchmarks/configs/compact.yaml --task distance
+    """
+    try:
+        from .training.fit import fit as run
+    except ImportError as error:
+        raise ImportError(
+            f"Training needs more packages: pip install 'seisbench_llm[train]' ({error})"
+        ) from error
+    run(context.args)
+
+
+def export(
+    run: Annotated[Path, typer.Argument(help="Run folder of fit.")],
+    out: Annotated[Path, typer.Option(help="Path without suffix; its end is the name.")],
+    checkpoint: Annotated[str, typer.Option(help="best.ckpt or last.ckpt.")] = "best.ckpt",
+    description: Annotated[str, typer.Option(help="What the weight is for.")] = "",
+    version: Annotated[str, typer.Option(help="Version of the weight.")] = "1",
+    licence: Annotated[str, typer.Option(help="Licence of the weight.")] = "",
+    limits: Annotated[str, typer.Option(help="Where it is not to be trusted.")] = "",
+    figures: Annotated[
+        Path | None, typer.Option(help="metrics.json of evaluate, to put on record.")
+    ] = None,
+    language_model: Annotated[
+        str | None, typer.Option(help="Name to record if it came from a local folder.")
+    ] = None,
+    half: Annotated[bool, typer.Option("--half", help="Write half precision.")] = False,
+) -> None:
+    """
+    Write a run's model as a SeisBench weight, adapters folded in, with its record.
+
+    Example: seisbench-llm export runs/picking --out weights/my_picker --licence CC-BY-4.0
+    """
+    from .training.export import export_run
+
+    export_run(
+        run,
+        out,
+        checkpoint,
+        docstring=description,
+        version=version,
+        licence=licence,
+        limits=limits,
+        figures=json.loads(figures.read_text()) if figures else None,
+        language_model=language_model,
+        half=half,
+    )
+    typer.echo(f"Written: {out}.json, {out}.safetensors")

@@ -1,0 +1,314 @@
+"""Figures of an evaluation."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from . import evaluate_report as report
+from .metrics import _hits, _inside, wrap
+from .plotting import COLORS
+
+if TYPE_CHECKING:
+    from .evaluate import Evaluation
+
+_BLUE, _ORANGE, _GREY = COLORS["P"], COLORS["S"], "0.45"
+_LABELS = {"distance": "epicentral distance (km)", "magnitude": "magnitude", "snr": "SNR (dB)"}
+# More points than that hide each other.
+_MOST_POINTS = 2000
+
+
+def figures(evaluation: Evaluation) -> dict:
+    """
+    The figures that go with a task.
+
+    Picking: ``residuals``, ``precision_recall``, ``recall``. Polarity: ``confusion``,
+    ``reliability``. Others: ``estimates`` and, by distance and magnitude, ``errors``.
+
+    :param evaluation: What to draw; figures whose columns are missing are left out.
+    :return: Name -> matplotlib figure.
+    """
+    task = evaluation.task
+    if task == "picking":
+        found = {"residuals": _residuals(evaluation)}
+        if {"p_peak", "p_probability", "s_peak", "s_probability"} <= set(evaluation.table):
+            found["precision_recall"] = _precision_recall(evaluation)
+        return {**found, **_by_bin(evaluation, "recall", "recall_0.1s", "recall within 0.1 s")}
+    if task == "polarity":
+        found = {"confusion": _confusion(evaluation)}
+        if "confidence" in evaluation.breakdown:
+            found["reliability"] = _reliability(evaluation)
+        return found
+    if task == "back_azimuth":
+        found = {"estimates": _angles(evaluation)}
+        return {**found, **_by_bin(evaluation, "errors", "median_ae", "median |error| (deg)")}
+    found = {"estimates": _estimates(evaluation)}
+    unit = " (km)" if task == "distance" else ""
+    return {**found, **_by_bin(evaluation, "errors", "mae", f"mean absolute error{unit}")}
+
+
+def _figure(columns: int, width: float = 4.2, height: float = 3.6, **kwargs):
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width * columns, height), layout="constrained")
+    axes = figure.subplots(1, columns, squeeze=False, **kwargs)[0]
+    for axis in axes:
+        if axis.name != "polar":
+            axis.spines[["top", "right"]].set_visible(False)
+    return figure, axes
+
+
+def _residuals(evaluation: Evaluation):
+    settings, table = evaluation.settings, evaluation.table
+    rate, samples = settings["sampling_rate"], settings["in_samples"]
+    figure, axes = _figure(2)
+    for axis, phase in zip(axes, "PS", strict=True):
+        true, found = (table[f"{phase.lower()}_{n}"].to_numpy() for n in ("true", "predicted"))
+        has, said = _inside(true, samples), _inside(found, samples)
+        residual = ((found - true) / rate)[has & said]
+        # Bins of whole samples, centred on zero: others would beat with the samples.
+        width = max(1, round(0.02 * rate)) / rate
+        half = int(0.5 / width)
+        edges = (np.arange(-half, half + 2) - 0.5) * width
+        near = residual[np.abs(residual) <= edges[-1]]
+        axis.hist(near, edges, color=COLORS[phase], lw=0)
+        for tolerance in (-0.1, 0.1):
+            axis.axvline(tolerance, color=_GREY, lw=0.8, ls="--")
+        text = (
+            f"{has.sum()} onsets\n{(has & ~said).sum()} missed\n"
+            f"{len(residual) - len(near)} off by > {half * width:.1f} s"
+        )
+        axis.text(0.02, 0.98, text, transform=axis.transAxes, va="top", fontsize=8)
+        axis.set(title=phase, xlabel="pick - onset (s)", xlim=(edges[0], edges[-1]))
+    axes[0].set_ylabel(f"picks per {width * 1000:.0f} ms")
+    return figure
+
+
+def precision_recall(
+    table: pd.DataFrame, phase: str, in_samples: int, sampling_rate: float, tolerance: float = 0.1
+) -> pd.DataFrame:
+    """
+    Precision and recall of one phase for every threshold that makes a difference.
+
+    :param table: Predictions with ``p_peak`` and ``p_probability`` (or s).
+    :param phase: ``P`` or ``S``.
+    :param tolerance: Largest residual of a hit in seconds.
+    :return: Columns threshold (falling), precision, recall, picks (number).
+    """
+    name = phase.lower()
+    table = table[table[f"{name}_true"].notna() & (table[f"{name}_probability"] > 0)]
+    true, peak, height = (
+        table[f"{name}_{n}"].to_numpy(float) for n in ("true", "peak", "probability")
+    )
+    order = np.argsort(-height, kind="stable")
+    hits = np.cumsum(_hits(true, peak, in_samples, sampling_rate, tolerance)[order])
+    # Records of equal height come and go together.
+    last = np.append(np.diff(height[order]) != 0, True)[: len(order)]
+    found = np.arange(1, len(order) + 1)
+    total = max(_inside(true, in_samples).sum(), 1)
+    columns = {"threshold": height[order], "precision": hits / found, "recall": hits / total}
+    return pd.DataFrame({**columns, "picks": found})[last]
+
+
+def _precision_recall(evaluation: Evaluation):
+    settings = evaluation.settings
+    figure, (axis,) = _figure(1)
+    for phase in "PS":
+        curve = precision_recall(
+            evaluation.table, phase, settings["in_samples"], settings["sampling_rate"]
+        )
+        color = COLORS[phase]
+        # The precision of a handful of picks is noise.
+        curve = curve[curve["picks"] >= min(20, curve["picks"].max())] if len(curve) else curve
+        axis.plot(curve["recall"], curve["precision"], color=color, lw=1.5, label=phase)
+        own = evaluation.honest[phase]
+        axis.plot(
+            own["recall_0.1s"],
+            own["precision_0.1s"],
+            "o",
+            color=color,
+            ms=6,
+            mec="w",
+            clip_on=False,
+        )
+    axis.plot([], [], "o", color=_GREY, label=f"threshold {settings['threshold']:g}")
+    axis.set(xlabel="recall", ylabel="precision", xlim=(0, 1), ylim=(0, 1.02))
+    axis.set_title("tolerance 0.1 s", fontsize=10)
+    axis.legend(frameon=False, loc="lower left")
+    axis.grid(color="0.9", lw=0.6)
+    return figure
+
+
+def _by_bin(evaluation: Evaluation, name: str, quantity: str, label: str) -> dict:
+    """One figure, a panel for each of distance, magnitude and SNR; none without any."""
+    parts = {key: evaluation.breakdown[key] for key in _LABELS if key in evaluation.breakdown}
+    if not parts:
+        return {}
+    figure, axes = _figure(len(parts), sharey=True)
+    for axis, (key, rows) in zip(axes, parts.items(), strict=True):
+        groups = rows.groupby("phase", sort=False) if "phase" in rows else [("", rows)]
+        bins = sorted(set(zip(rows["low"], rows["high"], strict=True)))
+        counts = {}
+        for i, (phase, part) in enumerate(groups):
+            x = np.array([bins.index(pair) for pair in zip(part["low"], part["high"], strict=True)])
+            counts |= dict(zip(x, part["records"], strict=True))
+            # Side by side, so that both intervals can be read.
+            shift = 0.0 if not phase else (-0.1, 0.1)[i]
+            y = part[quantity].to_numpy()
+            error = _bars(part, quantity)
+            axis.errorbar(
+                x + shift, y, error, fmt="o-", color=COLORS.get(phase, _BLUE), ms=4, lw=1.2,
+                elinewidth=1, capsize=2, label=phase or "model",
+            )  # fmt: skip
+            if f"{quantity}_trivial" in part:
+                axis.plot(
+                    x, part[f"{quantity}_trivial"], "s--", color=_GREY, ms=3.5, lw=1,
+                    label="median of the truths",
+                )  # fmt: skip
+        ticks = [f"{_range(*pair)}\n{counts[i]}" for i, pair in enumerate(bins)]
+        axis.set_xticks(range(len(bins)), ticks, fontsize=7)
+        axis.set_xlabel(_LABELS[key] + ", records")
+        axis.grid(axis="y", color="0.9", lw=0.6)
+    if quantity == "median_ae" and evaluation.task == "back_azimuth":
+        for axis in axes:
+            axis.axhline(90, color=_GREY, lw=1, ls="--", label="chance")
+    axes[0].set_ylabel(label)
+    if name == "recall":
+        axes[0].set_ylim(-0.02, 1.03)
+    else:
+        axes[0].set_ylim(0)
+    if len(axes[0].get_legend_handles_labels()[0]) > 1:
+        axes[0].legend(frameon=False, fontsize=8)
+    return {name: figure}
+
+
+def _bars(rows: pd.DataFrame, quantity: str) -> np.ndarray:
+    """Lengths of error bars, below and above; zero where there is no interval."""
+    value, low, high = (rows[f"{quantity}{end}"].to_numpy() for end in ("", "_low", "_high"))
+    # A percentile interval need not hold the value itself.
+    return np.nan_to_num(np.maximum([value - low, high - value], 0))
+
+
+def _range(low: float, high: float) -> str:
+    if not np.isfinite(low):
+        return f"< {high:g}"
+    return f"\u2265 {low:g}" if not np.isfinite(high) else f"{low:g}\u2013{high:g}"
+
+
+def _confusion(evaluation: Evaluation):
+    table = report.confusion(evaluation.table)
+    share = table.div(table.sum(axis=1).replace(0, 1), axis=0).to_numpy()
+    figure, (axis,) = _figure(1, 4.0)
+    image = axis.imshow(share, cmap="Blues", vmin=0, vmax=1)
+    for (row, column), value in np.ndenumerate(table.to_numpy()):
+        axis.text(
+            column, row, f"{value}\n{share[row, column]:.1%}", ha="center", va="center",
+            color="w" if share[row, column] > 0.6 else "k",
+        )  # fmt: skip
+    names = ["up", "down"]
+    axis.set(xticks=(0, 1), yticks=(0, 1), xticklabels=names, yticklabels=names)
+    axis.set(xlabel="predicted", ylabel="true")
+    axis.tick_params(length=0)
+    axis.spines[:].set_visible(False)
+    figure.colorbar(image, ax=axis, label="share of the true class", shrink=0.85)
+    return figure
+
+
+def _reliability(evaluation: Evaluation):
+    rows = evaluation.breakdown["confidence"]
+    figure, (axis,) = _figure(1)
+    x, y = rows["mean_confidence"].to_numpy(), rows["accuracy"].to_numpy()
+    error = _bars(rows, "accuracy")
+    axis.plot([0.5, 1], [0.5, 1], color=_GREY, lw=1, ls="--", label="calibrated")
+    axis.errorbar(x, y, error, fmt="o-", color=_BLUE, ms=5, lw=1.2, capsize=2, label="model")
+    for at, height, count in zip(x, y, rows["records"], strict=True):
+        axis.annotate(
+            str(count), (at, height), (5, -11), textcoords="offset points", fontsize=7, color=_GREY
+        )
+    axis.set(xlabel="confidence", ylabel="accuracy", xlim=(0.48, 1.02))
+    axis.set_ylim(min(0.45, np.nanmin(y - error[0]) - 0.03), 1.03)
+    axis.legend(frameon=False, loc="lower right")
+    axis.grid(color="0.9", lw=0.6)
+    return figure
+
+
+def _estimates(evaluation: Evaluation):
+    table, distance = evaluation.table, evaluation.task == "distance"
+    true, said = table["true"].to_numpy(float), table["predicted"].to_numpy(float)
+    name, unit = ("distance", " (km)") if distance else ("magnitude", "")
+    figure, axes = _figure(2)
+    low, high = min(true.min(), said.min()), max(true.max(), said.max())
+    pad = 0.03 * (high - low) or 1
+    low, high = (0 if distance else low - pad), high + pad
+    _cloud(axes[0], true, said, (low, high), (low, high))
+    axes[0].plot([low, high], [low, high], color=_ORANGE, lw=1)
+    axes[0].set(xlabel=f"true {name}{unit}", ylabel=f"predicted {name}{unit}", aspect="equal")
+
+    known = "distance" in table and table["distance"].notna().any()
+    x = table["distance"].to_numpy(float) if known else true
+    error, there = said - true, np.isfinite(x)
+    limit = np.abs(error[there]).max() * 1.05 or 1
+    _cloud(axes[1], x[there], error[there], (0 if known else low, x[there].max()), (-limit, limit))
+    axes[1].axhline(0, color=_ORANGE, lw=1)
+    label = _LABELS["distance"] if known else f"true {name}{unit}"
+    axes[1].set(xlabel=label, ylabel=f"predicted - true{unit}")
+    return figure
+
+
+def _cloud(axis, x, y, x_range, y_range) -> None:
+    """Points or, where they are too many, their density."""
+    if len(x) <= _MOST_POINTS:
+        axis.scatter(x, y, s=10, color=_BLUE, alpha=0.5, lw=0)
+    else:
+        from matplotlib.colors import LogNorm
+
+        *_, image = axis.hist2d(
+            x, y, bins=80, range=(x_range, y_range), norm=LogNorm(), cmap="viridis"
+        )
+        axis.figure.colorbar(image, ax=axis, label="records", shrink=0.85)
+    axis.set(xlim=x_range, ylim=y_range)
+
+
+def _angles(evaluation: Evaluation):
+    from matplotlib.figure import Figure
+
+    table = evaluation.table
+    true, said = (table[n].to_numpy(float) % 360 for n in ("true", "predicted"))
+    figure = Figure(figsize=(8.4, 3.8), layout="constrained")
+    axis, polar = figure.add_subplot(1, 2, 1), figure.add_subplot(1, 2, 2, projection="polar")
+    _cloud(axis, true, said, (0, 360), (0, 360))
+    axis.plot([0, 360], [0, 360], color=_ORANGE, lw=1, label="right")
+    for ends in (([0, 180], [180, 360]), ([180, 360], [0, 180])):
+        axis.plot(*ends, color=_GREY, lw=1, ls="--", label="opposite" if ends[0][0] == 0 else None)
+    ticks = range(0, 361, 90)
+    axis.set(xticks=ticks, yticks=ticks, aspect="equal")
+    axis.set(xlabel="true back-azimuth (deg)", ylabel="predicted back-azimuth (deg)")
+    axis.spines[["top", "right"]].set_visible(False)
+    axis.legend(frameon=False, fontsize=8, ncols=2, loc="lower center", bbox_to_anchor=(0.5, 1))
+
+    error = np.radians(wrap(said - true))
+    edges = np.radians(np.arange(-180, 181, 15))
+    counts, _ = np.histogram(error, edges)
+    # Area, not radius, shows the number.
+    radius = np.sqrt(counts / counts.sum())
+    polar.bar(edges[:-1], radius, np.diff(edges), align="edge", color=_BLUE, ec="w", lw=0.6)
+    chance = np.sqrt(1 / len(counts))
+    polar.plot(
+        np.linspace(-np.pi, np.pi, 200),
+        np.full(200, chance),
+        color=_ORANGE,
+        lw=1.2,
+        ls="--",
+        zorder=3,
+    )
+    polar.set_axisbelow(True)
+    polar.set_theta_zero_location("N")
+    polar.set_theta_direction(-1)
+    polar.set_thetalim(-np.pi, np.pi)
+    polar.set_xticks(np.radians([-135, -90, -45, 0, 45, 90, 135, 180]))
+    polar.set_yticklabels([])
+    polar.grid(color="0.9", lw=0.6)
+    polar.set_title("predicted - true (deg), area: records; dashed: chance", fontsize=9)
+    return figure

@@ -1,0 +1,307 @@
+"""Data sets, splits and loaders of a training, for Lightning."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import lightning
+import numpy as np
+import pandas as pd
+import seisbench
+import torch
+from torch.utils.data import ConcatDataset, DataLoader, Dataset
+
+from ..data import open_dataset, splits
+from ..models import SeisMoLLM
+from .generator import SeededGenerator
+from .labellers import usable
+from .recipes import recipe_for
+
+SIDES = ("train", "dev", "test")
+
+
+class DataModule(lightning.LightningDataModule):
+    """
+    Windows and labels from one data set or a mixture of several.
+
+    What a sample is depends on the seed, the epoch and its record only: workers, processes and
+    interruptions change nothing. Task, window, sampling rate and filter are the model's:
+
+    .. code-block:: python
+
+        data = DataModule("synthetic:1000", recipe="compact", batch_size=32)
+        data.match(model)
+        data.setup()
+
+    :param dataset: Name of the data set, see :py:func:`seisbench_llm.data.open_dataset`, or
+        several names.
+    :param recipe: Augmentations: ``paper``, ``compact`` or ``plain``
+        (:py:func:`~seisbench_llm.training.recipes.recipe`).
+    :param plain_copies: How many times an epoch has each record without augmentation beside the
+        augmented one; 1 in the paper.
+    :param split: How train, dev and test are told apart: ``event``, ``station``, ``row`` (as
+        published) or ``column``, the data set's own.
+    :param fractions: Of train, dev and test.
+    :param few_shot: Keep only 10 % of all records for training and 5 % for development: of whole
+        events, or, with ``split: row``, as published.
+    :param shares: With several data sets: how often each is drawn, instead of its size.
+    :param samples_per_epoch: Draw as many records per epoch, instead of all once.
+    :param noise: Name of a data set of noise to add, for recipes that do.
+    :param batch_size: Windows per step and process.
+    :param num_workers: Processes that read.
+    :param validate_on: At most as many dev records, chosen by the seed.
+    :param seed: Of the split, the order and the augmentations.
+    :raises ValueError: If an option is unknown, or if a side of the split is empty.
+    """
+
+    def __init__(
+        self,
+        dataset: str | list[str],
+        recipe: str = "paper",
+        plain_copies: int = 1,
+        split: str = "event",
+        fractions: Sequence[float] = splits.PUBLISHED_FRACTIONS,
+        few_shot: bool = False,
+        shares: list[float] | None = None,
+        samples_per_epoch: int | None = None,
+        noise: str | None = None,
+        batch_size: int = 256,
+        num_workers: int = 4,
+        validate_on: int | None = None,
+        seed: int = 0,
+    ):
+        super().__init__()
+        if split not in ("event", "station", "row", "column"):
+            raise ValueError(f"split is event, station, row or column, not '{split}'.")
+        self.options = {name: value for name, value in locals().items() if name != "self"}
+        self.options.pop("__class__", None)
+        self.names = [dataset] if isinstance(dataset, str) else list(dataset)
+        if shares is not None and len(shares) != len(self.names):
+            raise ValueError(f"{len(shares)} shares for {len(self.names)} data sets.")
+        self.model: SeisMoLLM | None = None
+        self.sides: list[pd.Series] = []
+        self.train_loader: ResumableLoader | None = None
+
+    def match(self, model: SeisMoLLM) -> None:
+        """Take task, window, sampling rate and filter from the model that is to be trained."""
+        self.model = model
+
+    def setup(self, stage: str | None = None) -> None:
+        if self.sides:
+            return
+        if self.model is None:
+            raise RuntimeError("Call match(model) first; it decides on windows and labels.")
+        task, rate = self.model.task.name, self.model.sampling_rate
+        self.datasets = [open_dataset(name, sampling_rate=rate) for name in self.names]
+        for name, dataset in zip(self.names, self.datasets, strict=True):
+            side = self._split(dataset.metadata)
+            side[~usable(task, dataset.metadata).to_numpy()] = splits.UNUSED
+            counts = side.value_counts()
+            seisbench.logger.info(f"{name}: {counts.to_dict()}")
+            self.sides.append(side)
+        for side in SIDES[:2]:
+            if not any((sides == side).any() for sides in self.sides):
+                raise ValueError(
+                    f"No record of {', '.join(self.names)} is left for '{side}' of "
+                    f"{task}: {self.counts()}. Change data.split or data.fractions."
+                )
+        noise = self.options["noise"]
+        self.noise = None if noise is None else open_dataset(noise, sampling_rate=rate)
+
+    def _split(self, metadata: pd.DataFrame) -> pd.Series:
+        options = self.options
+        how, fractions, seed = options["split"], options["fractions"], options["seed"]
+        if how == "column":
+            if "split" not in metadata:
+                raise ValueError("split: column needs a data set with a column 'split'.")
+            side = metadata["split"].astype(object).where(metadata["split"].isin(SIDES))
+            side = side.fillna(splits.UNUSED)
+        elif how == "row":
+            few = splits.PUBLISHED_FEW_SHOT if options["few_shot"] else fractions
+            return splits.split_by_row(metadata, few, seed)
+        elif how == "station":
+            side = splits.split_by_station(metadata, fractions, seed)
+        else:
+            side = splits.split_by_event(metadata, fractions, seed)
+            splits.check_leakage(metadata, side)
+        return splits.few_shot(metadata, side, seed=seed) if options["few_shot"] else side
+
+    def counts(self) -> dict[str, dict[str, int]]:
+        """Records on each side of each data set."""
+        return {
+            name: {side: int((sides == side).sum()) for side in (*SIDES, splits.UNUSED)}
+            for name, sides in zip(self.names, self.sides, strict=True)
+        }
+
+    def write_splits(self, folder: Path) -> None:
+        """Write the names of the records on each side, one file per data set."""
+        for i, (dataset, sides) in enumerate(zip(self.datasets, self.sides, strict=True)):
+            table = pd.DataFrame({"trace_name": dataset.metadata["trace_name"], "split": sides})
+            table.to_csv(folder / f"split_{i}.csv.gz", index=False)
+
+    def _generators(self, side: str, augment: bool) -> list[SeededGenerator]:
+        options = self.options
+        name = options["recipe"] if augment else "plain"
+        steps = recipe_for(self.model, name, noise=self.noise)
+        # Not the same draws on the same record in training and validation.
+        seed = options["seed"] * len(SIDES) + SIDES.index(side)
+        return [
+            SeededGenerator(dataset.filter((sides == side).to_numpy(), inplace=False), steps, seed)
+            for dataset, sides in zip(self.datasets, self.sides, strict=True)
+        ]
+
+    def train_dataloader(self) -> ResumableLoader:
+        options = self.options
+        parts = self._generators("train", augment=True)
+        copies = options["plain_copies"]
+        if copies:
+            parts += self._generators("train", augment=False) * copies
+        shares = options["shares"] and options["shares"] * (1 + copies)
+        dataset = Epochs(parts)
+        sampler = EpochSampler(
+            [len(part) for part in parts],
+            shares,
+            options["samples_per_epoch"],
+            options["seed"],
+            self.trainer.global_rank if self.trainer else 0,
+            self.trainer.world_size if self.trainer else 1,
+        )
+        self.train_loader = ResumableLoader(
+            dataset, sampler=sampler, drop_last=True, **self._loader_options()
+        )
+        if not len(self.train_loader):
+            raise ValueError(
+                f"{len(sampler)} training windows per process do not fill a batch of "
+                f"{options['batch_size']}. Lower data.batch_size."
+            )
+        return self.train_loader
+
+    def val_dataloader(self) -> DataLoader:
+        return self._fixed_loader("dev", self.options["validate_on"])
+
+    def test_dataloader(self) -> DataLoader:
+        return self._fixed_loader("test", None)
+
+    def _fixed_loader(self, side: str, limit: int | None) -> DataLoader:
+        dataset: Dataset = ConcatDataset(self._generators(side, augment=False))
+        chosen = np.arange(len(dataset))
+        if limit is not None and limit < len(chosen):
+            generator = np.random.default_rng(self.options["seed"])
+            chosen = np.sort(generator.choice(chosen, limit, replace=False))
+        if self.trainer and self.trainer.world_size > 1:
+            chosen = chosen[self.trainer.global_rank :: self.trainer.world_size]
+        return DataLoader(dataset, sampler=chosen.tolist(), **self._loader_options())
+
+    def _loader_options(self) -> dict:
+        workers = self.options["num_workers"]
+        return {
+            "batch_size": self.options["batch_size"],
+            "num_workers": workers,
+            "persistent_workers": workers > 0,
+            "pin_memory": torch.cuda.is_available(),
+            # A generator of its own, so that dropout does not depend on how often loaders start.
+            "generator": torch.Generator().manual_seed(self.options["seed"]),
+        }
+
+
+class Epochs(Dataset):
+    """
+    Several generators one after the other; an index is a pair of epoch and number.
+
+    :param parts: Generators.
+    """
+
+    def __init__(self, parts: list[SeededGenerator]):
+        self.parts = parts
+        self.ends = np.cumsum([len(part) for part in parts])
+
+    def __len__(self) -> int:
+        return int(self.ends[-1])
+
+    def __getitem__(self, index: tuple[int, int]) -> dict:
+        epoch, number = index
+        which = int(np.searchsorted(self.ends, number, side="right"))
+        part = self.parts[which]
+        return part[number - (self.ends[which] - len(part)) + epoch * len(part)]
+
+
+class EpochSampler(torch.utils.data.Sampler):
+    """
+    Order of the records in an epoch, from the seed and the epoch alone.
+
+    :param sizes: Number of records of each part.
+    :param shares: How often each part is drawn, with replacement; by default every record once.
+    :param samples: Records per epoch over all processes; all by default.
+    :param seed: Any integer >= 0.
+    :param rank: Number of this process.
+    :param world_size: Number of processes; each gets its own share of the order.
+    """
+
+    def __init__(self, sizes, shares=None, samples=None, seed=0, rank=0, world_size=1):
+        self.sizes, self.shares, self.seed = np.asarray(sizes), shares, seed
+        self.rank, self.world_size = rank, world_size
+        self.samples = int(self.sizes.sum()) if samples is None else samples
+        self.epoch, self.skip = 0, 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Called by Lightning at the start of each epoch."""
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        return self.samples // self.world_size
+
+    def __iter__(self):
+        skip, self.skip = self.skip, 0
+        order = self._order()[self.rank :: self.world_size][: len(self)]
+        for number in order[skip:]:
+            yield self.epoch, int(number)
+
+    def _order(self) -> np.ndarray:
+        generator = np.random.default_rng([self.seed, self.epoch])
+        total = int(self.sizes.sum())
+        if self.shares is None:
+            rounds = -(-self.samples // total)
+            return np.concatenate([generator.permutation(total) for _ in range(rounds)])[
+                : self.samples
+            ]
+        shares = np.asarray(self.shares, float) * (self.sizes > 0)
+        part = generator.choice(len(self.sizes), self.samples, p=shares / shares.sum())
+        first = np.cumsum(self.sizes) - self.sizes
+        return first[part] + generator.integers(self.sizes[part])
+
+
+class ResumableLoader(DataLoader):
+    """A loader that goes on in the middle of an epoch; Lightning keeps its state."""
+
+    _position = (0, 0)
+
+    def __iter__(self):
+        first = self.sampler.skip // self.batch_size
+        for number, batch in enumerate(super().__iter__(), first + 1):
+            self._position = (self.sampler.epoch, number)
+            yield batch
+
+    def state_dict(self) -> dict[str, int]:
+        epoch, batches = self._position
+        return {"epoch": epoch, "batches": batches, "batch_size": self.batch_size}
+
+    def load_state_dict(self, state: dict[str, int]) -> None:
+        if state["batch_size"] != self.batch_size:
+            raise ValueError(
+                f"The run was stopped within an epoch of batches of {state['batch_size']}; resume "
+                f"with the same data.batch_size, not {self.batch_size}."
+            )
+        self._position = (state["epoch"], state["batches"])
+        self.sampler.epoch = state["epoch"]
+        if state["batches"] < len(self):
+            self.sampler.skip = state["batches"] * self.batch_size
+
+
+def fingerprint(folder: Path) -> str:
+    """SHA-256 over the files that ``write_splits`` wrote, in hexadecimal."""
+    digest = hashlib.sha256()
+    for file in sorted(folder.glob("split_*.csv.gz")):
+        digest.update(pd.read_csv(file).to_csv(index=False).encode())
+    return digest.hexdigest()

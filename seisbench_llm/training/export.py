@@ -1,0 +1,107 @@
+"""From a finished run to a SeisBench weight."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import yaml
+
+from .. import weights
+from ..models import SeisMoLLM
+from .fit import BEST
+from .module import trained_model
+
+
+def export_run(
+    run: str | Path,
+    out: str | Path,
+    checkpoint: str = BEST,
+    docstring: str = "",
+    version: str = "1",
+    licence: str = "",
+    limits: str = "",
+    figures: dict | None = None,
+    language_model: str | None = None,
+    default_args: dict | None = None,
+    half: bool = False,
+) -> SeisMoLLM:
+    """
+    Write the model of a run as a SeisBench weight: JSON and safetensors, adapters folded in.
+
+    The record says what the run folder knows: data sets and how many records of each, split and
+    its hash, steps, seed, versions.
+
+    :param run: Run folder of ``fit``.
+    :param out: Path without suffix; its last part is the weight's name.
+    :param checkpoint: ``best.ckpt`` or ``last.ckpt``.
+    :param docstring: Description of the weight.
+    :param version: Its version.
+    :param licence: Its licence.
+    :param limits: Where it is not to be trusted.
+    :param figures: Measured figures, such as those of ``evaluate``.
+    :param language_model: Name of the language model to record if the run read it from a local
+        folder.
+    :param default_args: Arguments of ``annotate`` that shall have other defaults.
+    :param half: Whether to write half precision.
+    :return: The exported model.
+    :raises FileNotFoundError: If the run has no such checkpoint.
+    """
+    run, out = Path(run), Path(out)
+    file = run / "checkpoints" / checkpoint
+    if not file.is_file():
+        raise FileNotFoundError(f"{run} has no checkpoint {file}; is it a run of fit?")
+    config = yaml.safe_load((run / "config.yaml").read_text())
+    model = trained_model(file)
+    if language_model is not None:
+        arguments = {**model.get_model_args(), "backbone": language_model}
+        renamed = SeisMoLLM(**arguments, default_args=model.default_args)
+        renamed.load_state_dict(model.state_dict())
+        model = renamed
+    model.default_args.update(default_args or {})
+    metrics = run / "metrics.json"
+    measured = json.loads(metrics.read_text()) if metrics.is_file() else {}
+    record = weights.WeightRecord(
+        name=out.name,
+        task=model.task.name,
+        version=version,
+        sampling_rate=model.sampling_rate,
+        window=model.in_samples / model.sampling_rate,
+        data=_describe(config, measured),
+        licence=licence,
+        language_model=_language_model(model, config),
+        figures=figures or {key: measured.get(key) for key in ("steps", "best_val_loss")},
+        limits=limits,
+    )
+    weights.save(model.eval(), out, docstring, record=record, half=half)
+    return model
+
+
+def _language_model(model: SeisMoLLM, config: dict) -> str | None:
+    """Name of the language model whose weights the run began with, None if they were random."""
+    options = config["model"]
+    if options.get("weights"):
+        started = SeisMoLLM.from_pretrained(options["weights"]).record
+        return started.language_model if started else None
+    if (options.get("model_args") or {}).get("pretrained", True):
+        return model.get_model_args()["backbone"]
+    return None
+
+
+def _describe(config: dict, measured: dict) -> str:
+    """The data of a run in words."""
+    data = config["data"]
+    names = [data["dataset"]] if isinstance(data["dataset"], str) else data["dataset"]
+    records = measured.get("records", {})
+    parts = [
+        f"{name} ({records[name]['train']} records to train on)" if name in records else name
+        for name in names
+    ]
+    start = config["model"].get("weights")
+    return (
+        f"{'; '.join(parts)}. Split by {data['split']}, seed {config['seed_everything']}, "
+        f"augmentations '{data['recipe']}', {measured.get('steps', '?')} steps of "
+        f"{data['batch_size']} windows."
+        + (f" Started from {start}." if start else "")
+        + (f" Split SHA-256 {measured['split_sha256'][:16]}." if measured else "")
+    )

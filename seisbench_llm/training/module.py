@@ -1,0 +1,258 @@
+"""The training step of all tasks, for Lightning."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import lightning
+import torch
+
+from ..models import SeisMoLLM
+from ..models.lora import LORA_TARGETS, has_lora
+from ..tasks import get_task
+from .losses import LOSSES
+
+
+class TrainingModule(lightning.LightningModule):
+    """
+    A SeisMoLLM under training.
+
+    The defaults are those of the paper on STEAD: the published network, language model frozen
+    but for LoRA, LayerNorms and positions, Adam, and a learning rate that cycles with every step.
+
+    :param task: What to train for.
+    :param preset: Size of a new model, a name in :py:data:`seisbench_llm.models.presets.PRESETS`.
+    :param weights: Weight to start from instead, any name that ``from_pretrained`` takes. If it
+        is of another task or size, whatever fits by name and shape is taken over.
+    :param model_args: Arguments of :py:class:`~seisbench_llm.SeisMoLLM` that shall differ from the
+        preset's, or from those of ``weights``.
+    :param language_model: How to train the backbone: ``lora``, ``full`` or ``frozen``.
+    :param lora_rank: Rank of the adapters.
+    :param lora_alpha: Their scale; outputs are multiplied by alpha / rank.
+    :param lora_dropout: Dropout on their input.
+    :param lora_targets: Which linear layers of each block get adapters.
+    :param optimizer: ``adam`` or ``adamw``.
+    :param weight_decay: Of ``adamw``.
+    :param learning_rate: Largest learning rate.
+    :param least_learning_rate: Smallest learning rate of a cycle.
+    :param backbone_rate: Factor to the learning rate for the backbone.
+    :param schedule: ``cyclic`` (triangular), ``onecycle`` (over all steps of the run) or
+        ``constant``.
+    :param steps_up: Steps from the smallest to the largest learning rate; of ``onecycle``, the
+        warm-up.
+    :param steps_down: Steps back.
+    :param positive_weight: Extra weight of samples near an onset
+        (:py:func:`~seisbench_llm.training.losses.curve_bce`).
+    :param seed: Seed of initial weights and of dropout.
+    :raises ValueError: If an option is unknown, or if ``weights`` is for another size of model.
+    """
+
+    def __init__(
+        self,
+        task: str = "picking",
+        preset: str = "paper",
+        weights: str | None = None,
+        model_args: dict[str, Any] | None = None,
+        language_model: str = "lora",
+        lora_rank: int = 16,
+        lora_alpha: float = 16,
+        lora_dropout: float = 0.1,
+        lora_targets: Sequence[str] = LORA_TARGETS,
+        optimizer: str = "adam",
+        weight_decay: float = 0.01,
+        learning_rate: float = 1e-3,
+        least_learning_rate: float = 5e-4,
+        backbone_rate: float = 1.0,
+        schedule: str = "cyclic",
+        steps_up: int = 4500,
+        steps_down: int = 5000,
+        positive_weight: float = 0.0,
+        seed: int = 0,
+    ):
+        super().__init__()
+        _one_of("language_model", language_model, ("lora", "full", "frozen"))
+        _one_of("optimizer", optimizer, ("adam", "adamw"))
+        _one_of("schedule", schedule, ("cyclic", "onecycle", "constant"))
+        self.save_hyperparameters()
+        self.task = get_task(task)
+        torch.manual_seed(seed)
+        self.model = build_model(task, preset, weights, model_args or {})
+        # Recorded before adapters are added: what a checkpoint is rebuilt from.
+        self.save_hyperparameters({"built_args": self.model.get_model_args()})
+        self._prepare_backbone()
+
+    def _prepare_backbone(self) -> None:
+        options, backbone = self.hparams, self.model.network.backbone
+        if not list(backbone.parameters()):
+            return
+        if options.language_model == "lora":
+            self.model.add_lora(
+                rank=options.lora_rank,
+                alpha=options.lora_alpha,
+                dropout=options.lora_dropout,
+                targets=tuple(options.lora_targets),
+            )
+        elif options.language_model == "frozen":
+            backbone.requires_grad_(False)
+
+    def on_train_batch_start(self, batch, batch_idx: int) -> None:
+        # Dropout depends on the step alone, so that a resumed run goes on as if it had not stopped.
+        step = self.trainer.fit_loop.epoch_loop.total_batch_idx
+        torch.manual_seed(hash((self.hparams.seed, step, self.global_rank)))
+
+    def answer(self, x: torch.Tensor) -> torch.Tensor:
+        """What the model's ``forward`` gives, its last non-linearity in single precision."""
+        return self.model.network.head.activate(self.model(x, logits=True).float())
+
+    def loss(self, batch: dict[str, torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
+        """Loss and answer for a batch with ``X``, ``y`` and, optionally, ``w``."""
+        answer = self.answer(batch["X"])
+        # bf16 has too few digits for the logarithms.
+        with torch.autocast(answer.device.type, enabled=False):
+            options = {}
+            if self.task.loss == "curve_bce":
+                options = {
+                    "positive_weight": self.hparams.positive_weight,
+                    "weight": batch.get("w"),
+                    "channel_weights": (float("Detection" in self.model.labels), 1.0, 1.0),
+                }
+            return LOSSES[self.task.loss](answer, batch["y"], **options), answer
+
+    def training_step(self, batch, batch_idx: int) -> torch.Tensor:
+        loss, _ = self.loss(batch)
+        self.log("train/loss", loss, prog_bar=True, batch_size=len(batch["X"]))
+        return loss
+
+    def validation_step(self, batch, batch_idx: int) -> None:
+        loss, answer = self.loss(batch)
+        size = len(batch["X"])
+        self.log("val/loss", loss, prog_bar=True, sync_dist=True, batch_size=size)
+        for name, value in monitor(self.task.name, answer, batch["y"]).items():
+            self.log(f"val/{name}", value, prog_bar=True, sync_dist=True, batch_size=size)
+
+    def configure_optimizers(self):
+        options = self.hparams
+        backbone = [p for p in self.model.network.backbone.parameters() if p.requires_grad]
+        inside = {id(p) for p in backbone}
+        rest = [p for p in self.model.parameters() if p.requires_grad and id(p) not in inside]
+        factors = [1.0, options.backbone_rate] if backbone else [1.0]
+        groups = [
+            {"params": params, "lr": options.learning_rate * factor}
+            for params, factor in zip((rest, backbone), factors, strict=False)
+        ]
+        if options.optimizer == "adam":
+            optimizer = torch.optim.Adam(groups)
+        else:
+            optimizer = torch.optim.AdamW(groups, weight_decay=options.weight_decay)
+        largest = [group["lr"] for group in groups]
+        if options.schedule == "constant":
+            return optimizer
+        if options.schedule == "cyclic":
+            schedule = torch.optim.lr_scheduler.CyclicLR(
+                optimizer,
+                [options.least_learning_rate * factor for factor in factors],
+                largest,
+                step_size_up=options.steps_up,
+                step_size_down=options.steps_down,
+                cycle_momentum=False,
+            )
+        else:
+            total = self._total_steps()
+            schedule = torch.optim.lr_scheduler.OneCycleLR(
+                optimizer, largest, total, pct_start=min(0.3, options.steps_up / total)
+            )
+        return [optimizer], [{"scheduler": schedule, "interval": "step"}]
+
+    def _total_steps(self) -> int:
+        # Not trainer.estimated_stepping_batches: it sets up the loader too early for Lightning to
+        # restore its place in the epoch.
+        trainer = self.trainer
+        if trainer.max_steps > 0:
+            return trainer.max_steps
+        if (trainer.max_epochs or -1) < 0:
+            raise ValueError("schedule: onecycle needs trainer.max_epochs or trainer.max_steps.")
+        batches = len(trainer.datamodule.train_dataloader())
+        return trainer.max_epochs * math.ceil(batches / trainer.accumulate_grad_batches)
+
+
+def build_model(task: str, preset: str, weights: str | None, model_args: dict) -> SeisMoLLM:
+    """
+    A model to train: new, or with as much of a weight as fits.
+
+    :raises ValueError: If less than half of the weight fits.
+    """
+    if weights is None:
+        return SeisMoLLM.from_preset(preset, task=task, **model_args)
+    start = SeisMoLLM.from_pretrained(weights)
+    if task == start.task.name and not model_args:
+        return start
+    arguments = {**start.get_model_args(), "task": task, **model_args}
+    model = SeisMoLLM(**{**arguments, "default_args": start.default_args})
+    own, given = model.state_dict(), start.state_dict()
+    fitting = {k: v for k, v in given.items() if k in own and own[k].shape == v.shape}
+    taken = sum(v.numel() for v in fitting.values()) / sum(v.numel() for v in given.values())
+    if taken < 0.5:
+        raise ValueError(
+            f"Only {taken:.0%} of the weights '{weights}' fit the model; model_args {model_args} "
+            f"ask for another size. Leave out model.weights to begin anew."
+        )
+    model.load_state_dict(fitting, strict=False)
+    return model
+
+
+def monitor(task: str, answer: torch.Tensor, target: torch.Tensor) -> dict[str, torch.Tensor]:
+    """
+    A figure that one can follow while training: accuracy, or mean absolute error.
+
+    :param answer: What the network says for a batch.
+    :param target: Its label.
+    """
+    if task == "polarity":
+        return {"accuracy": (answer.argmax(1) == target.argmax(1)).float().mean()}
+    if task in ("magnitude", "distance"):
+        return {"mae": (answer - target).abs().mean()}
+    if task == "back_azimuth":
+        found = torch.rad2deg(torch.atan2(answer[:, 1], answer[:, 0]))
+        return {"mae": ((found - target[:, 0] + 180) % 360 - 180).abs().mean()}
+    # The largest label is at a pick: how much probability is there.
+    peak = target[:, 1:].amax(-1)
+    there = torch.gather(answer[:, 1:], -1, target[:, 1:].argmax(-1, keepdim=True))[..., 0]
+    onsets = (peak > 0.5).float()
+    return {"at_onsets": (there * onsets).sum() / onsets.sum().clamp(min=1)}
+
+
+def trained_model(checkpoint: str) -> SeisMoLLM:
+    """
+    The model of a checkpoint, LoRA adapters folded in.
+
+    :param checkpoint: File that ``fit`` wrote; read without executing anything in it.
+    :raises ValueError: If it is no such file.
+    """
+    state = torch.load(checkpoint, map_location="cpu", weights_only=True)
+    try:
+        options = state["hyper_parameters"]
+        model = SeisMoLLM(**options["built_args"])
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"{checkpoint} is no checkpoint of a training run: {error}") from error
+    tensors = {
+        name.removeprefix("model."): value
+        for name, value in state["state_dict"].items()
+        if name.startswith("model.")
+    }
+    if any(".lora_" in name for name in tensors):
+        model.add_lora(
+            rank=options["lora_rank"],
+            alpha=options["lora_alpha"],
+            targets=tuple(options["lora_targets"]),
+        )
+    model.load_state_dict(tensors)
+    if has_lora(model):
+        model.merge_lora()
+    return model.eval()
+
+
+def _one_of(name: str, value: str, known: tuple[str, ...]) -> None:
+    if value not in known:
+        raise ValueError(f"{name} is {', '.join(known[:-1])} or {known[-1]}, not '{value}'.")

@@ -1,0 +1,369 @@
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from scipy.stats import circmean, circstd
+from typer.testing import CliRunner
+
+from seisbench_llm import TASKS, cli
+from seisbench_llm import evaluate_report as report
+from seisbench_llm.data import Synthetic, open_dataset
+from seisbench_llm.evaluate import Evaluation, decode, evaluate, predict
+from seisbench_llm.evaluate_plots import precision_recall
+from seisbench_llm.evaluate_predict import highest_peak
+from seisbench_llm.metrics import NO_PICK, wrap
+from tests.conftest import tiny_model
+from tests.test_parity import golden, official
+
+FIGURES = {
+    "picking": {"residuals", "precision_recall", "recall"},
+    "polarity": {"confusion", "reliability"},
+    "magnitude": {"estimates", "errors"},
+    "distance": {"estimates", "errors"},
+    "back_azimuth": {"estimates", "errors"},
+}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    path = tmp_path_factory.mktemp("synthetic") / "records"
+    Synthetic(40, seed=3).write(path)
+    return path
+
+
+def pick_table(p_true, p_predicted, **columns):
+    none = np.full(len(p_true), NO_PICK)
+    return pd.DataFrame(
+        {"p_true": p_true, "p_predicted": p_predicted, "s_true": none, "s_predicted": none}
+        | columns
+    )
+
+
+# Published metrics
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_published_metrics_are_the_golden_ones(shared, task):
+    parity = official()
+    data, expected = golden(parity, "golden_metrics.npz"), golden(parity, "golden_metrics.json")
+    key = TASKS[task].published
+
+    def columns(key):
+        return data[f"{key}_target"].squeeze(), data[f"{key}_pred"].squeeze()
+
+    if task == "picking":
+        (p_true, p_said), (s_true, s_said) = columns("ppk"), columns("spk")
+        table = pick_table(p_true, p_said, s_true=s_true, s_predicted=s_said)
+        expected = {"P": expected["ppk"], "S": expected["spk"]}
+    elif task == "polarity":
+        true, said = columns(key)
+        letters = np.where(true[:, 0] > 0, "U", "D")
+        table = pd.DataFrame({"true": letters, "up": said[:, 0], "down": said[:, 1]})
+        expected = {"": expected[key]}
+    else:
+        table = pd.DataFrame(dict(zip(("true", "predicted"), columns(key), strict=True)))
+        expected = {"": expected[key]}
+    result = Evaluation.from_predictions(task, table, resamples=0)
+    for group, values in expected.items():
+        found = result.published[group] if group else result.published
+        assert found == pytest.approx(values, rel=1e-5, abs=1e-5)
+
+
+# Decoding
+
+
+def test_highest_peak_of_at_least_the_threshold():
+    curves = np.zeros((4, 3, 100), dtype=np.float32)
+    curves[0, 1, [20, 60]] = 0.5, 0.9
+    curves[0, 2, 40] = 0.3
+    curves[1, 1, 30] = 0.29
+    # Neither a rise to the window's end nor a constant is a peak.
+    curves[1, 2] = np.linspace(0, 1, 100)
+    curves[2, 1] = 0.8
+    curves[3, 1, 50:53] = 0.7
+    said = decode("picking", torch.from_numpy(curves), threshold=np.float32(0.3))
+    assert said.tolist() == [[60, 40], [NO_PICK, NO_PICK], [NO_PICK, NO_PICK], [50, NO_PICK]]
+    assert decode("picking", curves, threshold=0.95).max() == NO_PICK
+    sample, height = highest_peak(curves[:, 1])
+    assert sample.tolist() == [60, 30, NO_PICK, 50]
+    np.testing.assert_allclose(height, [0.9, 0.29, 0, 0.7], rtol=1e-6)
+
+
+def test_decode_other_tasks():
+    vectors = torch.tensor([[0.0, 0.2], [-0.5, 0.0], [0.3, -0.3]])
+    np.testing.assert_allclose(decode("back_azimuth", vectors), [90, 180, 315], atol=1e-4)
+    assert decode("magnitude", torch.tensor([[2.5], [1.0]])).tolist() == [2.5, 1.0]
+    assert decode("polarity", torch.tensor([[0.25, 0.75]])).tolist() == [[0.25, 0.75]]
+    with pytest.raises(ValueError, match="Unknown task"):
+        decode("volcano", vectors)
+
+
+# Honest metrics
+
+
+def test_misses_cost_what_is_said():
+    # Right, 0.2 s late, 30 s off, missed; the last window has no onset.
+    true = np.array([1000, 2000, 3000, 4000, NO_PICK])
+    said = np.array([1000, 2020, 6000 - 1, NO_PICK, 500])
+    result = Evaluation.from_predictions("picking", pick_table(true, said), resamples=0).honest["P"]
+    assert result["mae_capped"] == pytest.approx((0 + 0.2 + 1 + 1) / 4)
+    assert result["recall_0.1s"] == 1 / 4 and result["recall_0.5s"] == 2 / 4
+    assert result["precision_0.1s"] == 1 / 4 and result["precision_0.5s"] == 2 / 4
+    assert result["mae_matched_0.5s"] == pytest.approx(0.1)
+    assert result["bias_matched_0.5s"] == pytest.approx(0.1)
+    assert result["false_picks"] == 1
+    assert (result["truths"], result["picks"], result["without"]) == (4, 4, 1)
+    # To leave out the doubtful ones must not pay.
+    said[[1, 2]] = NO_PICK
+    fewer = Evaluation.from_predictions("picking", pick_table(true, said), resamples=0).honest["P"]
+    assert fewer["mae_matched_0.5s"] < result["mae_matched_0.5s"]
+    assert fewer["mae_capped"] > result["mae_capped"]
+
+
+def test_unknown_onsets_do_not_count():
+    table = pick_table(np.array([100, np.nan, NO_PICK]), np.array([100, 200, NO_PICK]))
+    result = Evaluation.from_predictions("picking", table, resamples=0)
+    assert result.honest["P"]["precision_0.1s"] == result.published["P"]["precision"] == 1
+    assert result.honest["P"]["false_picks"] == 0 and result.honest["P"]["without"] == 1
+    table["s_true"] = np.nan
+    result = Evaluation.from_predictions("picking", table, resamples=0)
+    assert np.isnan(result.published["S"]["f1"]) and np.isnan(result.honest["S"]["recall_0.1s"])
+
+
+def test_precision_recall_passes_through_the_threshold():
+    rng = np.random.default_rng(0)
+    true, height = rng.integers(100, 5900, 300), rng.uniform(0.05, 1, 300).round(2)
+    peak = true + rng.integers(-20, 21, 300)
+    said = np.where(height >= 0.3, peak, NO_PICK)
+    table = pick_table(true, said, p_peak=peak, p_probability=height)
+    own = Evaluation.from_predictions("picking", table, resamples=0).honest["P"]
+    curve = precision_recall(table, "P", 6000, 100)
+    row = curve[curve["threshold"] >= 0.3].iloc[-1]
+    assert row["recall"] == pytest.approx(own["recall_0.1s"])
+    assert row["precision"] == pytest.approx(own["precision_0.1s"])
+    assert curve["recall"].is_monotonic_increasing and curve["threshold"].is_unique
+
+
+def test_circular_statistics_are_scipys():
+    rng = np.random.default_rng(0)
+    true = rng.uniform(0, 360, 500)
+    error = np.degrees(rng.vonmises(np.radians(170), 1.0, 500))
+    table = pd.DataFrame({"true": true, "predicted": (true + error) % 360})
+    result = Evaluation.from_predictions("back_azimuth", table, resamples=200)
+    assert result.honest["bias"] == pytest.approx(circmean(error, high=180, low=-180), abs=1e-6)
+    assert result.honest["std"] == pytest.approx(circstd(error, high=360), abs=1e-6)
+    size = np.abs(wrap(error))
+    assert result.honest["median_ae"] == pytest.approx(np.median(size))
+    assert result.honest["opposite"] == pytest.approx(np.mean(size > 135))
+    # The direction wraps at 180 degrees, its interval does not.
+    low, high = result.intervals["bias"]
+    assert low < result.honest["bias"] < high and high - low < 40
+
+
+def test_scalar_metrics():
+    true = np.array([2.0, 10, 100, 200])
+    table = pd.DataFrame({"true": true, "predicted": true + [4, 6, -24, 60]})
+    result = Evaluation.from_predictions("distance", table, resamples=0).honest
+    assert result["mae"] == pytest.approx(23.5) and result["bias"] == pytest.approx(11.5)
+    assert result["median_ae"] == pytest.approx(15)
+    assert result["p90_ae"] == pytest.approx(np.quantile([4, 6, 24, 60], 0.9))
+    assert result["within_25pct_or_5km"] == 2 / 4
+    assert result["mae_trivial"] == pytest.approx(np.mean(np.abs(true - 55)))
+    assert result["r2"] == pytest.approx(
+        1 - np.square([4, 6, 24, 60]).sum() / np.square(true - true.mean()).sum()
+    )
+
+
+def test_polarity_confusion_confidence_and_threshold():
+    up = np.array([0.9, 0.6, 0.2, 1.0, 0.45])
+    table = pd.DataFrame({"true": list("UUDDD"), "up": up, "down": 1 - up})
+    result = Evaluation.from_predictions("polarity", table, threshold=0.7, resamples=0)
+    assert result.honest["accuracy"] == 4 / 5 and result.honest["undecided"] == 2 / 5
+    assert result.honest["accuracy_decided"] == pytest.approx(2 / 3)
+    assert result.honest["precision_U"] == pytest.approx(2 / 3)
+    assert result.honest["recall_D"] == pytest.approx(2 / 3)
+    assert report.confusion(table).to_numpy().tolist() == [[2, 0], [1, 2]]
+    rows = result.breakdown["confidence"]
+    assert rows["records"].sum() == 5
+    assert rows.iloc[-1][["records", "accuracy"]].tolist() == [2, 0.5]
+
+
+# Bootstrap
+
+
+def scalar(truth_of_events, records, spread, seed):
+    """Errors that the records of an event share, and some of their own."""
+    rng = np.random.default_rng(seed)
+    events = np.repeat(np.arange(truth_of_events), records)
+    shared = rng.normal(0, spread, truth_of_events)[events]
+    error = shared + rng.normal(0, 1, len(events))
+    true = rng.uniform(0, 5, len(events))
+    return pd.DataFrame({"true": true, "predicted": true + error, "source_id": events})
+
+
+def test_intervals_cover_the_truth():
+    covered = []
+    for seed in range(60):
+        table = scalar(80, 4, 1.0, seed)
+        result = Evaluation.from_predictions("magnitude", table, resamples=200)
+        low, high = result.intervals["bias"]
+        covered.append(low <= 0 <= high)
+    assert 0.85 <= np.mean(covered) <= 1.0
+
+
+def test_events_widen_the_interval():
+    table = scalar(60, 10, 2.0, 0)
+    widths = {}
+    for name, rows in (("event", table), ("row", table.assign(source_id=range(len(table))))):
+        low, high = Evaluation.from_predictions("magnitude", rows).intervals["mae"]
+        widths[name] = high - low
+    assert widths["event"] > 1.8 * widths["row"]
+
+
+def test_bootstrap_is_seeded_and_quantiles_are_numpys():
+    table = scalar(30, 3, 1.0, 0)
+    first, again, other = (
+        Evaluation.from_predictions("magnitude", table, seed=seed).intervals for seed in (1, 1, 2)
+    )
+    assert first == again != other
+    rng = np.random.default_rng(0)
+    values, weights = np.sort(rng.normal(size=50)), rng.integers(0, 4, 50)
+    for q in (0.1, 0.5, 0.9):
+        expected = np.quantile(np.repeat(values, weights), q)
+        assert report._quantile(values, weights, q) == pytest.approx(expected)
+
+
+def test_few_events_have_no_interval():
+    result = Evaluation.from_predictions("magnitude", scalar(4, 50, 1.0, 0))
+    assert np.isfinite(result.honest["mae"]) and np.isnan(result.intervals["mae"]).all()
+
+
+def test_without_source_id_rows_are_drawn(warnings_of):
+    table = scalar(20, 5, 1.0, 0).drop(columns="source_id")
+    result = Evaluation.from_predictions("magnitude", table)
+    assert "no source_id" in warnings_of()
+    assert result.settings["events"] == len(table)
+    # An event that is not known is one of its own.
+    table["source_id"] = ["a"] * 10 + [None] * 90
+    assert Evaluation.from_predictions("magnitude", table).settings["events"] == 91
+
+
+# Data sets
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_data_set(folder, task, tmp_path):
+    dataset = open_dataset(folder)
+    model = tiny_model(task, in_samples=3008, sampling_rate=50)
+    result = evaluate(model, dataset, batch_size=16, resamples=50)
+    metadata, table = dataset.metadata.set_index("trace_name"), result.table
+    assert dataset.sampling_rate is None and len(dataset) == 40
+    own = metadata.loc[table["trace_name"]]
+    assert (own["source_id"].to_numpy() == table["source_id"].to_numpy()).all()
+    if task == "picking":
+        assert len(table) == 40
+        for phase in "ps":
+            onset = own[f"trace_{phase}_arrival_sample"].to_numpy()
+            assert ((table[f"{phase}_true"] == NO_PICK) == np.isnan(onset)).all()
+        both = (table[["p_true", "s_true"]] != NO_PICK).all(axis=1).to_numpy()
+        gap = (own["trace_s_arrival_sample"] - own["trace_p_arrival_sample"]).to_numpy() / 2
+        # Where a second event is in the window, the nearest onset may be that.
+        same = np.abs((table["s_true"] - table["p_true"]).to_numpy() - gap) < 2
+        alone = own[["trace_p2_arrival_sample", "trace_s2_arrival_sample"]].isna().all(axis=1)
+        assert same[both & alone.to_numpy()].all() and both.sum() > 20
+        said = np.where(table["p_probability"] >= 0.3, table["p_peak"], NO_PICK)
+        assert (table["p_predicted"] == said).all()
+    elif task == "polarity":
+        assert (table["true"].to_numpy() == own["trace_polarity"].to_numpy()).all()
+    else:
+        names = {"magnitude": "source_magnitude", "distance": "path_ep_distance_km"}
+        truth = own[names.get(task, "path_back_azimuth_deg")]
+        np.testing.assert_allclose(table["true"], truth, rtol=1e-5)
+
+    result.write(tmp_path)
+    assert {f.stem for f in tmp_path.glob("*.png")} == FIGURES[task]
+    content = json.loads((tmp_path / "metrics.json").read_text())
+    assert content["task"] == task and content["settings"]["records"] == len(table)
+    assert {"distance", "magnitude", "snr"} <= set(content["breakdown"])
+    read = Evaluation.from_predictions(
+        task, pd.read_csv(tmp_path / "predictions.csv"), 3008, 50, resamples=50
+    )
+    assert str(read.summary()) == str(result.summary())
+
+
+def test_result_depends_neither_on_batches_nor_on_mode(folder):
+    dataset, model = open_dataset(folder), tiny_model("magnitude").train()
+    first = predict(model, dataset, batch_size=7)
+    assert model.training
+    pd.testing.assert_frame_equal(first, predict(model.eval(), dataset, batch_size=64), rtol=1e-4)
+    few = predict(model, dataset, limit=5, seed=1)
+    assert len(few) == 5 and set(few["trace_name"]) < set(first["trace_name"])
+
+
+def test_what_is_missing_is_named(folder):
+    dataset = open_dataset(folder)
+    dataset.metadata["source_magnitude"] = np.nan
+    with pytest.raises(ValueError, match=r"None of the 40 records .*'source_magnitude': 0"):
+        evaluate(tiny_model("magnitude"), dataset)
+    dataset._metadata = dataset.metadata.drop(columns="source_magnitude")
+    with pytest.raises(ValueError, match="no column source_magnitude"):
+        evaluate(tiny_model("magnitude"), dataset)
+    with pytest.raises(ValueError, match="No predictions of picking: s_predicted missing"):
+        Evaluation.from_predictions("picking", pick_table([1], [1]).drop(columns="s_predicted"))
+
+
+def test_phase_that_no_one_labelled_is_unknown(folder):
+    dataset = open_dataset(folder)
+    columns = [c for c in dataset.metadata if c.startswith("trace_s") and "arrival" in c]
+    dataset._metadata = dataset.metadata.drop(columns=columns)
+    table = predict(tiny_model(), dataset)
+    own = dataset.metadata.set_index("trace_name").loc[table["trace_name"]]
+    noise = own["trace_category"].str.contains("noise").to_numpy()
+    assert (table["s_true"].isna().to_numpy() == ~noise).all() and noise.any()
+
+
+# Command line
+
+
+def test_command(folder, tmp_path):
+    tiny_model().save(tmp_path / "tiny")
+    out = tmp_path / "out"
+    arguments = ["evaluate", "--weights", str(tmp_path / "tiny"), "--data", str(folder)]
+    run = CliRunner().invoke
+    result = run(cli.app, [*arguments, "--split", "all", "--out", str(out), "--threshold", "0.9"])
+    assert result.exit_code == 0, result.output
+    assert "P honest" in result.stdout and "recall_0.1s" in result.stdout
+    assert {f.stem for f in out.glob("*.png")} == FIGURES["picking"]
+    assert json.loads((out / "metrics.json").read_text())["settings"]["threshold"] == 0.9
+    table = pd.read_csv(out / "predictions.csv")
+    assert len(table) == 40
+    assert (table["p_predicted"] == NO_PICK).equals(table["p_probability"] < 0.9)
+
+    # By default the data set's own split, which for synthetic records is by event.
+    metadata = open_dataset(folder).metadata
+    own = run(cli.app, [*arguments, "--split", "train", "--json"])
+    content = json.loads(own.stdout)
+    assert content["settings"]["records"] == (metadata["split"] == "train").sum()
+    by_row = run(cli.app, [*arguments, "--split-by", "row", "--limit", "3", "--quiet"])
+    assert by_row.exit_code == 0 and not by_row.stdout
+
+
+def test_command_errors_are_one_line(folder, tmp_path, monkeypatch, capsys):
+    tiny_model().save(tmp_path / "tiny")
+    arguments = ["evaluate", "--weights", str(tmp_path / "tiny"), "--data"]
+    monkeypatch.setattr("sys.argv", ["seisbench-llm", *arguments, "nowhere"])
+    with pytest.raises(SystemExit):
+        cli.main()
+    assert "no data set 'nowhere'" in capsys.readouterr().err
+    monkeypatch.setattr(
+        "seisbench_llm.data.splits.split_by_event", lambda m, seed: m["split"] + "?"
+    )
+    monkeypatch.setattr(
+        "sys.argv", ["seisbench-llm", *arguments, str(folder), "--split-by", "event"]
+    )
+    with pytest.raises(SystemExit):
+        cli.main()
+    assert "No record is in the split 'test'" in capsys.readouterr().err
+    assert "Example: seisbench-llm" in CliRunner().invoke(cli.app, ["evaluate", "--help"]).stdout

@@ -1,0 +1,305 @@
+"""Training runs: logs, resuming, several processes, fine-tuning, export."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+import yaml
+
+from seisbench_llm import SeisMoLLM
+from seisbench_llm.data import Synthetic
+from seisbench_llm.tasks import TASKS
+from tests.conftest import TINY
+
+pytest.importorskip("lightning")
+
+from seisbench_llm.training import fit as fit_module  # noqa: E402
+from seisbench_llm.training.datamodule import EpochSampler  # noqa: E402
+from seisbench_llm.training.export import export_run  # noqa: E402
+from seisbench_llm.training.module import TrainingModule, build_model, trained_model  # noqa: E402
+
+CONFIGS = Path(__file__).parents[2] / "benchmarks" / "configs"
+WINDOW = 1024
+
+
+@pytest.fixture(scope="module")
+def records(tmp_path_factory):
+    """Synthetic records, split by event in the usual proportions."""
+    folder = tmp_path_factory.mktemp("records")
+    return Synthetic(120, seed=3, seconds=25, noise_only=0.0, faults=False).write(folder)
+
+
+@pytest.fixture
+def config(records, tmp_path):
+    """A configuration that trains in seconds."""
+    model_args = {**TINY, "in_samples": WINDOW, "pred_sample": 400, "pooled_kernel": 2}
+    model_args = {k: list(v) if isinstance(v, tuple) else v for k, v in model_args.items()}
+    entries = {
+        "run": str(tmp_path / "run"),
+        "model": {"model_args": model_args, "steps_up": 4, "steps_down": 4},
+        "data": {"dataset": str(records), "batch_size": 8, "num_workers": 0, "recipe": "compact"},
+        "trainer": {"accelerator": "cpu", "devices": 1, "max_epochs": 1, "log_every_n_steps": 1},
+        "checkpoint": {"every_n_train_steps": 2},
+    }
+    file = tmp_path / "config.yaml"
+    file.write_text(yaml.safe_dump(entries))
+    return file
+
+
+def fit(config, *overrides):
+    return fit_module.fit(["--config", str(config), *overrides])
+
+
+def start(config, *overrides):
+    """A run in a process of its own, which can be killed."""
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+    command = [sys.executable, "-m", "seisbench_llm", "fit", "--config", str(config), *overrides]
+    return subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
+
+
+def losses(run):
+    table = fit_module.logged_metrics(run)
+    return table.dropna(subset="train/loss").set_index("step")["train/loss"]
+
+
+def test_run_folder_tells_all(config, tmp_path):
+    run = fit(config)
+    metrics = json.loads((run / "metrics.json").read_text())
+    assert metrics["epochs"] == 1
+    assert metrics["steps"] == len(losses(run)) > 10
+    assert np.isfinite(metrics["best_val_loss"])
+    split = pd.read_csv(run / "split_0.csv.gz")
+    assert set(split["split"]) >= {"train", "dev", "test"}
+    assert metrics["records"][str(next(iter(metrics["records"])))]["train"] == (
+        (split["split"] == "train").sum()
+    )
+    assert {"torch", "seisbench", "seisbench_llm"} <= set(
+        json.loads((run / "versions.json").read_text())
+    )
+    assert yaml.safe_load((run / "config.yaml").read_text())["data"]["batch_size"] == 8
+    assert list(run.glob("tensorboard/events*"))
+    assert {p.name for p in (run / "checkpoints").iterdir()} == {"best.ckpt", "last.ckpt"}
+
+
+def test_rate_goes_up_and_down(config):
+    run = fit(config)
+    rate = fit_module.logged_metrics(run).filter(like="lr-").iloc[:, 0].dropna().to_numpy()
+    assert rate[0] == pytest.approx(5e-4, rel=0.3)
+    np.testing.assert_allclose(rate[3:5].max(), 1e-3, rtol=0.01)
+    assert rate[8] < rate[4]
+
+
+def test_other_configuration_in_the_same_folder(config):
+    fit(config)
+    with pytest.raises(ValueError, match=r"model.learning_rate was 0.001, is 0.002"):
+        fit(config, "--model.learning_rate=0.002")
+    run = fit(config, "--model.learning_rate=0.002", "--overwrite=true")
+    assert yaml.safe_load((run / "config.yaml").read_text())["model"]["learning_rate"] == 0.002
+
+
+def test_finished_run_can_be_prolonged(config):
+    first = losses(fit(config))
+    run = fit(config, "--trainer.max_epochs=2")
+    assert len(losses(run)) == 2 * len(first)
+
+
+def test_goes_on_after_a_kill(config, tmp_path):
+    config_dict = yaml.safe_load(config.read_text())
+    config_dict["trainer"]["max_epochs"] = 3
+    config_dict["model"] |= {"schedule": "onecycle"}
+    # Averages of weights are part of the state too.
+    config_dict["trainer"]["callbacks"] = [
+        {"class_path": "lightning.pytorch.callbacks.EMAWeightAveraging"}
+    ]
+    config.write_text(yaml.safe_dump(config_dict))
+    undisturbed = fit(config, f"--run={tmp_path / 'undisturbed'}")
+
+    run = tmp_path / "killed"
+    last = run / "checkpoints" / "last.ckpt"
+    reached = []
+    # The first in the middle of an epoch, the second in another one.
+    for least in (4, 20):
+        process = start(config, f"--run={run}", "--data.num_workers=1")
+        deadline = time.time() + 60
+        while time.time() < deadline and process.poll() is None:
+            if last.is_file() and step_of(last) >= least:
+                break
+            time.sleep(0.02)
+        assert process.poll() is None, process.stdout.read().decode()
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        process.stdout.close()
+        reached.append(step_of(last))
+    fit(config, f"--run={run}")
+
+    expected, found = losses(undisturbed), losses(run)
+    assert reached[0] < reached[1] < expected.index.max()
+    assert found.index.max() == expected.index.max()
+    # What was logged before the kill may be missing, never what follows.
+    tail = expected.loc[reached[1] :]
+    np.testing.assert_allclose(found.loc[reached[1] :], tail, rtol=2e-3)
+    one, other = (trained_model(r / "checkpoints" / "last.ckpt") for r in (undisturbed, run))
+    for a, b in zip(one.parameters(), other.parameters(), strict=True):
+        torch.testing.assert_close(a, b, rtol=0.02, atol=2e-3)
+
+
+def step_of(checkpoint):
+    return torch.load(checkpoint, weights_only=True, map_location="cpu")["global_step"]
+
+
+def test_two_processes_share_the_records(config, tmp_path):
+    process = start(config, "--trainer.devices=2", "--trainer.strategy=ddp")
+    output, _ = process.communicate(timeout=100)
+    assert process.returncode == 0, output.decode()
+    run = tmp_path / "run"
+    one = losses(fit(config, f"--run={tmp_path / 'one'}", "--data.batch_size=16"))
+    steps = json.loads((run / "metrics.json").read_text())["steps"]
+    assert abs(steps - len(one)) <= 1
+    assert np.isfinite(json.loads((run / "metrics.json").read_text())["best_val_loss"])
+
+
+def test_bf16_and_accumulation(config):
+    run = fit(config, "--trainer.precision=bf16-mixed", "--trainer.accumulate_grad_batches=3")
+    metrics = json.loads((run / "metrics.json").read_text())
+    batches = metrics["records"][next(iter(metrics["records"]))]["train"] * 2 // 8
+    assert metrics["steps"] == -(-batches // 3)
+    assert np.isfinite(metrics["best_val_loss"])
+
+
+def test_export(config, tmp_path):
+    run = fit(config)
+    out = tmp_path / "weights" / "mine"
+    export_run(run, out, licence="CC0-1.0", limits="A test.")
+    model = SeisMoLLM.from_pretrained(str(out))
+    assert (model.record.name, model.record.task, model.record.licence) == (
+        "mine",
+        "picking",
+        "CC0-1.0",
+    )
+    assert model.record.language_model is None
+    assert str(json.loads((run / "metrics.json").read_text())["steps"]) in model.record.data
+    assert not any("lora" in name for name in model.state_dict())
+    # The adapters, which the checkpoint keeps apart, are in the exported weight.
+    module = TrainingModule(**yaml.safe_load((run / "config.yaml").read_text())["model"])
+    state = torch.load(run / "checkpoints" / "best.ckpt", weights_only=True)["state_dict"]
+    assert any("lora_A" in name for name in state)
+    module.load_state_dict(state)
+    x = torch.randn(2, 3, WINDOW)
+    torch.testing.assert_close(module.eval().model(x), model.eval()(x), rtol=1e-4, atol=1e-5)
+
+
+def test_export_needs_a_run(tmp_path):
+    with pytest.raises(FileNotFoundError, match="has no checkpoint"):
+        export_run(tmp_path, tmp_path / "out")
+
+
+@pytest.mark.parametrize("language_model", ["lora", "full", "frozen"])
+def test_language_model_is_trained_as_asked(language_model):
+    module = TrainingModule(
+        model_args={**TINY}, language_model=language_model, lora_rank=3, lora_targets=["attn.qkv"]
+    )
+    trained = {
+        name
+        for name, parameter in module.model.network.backbone.named_parameters()
+        if parameter.requires_grad
+    }
+    weights = {name for name in trained if "norm" not in name and "positions" not in name}
+    if language_model == "frozen":
+        assert not trained
+    elif language_model == "lora":
+        assert weights == {name for name in weights if "lora_" in name and "attn.qkv" in name}
+        assert module.model.network.backbone.get_parameter(sorted(weights)[0]).shape[0] == 3
+    else:
+        assert any("mlp.up" in name for name in weights)
+
+
+def test_finetuning_starts_from_any_weight(config):
+    overrides = ["--trainer.fast_dev_run=true", "--model.model_args=null"]
+    assert fit(config, "--model.weights=compact_picking", *overrides) is None
+
+
+def test_another_task_takes_over_what_fits():
+    start = SeisMoLLM.from_pretrained("compact_picking")
+    model = build_model("distance", "compact", "compact_picking", {})
+    assert model.task.name == "distance"
+    for part in ("embedder", "backbone"):
+        own, given = getattr(model.network, part), getattr(start.network, part)
+        for a, b in zip(own.parameters(), given.parameters(), strict=True):
+            assert torch.equal(a, b)
+    unlike = {"backbone": None, "backbone_config": None, "width": 48, "embedder_channels": [5] * 3}
+    with pytest.raises(ValueError, match=r"Only \d+% of the weights"):
+        build_model("distance", "compact", "compact_picking", unlike)
+
+
+@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("name", sorted(path.stem for path in CONFIGS.glob("*.yaml")))
+def test_every_configuration_with_every_task(name, task, config, records, tmp_path):
+    """The committed files, with a tiny network and few records in place of the large ones."""
+    small = yaml.safe_load(config.read_text())["model"]["model_args"]
+    given = yaml.safe_load((CONFIGS / f"{name}.yaml").read_text())
+    small["sampling_rate"] = given["model"].get("model_args", {}).get("sampling_rate", 100)
+    overrides = [f"--model.model_args.{key}={json.dumps(value)}" for key, value in small.items()]
+    if "weights" in given["model"]:
+        SeisMoLLM(task, **small).save(tmp_path / "start")
+        overrides = [f"--model.weights={tmp_path / 'start'}"]
+    result = fit_module.fit(
+        [
+            *("--config", str(CONFIGS / f"{name}.yaml"), "--task", task, *overrides),
+            *(f"--data.dataset={records}", "--data.batch_size=4", "--data.num_workers=0"),
+            *("--trainer.devices=1", "--trainer.accelerator=cpu", "--fast-dev-run"),
+        ]
+    )
+    assert result is None
+
+
+def test_empty_side_is_an_error(config):
+    with pytest.raises(ValueError, match="left for 'dev'"):
+        fit(config, "--data.fractions=[1.0, 0.0, 0.0]")
+
+
+def test_unknown_option(config):
+    with pytest.raises(ValueError, match="language_model is lora, full or frozen"):
+        fit(config, "--model.language_model=thawed")
+
+
+class TestEpochSampler:
+    def test_every_record_once(self):
+        numbers = [number for _, number in EpochSampler([5, 7])]
+        assert sorted(numbers) == list(range(12))
+
+    def test_epochs_and_seeds_differ(self):
+        sampler, other = EpochSampler([50], seed=1), EpochSampler([50], seed=2)
+        first = list(sampler)
+        assert first == list(sampler)
+        assert [n for _, n in first] != [n for _, n in other]
+        sampler.set_epoch(1)
+        assert [n for _, n in sampler] != [n for _, n in first]
+        assert {epoch for epoch, _ in sampler} == {1}
+
+    def test_processes_share(self):
+        parts = [[n for _, n in EpochSampler([11], rank=r, world_size=2)] for r in range(2)]
+        assert len(parts[0]) == len(parts[1]) == 5
+        assert not set(parts[0]) & set(parts[1])
+
+    def test_goes_on_within_an_epoch(self):
+        sampler = EpochSampler([20])
+        whole = list(sampler)
+        sampler.skip = 8
+        assert list(sampler) == whole[8:]
+        assert list(sampler) == whole
+
+    def test_shares(self):
+        sampler = EpochSampler([10, 1000, 0], shares=[3, 1, 5], samples=4000)
+        numbers = np.array([n for _, n in sampler])
+        assert np.mean(numbers < 10) == pytest.approx(0.75, abs=0.03)
+        assert numbers.max() < 1010
