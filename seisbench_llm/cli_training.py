@@ -38,6 +38,9 @@ def evaluate(
             " or by event if it has none."
         ),
     ] = None,
+    run: Annotated[
+        Path | None, typer.Option(help="Run folder of fit, whose split to use instead.")
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of the split, --limit, the bootstrap.")] = 0,
     limit: Annotated[int | None, typer.Option(min=1, help="At most as many records.")] = None,
     out: Annotated[Path | None, typer.Option(help="Folder for the files written.")] = None,
@@ -67,7 +70,7 @@ def evaluate(
     model = SeisMoLLM.from_pretrained(weights)
     dataset = open_dataset(data, sampling_rate=model.sampling_rate)
     if split is not Split.all:
-        dataset = _side(dataset, split.value, split_by, seed)
+        dataset = _side(dataset, data, split.value, split_by, run, seed)
     result = measure(
         model,
         dataset,
@@ -89,15 +92,17 @@ def evaluate(
             typer.echo(f"\nWritten to {out}: {', '.join(sorted(f.name for f in out.iterdir()))}")
 
 
-def _side(dataset, side: str, split_by: SplitBy | None, seed: int):
+def _side(dataset, name: str, side: str, split_by: SplitBy | None, run: Path | None, seed: int):
     from .data import splits
 
     metadata = dataset.metadata
     if split_by is None:
         split_by = SplitBy.column if "split" in metadata else SplitBy.event
-    if split_by is SplitBy.column and "split" not in metadata:
+    if run is not None:
+        found = _split_of_run(run, name, metadata)
+    elif split_by is SplitBy.column and "split" not in metadata:
         raise ValueError("The data set has no column 'split'; use --split-by event.")
-    if split_by is SplitBy.column:
+    elif split_by is SplitBy.column:
         found = metadata["split"]
     else:
         function = splits.split_by_event if split_by is SplitBy.event else splits.split_by_row
@@ -107,6 +112,22 @@ def _side(dataset, side: str, split_by: SplitBy | None, seed: int):
         counts = found.value_counts(dropna=False).to_dict()
         raise ValueError(f"No record is in the split '{side}'; there are {counts}. See --split.")
     return dataset.filter(mask, inplace=False)
+
+
+def _split_of_run(run: Path, name: str, metadata):
+    """Side of each record of a data set in a training run."""
+    import pandas as pd
+
+    files = sorted(run.glob("split_*.csv.gz"))
+    if not files:
+        raise FileNotFoundError(f"{run} has no split_*.csv.gz; is it a run folder of fit?")
+    tables = {table["dataset"].iloc[0]: table for table in map(pd.read_csv, files)}
+    if name not in tables:
+        raise ValueError(f"{run} was not trained on {name} but on {', '.join(tables)}.")
+    table = tables[name]
+    if list(table["trace_name"]) != list(metadata["trace_name"]):
+        raise ValueError(f"The records of {name} are not those that {run} was trained on.")
+    return table["split"].set_axis(metadata.index)
 
 
 def fit(context: typer.Context) -> None:

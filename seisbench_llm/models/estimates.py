@@ -205,7 +205,8 @@ def _predict(model: SeisMoLLM, windows: np.ndarray, argdict: dict) -> np.ndarray
         with torch.no_grad():
             size = argument(model, argdict, "batch_size")
             for batch in torch.as_tensor(windows, dtype=torch.float32).split(size):
-                outputs.append(model(normalize(batch.to(model.device))).float().cpu())
+                batch = normalize(batch.to(model.device), model.joint_norm)
+                outputs.append(model(batch).float().cpu())
     finally:
         model.train(training)
     return torch.cat(outputs).numpy()

@@ -21,10 +21,12 @@ PRESETS: dict[str, dict] = {
     },
 }
 
-# What each question needs to see: the first motion, the polarisation of P, or P to the S coda.
+# What each question needs to see: the first motion, the polarisation of P, or P to the S coda. The
+# former two are learnt from short windows in minutes, and hardly at all from long ones.
+_SHORT = {"in_samples": 512, "joint_norm": True, "default_args": {"window_jitter": 0.1}}
 WINDOWS: dict[tuple[str, str], dict] = {
-    ("compact", "polarity"): {"in_samples": 1024, "pred_sample": 512, "joint_norm": True},
-    ("compact", "back_azimuth"): {"in_samples": 1536, "pred_sample": 512, "joint_norm": True},
+    ("compact", "polarity"): {**_SHORT, "pred_sample": 256},
+    ("compact", "back_azimuth"): {**_SHORT, "pred_sample": 192},
     ("compact", "distance"): {"pred_sample": 500, "joint_norm": True},
     ("compact", "magnitude"): {"pred_sample": 500, "joint_norm": True},
 }

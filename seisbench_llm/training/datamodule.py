@@ -137,8 +137,10 @@ class DataModule(lightning.LightningDataModule):
 
     def write_splits(self, folder: Path) -> None:
         """Write the names of the records on each side, one file per data set."""
-        for i, (dataset, sides) in enumerate(zip(self.datasets, self.sides, strict=True)):
+        parts = zip(self.names, self.datasets, self.sides, strict=True)
+        for i, (name, dataset, sides) in enumerate(parts):
             table = pd.DataFrame({"trace_name": dataset.metadata["trace_name"], "split": sides})
+            table.insert(0, "dataset", name)
             table.to_csv(folder / f"split_{i}.csv.gz", index=False)
 
     def _generators(self, side: str, augment: bool) -> list[SeededGenerator]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import json
 import logging
+import os
 import platform
 import shutil
 import sys
@@ -138,6 +139,7 @@ def fit(args: list[str]) -> Path | None:
 
 def _silence() -> None:
     """Keep from users what they can do nothing about."""
+    os.environ.setdefault("JSONARGPARSE_DEPRECATION_WARNINGS", "off")
     warnings.filterwarnings("ignore", "LightningCLI's args parameter")
     warnings.filterwarnings("ignore", ".*LeafSpec.* is deprecated")
     lightning_log = logging.getLogger("lightning.pytorch.utilities.rank_zero")

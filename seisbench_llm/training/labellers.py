@@ -63,8 +63,9 @@ class OnsetLabeller(Labeller):
     With ``weights``, a second array of the same shape tells what is known: one, but zero
 
     - around ``trace_p_unsure_sample``, ``trace_p2_unsure_sample`` and so on, likewise s: arrivals
-      that may or may not be there, unless a sure onset of the phase is as near as ``half_width``;
+      that may or may not be there;
     - for all of a phase if ``trace_p_unlabelled`` or ``trace_s_unlabelled`` is true;
+    - neither of the two within ``half_width`` of a sure onset;
     - for detection, if an event has but one of P and S, or a phase is unlabelled.
 
     :param sigma: Standard deviation of the curves in samples.
@@ -114,10 +115,10 @@ class OnsetLabeller(Labeller):
                 if re.fullmatch(rf"trace_{phase}\w*_unsure_sample", str(column), re.IGNORECASE):
                     width = self.unsure * float(metadata["trace_sampling_rate_hz"])
                     w[i, np.abs(samples - sample_number(value)) < width] = 0
-            for at in onsets_of(metadata, phase).values():
-                w[i, np.abs(samples - at) <= self.half_width] = 1
             if is_true(metadata.get(f"trace_{phase.lower()}_unlabelled")):
                 w[i] = 0
+            for at in onsets_of(metadata, phase).values():
+                w[i, np.abs(samples - at) <= self.half_width] = 1
         if self.detection:
             known = all(p <= s for p, s in _events(metadata)) and w[1:].any(axis=1).all()
             w[0] = known

@@ -29,7 +29,9 @@ PAPER_PROBABILITIES = {
     "add_noise": 0.4,
     "gap": 0.4,
 }
-_JITTER = 0.5  # seconds
+# Largest deviation of P from its place in training, in seconds. What P itself tells is lost on a
+# network that has to find it first.
+_JITTER = {"polarity": 0.1, "back_azimuth": 0.1, "magnitude": 0.5, "distance": 0.5}
 
 
 class Prepare(Augmentation):
@@ -245,7 +247,7 @@ def recipe(
     :param in_samples: Length of a window.
     :param sampling_rate: Hz, of the model and of the data set.
     :param pred_sample: Sample of P in a window, for all tasks but picking; when augmenting it
-        varies by half a second.
+        varies a little.
     :param filter_args: Those of the model, applied to the whole record as in ``annotate``.
     :param filter_kwargs: Likewise.
     :param noise: SeisBench data set of noise at ``sampling_rate``; coloured or white noise if None.
@@ -285,7 +287,7 @@ def recipe(
 def _window(task, in_samples, rate, pred_sample, training):
     if task == "picking":
         return PickWindow(in_samples, round(0.5 * rate), training)
-    return OnsetWindow(in_samples, pred_sample, round(_JITTER * rate) if training else 0)
+    return OnsetWindow(in_samples, pred_sample, round(_JITTER[task] * rate) if training else 0)
 
 
 def _labeller(task, rate, detection):

@@ -13,8 +13,9 @@ import pandas as pd
 import pytest
 import torch
 import yaml
+from typer.testing import CliRunner
 
-from seisbench_llm import SeisMoLLM
+from seisbench_llm import SeisMoLLM, cli
 from seisbench_llm.data import Synthetic
 from seisbench_llm.tasks import TASKS
 from tests.conftest import TINY
@@ -303,3 +304,36 @@ class TestEpochSampler:
         numbers = np.array([n for _, n in sampler])
         assert np.mean(numbers < 10) == pytest.approx(0.75, abs=0.03)
         assert numbers.max() < 1010
+
+
+class TestCommands:
+    """What a user does: fit, export, evaluate on the run's own test events."""
+
+    run = staticmethod(CliRunner().invoke)
+
+    def test_from_records_to_figures(self, config, records, tmp_path):
+        result = self.run(cli.app, ["fit", "--config", str(config), "--run", str(tmp_path / "r")])
+        assert result.exit_code == 0, result.output
+        weight = tmp_path / "weights" / "mine"
+        result = self.run(cli.app, ["export", str(tmp_path / "r"), "--out", str(weight), "--half"])
+        assert result.exit_code == 0, result.output
+        assert f"{weight}.safetensors" in result.output
+        command = ["evaluate", "--weights", str(weight), "--data", str(records), "--json"]
+        result = self.run(cli.app, [*command, "--run", str(tmp_path / "r")])
+        assert result.exit_code == 0, result.output
+        split = pd.read_csv(tmp_path / "r" / "split_0.csv.gz")["split"]
+        assert json.loads(result.stdout)["settings"]["records"] == (split == "test").sum()
+
+    def test_run_of_other_data(self, config, records, tmp_path):
+        fit(config)
+        Synthetic(5, seed=1, seconds=25).write(tmp_path / "other")
+        command = ["evaluate", "--weights", "compact_picking", "--run", str(tmp_path / "run")]
+        result = self.run(cli.app, [*command, "--data", str(tmp_path / "other")])
+        assert isinstance(result.exception, ValueError)
+        assert f"was not trained on {tmp_path / 'other'} but on {records}" in str(result.exception)
+
+    def test_help_lists_the_options(self):
+        result = self.run(cli.app, ["fit", "--help"])
+        assert result.exit_code == 0
+        for option in ("--model.lora_rank", "--data.recipe", "--trainer.devices", "--run"):
+            assert option in result.output

@@ -87,6 +87,9 @@ def test_weights():
 
     w = label(labeller, onsets(100, trace_s_unlabelled=np.True_))["w"]
     assert w[1].all() and not w[2].any() and not w[0].any()
+    # Of a phase that was not looked for, what was found is known nevertheless.
+    w = label(labeller, onsets(100, 500, trace_s_unlabelled=True))["w"]
+    assert np.flatnonzero(w[2]).tolist() == list(range(475, 526))
     assert not label(labeller, onsets(100))["w"][0].any()
     assert label(labeller, onsets())["w"].all()
 

@@ -1,0 +1,400 @@
+"""
+Write the data sets from which the packaged weights are trained.
+
+    python benchmarks/packaged_data.py --data ../shared/data --cache CACHE --out DATA \
+        --synthetic 20000
+
+Three folders in SeisBench's format, all at 100 Hz, components Z, N, E, unfiltered:
+
+real
+    The records of ``records.py`` with its split, a tenth of train for development; continuous data
+    are cut into pieces. Labels are the analysts' picks, which are incomplete: confident ones of the
+    published PhaseNet (MIT licence) are added, except to test records, and what it is unsure of is
+    marked by ``trace_p_unsure_sample`` and so on.
+noise
+    Noise of the training part, from before P and from where PhaseNet sees nothing for minutes.
+synthetic
+    Synthetic records over synthetic and real noise.
+
+Folders that are there already are left alone; one that was cut short is ``*.partial``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import logging
+import shutil
+import sys
+from collections.abc import Callable
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import obspy
+import pandas as pd
+import seisbench
+import seisbench.data as sbd
+import seisbench.models as sbm
+from records import SETS, Record, load_continuous, load_noise, load_set
+from tqdm import tqdm
+
+from seisbench_llm.data import Synthetic
+from seisbench_llm.data.splits import check_leakage, split_by_event, split_by_station
+from seisbench_llm.data.targets import polarity_letter
+from seisbench_llm.models.streams import resample_stream
+from seisbench_llm.training.labellers import usable
+
+RATE = 100.0
+# Seconds; pieces overlap within a block, but blocks do not, so that blocks can be split.
+PIECE, STEP, PIECES_PER_BLOCK = 150, 120, 3
+BLOCK = round(((PIECES_PER_BLOCK - 1) * STEP + PIECE) * RATE)  # samples
+NOISE_SECONDS, QUIET_PIECES = 90, 300
+CONFIDENT, UNSURE, SILENT = 0.6, 0.15, 0.1
+# Half width in seconds of what trace_p_unsure_sample stands for.
+UNSURE_SECONDS = 1.0
+DEV_FRACTION = 0.1
+CARRIED = [
+    *("trace_start_time", "trace_channel", "station_location_code", "source_origin_time"),
+    *("station_latitude_deg", "station_longitude_deg"),
+    *("source_latitude_deg", "source_longitude_deg", "source_depth_km", "source_magnitude"),
+    *("source_magnitude_type", "path_ep_distance_km", "path_back_azimuth_deg"),
+]
+# Records that are there as 05-0208-14L too, with picks 0.7 s later on the same waveforms.
+MISTIMED = ("05-0208-15L.S201309", "05-0208-16L.S201309")
+Pick = tuple[float, str]  # sample at RATE, phase
+Teacher = Callable[[obspy.Stream, float], list[tuple[obspy.UTCDateTime, str, float]]]
+
+
+def load_teacher(cache: Path) -> Teacher:
+    """PhaseNet as a function from stream and threshold to (time, phase, probability)."""
+    model = sbm.PhaseNet.load(cache / "phasenet" / "original", version_str="1")
+
+    def find(stream: obspy.Stream, threshold: float):
+        # PhaseNet fails on data in physical units.
+        stream = stream.copy()
+        for trace in stream:
+            trace.data = trace.data - trace.data.mean()
+            trace.data = trace.data / (np.abs(trace.data).max() or 1.0) * 1e4
+        found = model.classify(stream, P_threshold=threshold, S_threshold=threshold).picks
+        return [(pick.peak_time, pick.phase, pick.peak_value) for pick in found]
+
+    return find
+
+
+def waveforms_of(stream: obspy.Stream) -> np.ndarray:
+    """
+    A stream as float32 (3, samples), zero-mean, in units of its scatter; missing components zero.
+
+    :raises ValueError: If a sample is not finite.
+    """
+    start, end = _span(stream)
+    stream = stream.copy()
+    for trace in stream:
+        trace.data = np.asarray_chkfinite(trace.data, np.float64)
+        trace.data = trace.data - trace.data.mean() if np.ptp(trace.data) else 0 * trace.data
+    resample_stream(stream, RATE)
+    data = np.zeros((3, round((end - start) * RATE) + 1))
+    for trace in stream:
+        component = "ZNE".index({"1": "N", "2": "E"}.get(trace.id[-1], trace.id[-1]))
+        offset = round((trace.stats.starttime - start) * RATE)
+        part = data[component, offset : offset + trace.stats.npts]
+        part[:] = trace.data[: part.size]
+    return (data / (data[data.any(axis=1)].std() if data.any() else 1)).astype(np.float32)
+
+
+def _span(stream: obspy.Stream) -> tuple[obspy.UTCDateTime, obspy.UTCDateTime]:
+    times = [(trace.stats.starttime, trace.stats.endtime) for trace in stream]
+    return min(start for start, _ in times), max(end for _, end in times)
+
+
+def picks_of(record: Record, teacher: Teacher) -> tuple[list[Pick], list[Pick], list[Pick]]:
+    """Picks of the analyst and of the teacher, and places where there may be a pick."""
+    start = _span(record.stream)[0]
+    own = [((t - start) * RATE, phase) for phase in "PS" for t in record.picks[phase]]
+    unsure = []
+    for phase, entries in record.doubtful.items():
+        for time, width in entries:
+            spare = max(width - UNSURE_SECONDS, 0)
+            for mark in np.linspace(-spare, spare, 1 + int(np.ceil(spare / UNSURE_SECONDS))):
+                unsure.append(((time - start + mark) * RATE, phase))
+    added: list[Pick] = []
+    for time, phase, value in [] if record.split == "test" else teacher(record.stream, UNSURE):
+        at = (time - start) * RATE
+        # The teacher and the analyst may differ about one and the same onset.
+        if any(phase == other and abs(at - sample) < 50 for sample, other in own + added):
+            continue
+        (added if value >= CONFIDENT else unsure).append((at, phase))
+    return own, added, unsure
+
+
+def events_of(picks: list[Pick]) -> list[dict[str, float]]:
+    """Picks by event: an S belongs to the last P before it that has none, if within a minute."""
+    events: list[dict[str, float]] = []
+    for at, phase in sorted(picks):
+        free = [e for e in events if "S" not in e and at - e["P"] < 60 * RATE]
+        if phase == "S" and free:
+            free[-1]["S"] = at
+        else:
+            events.append({phase: at})
+    return events
+
+
+def adopt(event: dict[str, float], added: list[Pick], origin: float) -> list[Pick]:
+    """
+    Complete the analyst's event by a pick of the teacher that belongs to it.
+
+    Records can hold further events, so only a pick counts whose travel time is to that of the
+    analyst's pick as speeds of P and S are. Changes ``event``.
+
+    :param origin: Sample of the origin time, nan if not known. Returns the other picks.
+    """
+    for phase, other in ("PS", "SP"):
+        if phase in event or other not in event:
+            continue
+        for pick in added:
+            at = {other: event[other], phase: pick[0]}
+            ratio = (at["S"] - origin) / (at["P"] - origin)
+            if pick[1] == phase and at["P"] > origin and 1.6 < ratio < 1.9:
+                event[phase] = pick[0]
+                return [p for p in added if p is not pick]
+    return added
+
+
+def label_columns(events: list[dict], unsure: list[Pick], samples: int) -> dict[str, float]:
+    """Metadata columns of the picks that lie within the record; the first event has no number."""
+    columns = {}
+    for number, event in enumerate(events, start=1):
+        for phase, at in event.items():
+            if 0 <= at < samples:
+                columns[_column(phase, number, "arrival")] = round(at, 2)
+    for phase in "PS":
+        inside = sorted(at for at, other in unsure if other == phase and 0 <= at < samples)
+        for number, at in enumerate(inside, start=1):
+            columns[_column(phase, number, "unsure")] = round(at, 2)
+    return columns
+
+
+def _column(phase: str, number: int, kind: str) -> str:
+    return f"trace_{phase.lower()}{number if number > 1 else ''}_{kind}_sample"
+
+
+def _row(record: Record, data: np.ndarray, source_id: str) -> dict:
+    network, _, station = record.station.partition(".")
+    return {
+        "trace_parent_dataset": record.dataset,
+        "trace_name_original": f"{source_id}_{station}" if record.name == "nan" else record.name,
+        "trace_component_order": "ZNE",
+        "trace_sampling_rate_hz": RATE,
+        "trace_npts": data.shape[1],
+        "trace_components_available": "".join(
+            name for name, samples in zip("ZNE", data, strict=True) if samples.any()
+        ),
+        "station_network_code": network,
+        "station_code": station,
+        "source_id": source_id,
+        "split": record.split,
+        **{f"trace_{phase.lower()}_unlabelled": phase in record.unknown for phase in "PS"},
+    }
+
+
+def set_rows(folder: Path, name: str, teacher: Teacher):
+    """Rows of metadata and waveforms of one set of records."""
+    metadata = sbd.WaveformDataset(folder / name, cache=None).metadata
+    pairs = zip(load_set(folder, name), metadata.iterrows(), strict=True)
+    for record, (_, source) in tqdm(pairs, name, len(metadata)):
+        data = waveforms_of(record.stream)
+        own, added, unsure = picks_of(record, teacher)
+        row = _row(record, data, f"{name}_{record.event}")
+        row |= {column: source.get(column, np.nan) for column in CARRIED}
+        row["trace_category"] = "earthquake"
+        row["trace_polarity"] = polarity_letter(source.get("trace_polarity")) or np.nan
+        if not oriented(source):
+            row["path_back_azimuth_deg"] = np.nan
+        # The first event is the analyst's, to which magnitude and place belong.
+        first = {phase: at for at, phase in own}
+        names = ("source_origin_time", "trace_start_time")
+        origin, start = (pd.Timestamp(source.get(name, pd.NaT)) for name in names)
+        others = events_of(adopt(first, added, (origin - start).total_seconds() * RATE))
+        yield row | label_columns([first, *others], unsure, data.shape[1]), data
+
+
+def oriented(source: pd.Series) -> bool:
+    """Whether there are three components and the horizontals are north and east by their codes."""
+    names = f"{source.get('trace_channel')},{str(source.get('trace_source')).split('__')[0]}"
+    codes = pd.Series(names.replace("_", ",").replace(".", ",").split(","))
+    numbered = codes.str.fullmatch("[A-Z][HNL][123]").any()
+    return set("ZNE") <= set(str(source.get("trace_components_available"))) and not numbered
+
+
+def continuous_rows(record: Record, teacher: Teacher):
+    """Pieces of a continuous record, with the picks in each."""
+    data = waveforms_of(record.stream)
+    own, added, unsure = picks_of(record, teacher)
+    start = _span(record.stream)[0]
+    size, step = round(PIECE * RATE), round(STEP * RATE)
+    blocks = range(0, data.shape[1], BLOCK)
+    firsts = [begin + k * step for begin in blocks for k in range(PIECES_PER_BLOCK)]
+    for number, first in enumerate(f for f in firsts if f + size <= data.shape[1]):
+        piece = data[:, first : first + size]
+        events = events_of([(at - first, p) for at, p in own + added if 0 <= at - first < size])
+        labels = label_columns(events, [(at - first, p) for at, p in unsure], size)
+        # The teacher has not looked at test records.
+        category = "unknown" if record.split == "test" else "noise"
+        row = _row(record, piece, f"{record.event}_{first // BLOCK}")
+        row |= {
+            "trace_name_original": f"{record.name}_{number}",
+            "trace_start_time": str(start + first / RATE),
+            "trace_channel": ",".join(sorted(t.stats.channel for t in record.stream)),
+            "trace_category": "earthquake" if labels else category,
+        }
+        yield row | labels, _scaled(piece)
+
+
+def _scaled(data: np.ndarray) -> np.ndarray:
+    data = data - data.mean(axis=1, keepdims=True) * data.any(axis=1, keepdims=True)
+    return data / (data[data.any(axis=1)].std() if data.any() else 1)
+
+
+def make_real(out: Path, folder: Path, teacher: Teacher) -> None:
+    """Write the records and the pieces of continuous data."""
+    found = [row for name in SETS for row in set_rows(folder, name, teacher)]
+    for record in tqdm(load_continuous(folder), "continuous"):
+        found += continuous_rows(record, teacher)
+    metadata = pd.DataFrame([row for row, _ in found])
+    continuous = ~metadata["trace_parent_dataset"].isin(SETS)
+    merge_events(metadata)
+    held_out = metadata.loc[~continuous & (metadata["split"] == "test"), "source_id"]
+    leaves = metadata["source_id"].isin(held_out) & (metadata["split"] == "train")
+    leaves |= metadata["trace_name_original"].str.startswith(MISTIMED)
+    metadata.loc[leaves, "split"] = "unused"
+    # Apart, lest all of dev come from the longer one.
+    for part in (continuous, ~continuous):
+        train = metadata[part & (metadata["split"] == "train")]
+        side = split_by_event(train, (1 - DEV_FRACTION, DEV_FRACTION, 0))
+        metadata.loc[train.index, "split"] = side
+    # Of the continuous data, records.py holds out one station of several.
+    check_leakage(metadata[~continuous], metadata["split"][~continuous])
+    write(out, metadata, [data for _, data in found])
+
+
+def merge_events(metadata: pd.DataFrame) -> None:
+    """Give what catalogues list twice, with origins less than a second apart, one identifier."""
+    times = pd.to_datetime(metadata["source_origin_time"], format="mixed", utc=True)
+    dated = metadata.assign(time=times).dropna(subset="time")
+    for _, rows in dated.groupby("trace_parent_dataset"):
+        events = rows.sort_values("time").drop_duplicates("source_id")
+        number = (events["time"].diff() > pd.Timedelta(seconds=1)).cumsum()
+        first = events.groupby(number)["source_id"].transform("first")
+        names = dict(zip(events["source_id"], first, strict=True))
+        metadata.loc[rows.index, "source_id"] = rows["source_id"].map(names)
+
+
+def make_noise(out: Path, folder: Path, real: Path, teacher: Teacher, seed: int) -> None:
+    """Write noise of the training part."""
+    samples = round(NOISE_SECONDS * RATE)
+    rows = []
+    for record in tqdm(load_noise(folder), "noise before P"):
+        if record.split != "train" or len(record.stream) < 3:
+            continue
+        data = waveforms_of(record.stream)
+        data = np.concatenate([data, data[:, ::-1]], axis=1)
+        data = np.tile(data, -(-samples // data.shape[1]))[:, :samples]
+        rows.append((_row(record, data, f"{record.dataset}_{record.event}"), data))
+    found = pd.read_csv(real / "metadata.csv", low_memory=False)
+    seen = set(found.loc[found["split"] != "train", "source_id"])
+    quiet = [
+        row
+        for record in tqdm(load_continuous(folder), "quiet pieces")
+        if record.dataset == "iquique_cx" and record.split == "train"
+        for row in quiet_rows(record, samples, teacher)
+        if row[0]["source_id"] not in seen
+    ]
+    order = np.random.default_rng(seed).permutation(len(quiet))[:QUIET_PIECES]
+    rows += [quiet[i] for i in sorted(order)]
+    metadata = pd.DataFrame([row for row, _ in rows]).assign(trace_category="noise")
+    metadata["split"] = split_by_station(metadata, (1 - DEV_FRACTION, DEV_FRACTION, 0))
+    write(out, metadata, [data for _, data in rows])
+
+
+def quiet_rows(record: Record, samples: int, teacher: Teacher):
+    """Pieces in which the teacher sees nothing, nor half a minute before; each within a block."""
+    data = waveforms_of(record.stream)
+    start = _span(record.stream)[0]
+    picks = sorted((time - start) * RATE for time, _, _ in teacher(record.stream, SILENT))
+    firsts = [
+        first
+        for before, after in pairwise([0.0, *picks, float(data.shape[1])])
+        for first in range(round(before + 30 * RATE), round(after - 3 * RATE) - samples, samples)
+    ]
+    for first in (f for f in firsts if f // BLOCK == (f + samples) // BLOCK):
+        piece = _scaled(data[:, first : first + samples])
+        row = _row(record, piece, f"{record.event}_{first // BLOCK}")
+        named = {"trace_name_original": f"{record.name}_quiet_{first}"}
+        yield row | named | {"trace_start_time": str(start + first / RATE)}, piece
+
+
+def make_synthetic(out: Path, count: int, seed: int, noise: Path) -> None:
+    """Write synthetic records; arrivals that one cannot see are unsure ones."""
+    dataset = sbd.WaveformDataset(noise, component_order="ZNE").train()
+    records = Synthetic.noise_from(dataset, RATE, NOISE_SECONDS)
+    Synthetic(count, seed, extra_events=0.3, noise=records, real_noise=0.5).write(out)
+    metadata = pd.read_csv(out / "metadata.csv")
+    for phase in "ps":
+        metadata[f"trace_{phase}_unsure_sample"] = metadata[f"trace_{phase}_theoretical_sample"]
+    metadata.to_csv(out / "metadata.csv", index=False)
+
+
+def write(out: Path, metadata: pd.DataFrame, waveforms: list[np.ndarray]) -> None:
+    """Write a folder in SeisBench's format."""
+    with sbd.WaveformDataWriter(out / "metadata.csv", out / "waveforms.hdf5") as writer:
+        writer.data_format = {"dimension_order": "CW", "component_order": "ZNE"}
+        for (_, row), data in zip(metadata.iterrows(), waveforms, strict=True):
+            writer.add_trace(row.to_dict(), data.astype(np.float32))
+
+
+def make(out: Path, function, *args) -> None:
+    """Let a function write a folder, unless it is there; it gets its name when it is complete."""
+    if out.is_dir():
+        print(f"{out} is there already.", file=sys.stderr)
+        return
+    partial = out.with_name(f"{out.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    function(partial, *args)
+    partial.rename(out)
+
+
+def table(folder: Path) -> pd.DataFrame:
+    """Number of records, and of those that can train a task, by source and split."""
+    metadata = pd.read_csv(folder / "metadata.csv", low_memory=False)
+    source = metadata.get("trace_parent_dataset", pd.Series(folder.name, metadata.index))
+    counts = pd.DataFrame({"records": True}, index=metadata.index)
+    for task in ("picking", "polarity", "magnitude", "distance", "back_azimuth"):
+        with contextlib.suppress(ValueError):  # no column to train it from
+            counts[task] = usable(task, metadata)
+    return counts.groupby([source.rename("set"), metadata["split"]]).sum()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser.add_argument("--data", type=Path, required=True, help="folder of the real records")
+    parser.add_argument("--cache", type=Path, required=True, help="folder with phasenet/original")
+    parser.add_argument("--out", type=Path, required=True, help="folder to write to")
+    parser.add_argument("--synthetic", type=int, default=0, help="number of synthetic records")
+    parser.add_argument("--seed", type=int, default=0)
+    args = parser.parse_args()
+    seisbench.logger.setLevel(logging.ERROR)
+
+    teacher = load_teacher(args.cache)
+    folders = real, noise, synthetic = [args.out / n for n in ("real", "noise", "synthetic")]
+    make(real, make_real, args.data, teacher)
+    make(noise, make_noise, args.data, real, teacher, args.seed)
+    if args.synthetic:
+        make(synthetic, make_synthetic, args.synthetic, args.seed, noise)
+    for folder in filter(Path.is_dir, folders):
+        print(f"\n{folder.name}\n{table(folder).to_string()}")
+
+
+if __name__ == "__main__":
+    main()
