@@ -11,6 +11,7 @@ import torch
 
 from ..models import SeisMoLLM
 from ..models.lora import LORA_TARGETS, has_lora
+from ..models.presets import WINDOWS
 from ..tasks import get_task
 from .losses import LOSSES
 
@@ -25,7 +26,8 @@ class TrainingModule(lightning.LightningModule):
     :param task: What to train for.
     :param preset: Size of a new model, a name in :py:data:`seisbench_llm.models.presets.PRESETS`.
     :param weights: Weight to start from instead, any name that ``from_pretrained`` takes. If it
-        is of another task or size, whatever fits by name and shape is taken over.
+        is of another task or window, whatever fits by name and shape is taken over; window and
+        normalisation of another task are then the preset's.
     :param model_args: Arguments of :py:class:`~seisbench_llm.SeisMoLLM` that shall differ from the
         preset's, or from those of ``weights``.
     :param language_model: How to train the backbone: ``lora``, ``full`` or ``frozen``.
@@ -188,8 +190,11 @@ def build_model(task: str, preset: str, weights: str | None, model_args: dict) -
     start = SeisMoLLM.from_pretrained(weights)
     if task == start.task.name and not model_args:
         return start
-    arguments = {**start.get_model_args(), "task": task, **model_args}
-    model = SeisMoLLM(**{**arguments, "default_args": start.default_args})
+    arguments = {**start.get_model_args(), "default_args": start.default_args}
+    if task != start.task.name:
+        arguments = {**arguments, "default_args": None, **WINDOWS.get((preset, task), {})}
+    arguments = {**arguments, "task": task, **model_args}
+    model = SeisMoLLM(**arguments)
     own, given = model.state_dict(), start.state_dict()
     fitting = {k: v for k, v in given.items() if k in own and own[k].shape == v.shape}
     taken = sum(v.numel() for v in fitting.values()) / sum(v.numel() for v in given.values())

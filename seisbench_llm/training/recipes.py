@@ -328,7 +328,8 @@ def _compact(task, noise, prepare) -> list:
     return [
         *([Sometimes(aug.AddEvent(), 0.2)] if picking else []),
         Sometimes(aug.FlipPolarity(), 0.5),
-        Sometimes(aug.RotateHorizontals(), 0.5),
+        # No direction is to be preferred.
+        Sometimes(aug.RotateHorizontals(), 1.0 if task == "back_azimuth" else 0.5),
         Sometimes(colour, 0.45),
         Sometimes(aug.LowPass((15, 30) if task == "polarity" else (5, 30)), 0.15),
         *([Sometimes(drop, 0.2)] if drop else []),
