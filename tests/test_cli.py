@@ -1,4 +1,5 @@
 import json
+from pathlib import Path
 
 import obspy
 import pandas as pd
@@ -8,8 +9,10 @@ from obspy.io.quakeml.core import _validate as validate_quakeml
 from typer.testing import CliRunner
 
 from seisbench_llm import __version__, cli, weights
-from seisbench_llm.export import COLUMNS, picks_to_catalog, picks_to_dataframe
+from seisbench_llm.export import COLUMNS, picks_to_catalog, picks_to_dataframe, read_picks
+from seisbench_llm.pick_files import pick_files
 from seisbench_llm.plotting import plot_picks
+from seisbench_llm.waveform_files import find_files
 from tests.conftest import make_stream, tiny_model
 
 run = CliRunner().invoke
@@ -60,6 +63,150 @@ def test_pick_formats_and_quiet(files, tmp_path):
     assert "picks at" not in result.output
 
 
+def code_of(arguments, monkeypatch):
+    """Exit code of the command as the shell sees it."""
+    monkeypatch.setattr("sys.argv", ["seisbench-llm", *map(str, arguments)])
+    with pytest.raises(SystemExit) as stop:
+        cli.main()
+    return stop.value.code or 0
+
+
+def test_pick_all_formats(files, tmp_path):
+    out = tmp_path / "out"
+    names = ("csv", "parquet", "quakeml", "pyocto", "gamma", "nlloc")
+    formats = [f"--format={name}" for name in names]
+    assert run(cli.app, ["pick", *files, *LEVELS, "--out", str(out), *formats]).exit_code == 0
+    ends = ("csv", "gamma.csv", "obs", "parquet", "pyocto.csv", "xml")
+    assert sorted(f.name for f in out.iterdir()) == [f"picks.{end}" for end in ends]
+    for name in ("csv", "parquet"):
+        table = read_picks(out / f"picks.{name}")
+        pd.testing.assert_frame_equal(table, picks_to_dataframe(expected_picks(files)))
+    assert len(pd.read_csv(out / "picks.gamma.csv")) == len(table)
+
+
+def test_json_keeps_microseconds(files):
+    result = run(cli.app, ["pick", *files, *LEVELS, "--json"])
+    rows = [json.loads(line) for line in result.stdout.splitlines() if line.startswith("{")]
+    picks = expected_picks(files)
+    assert [obspy.UTCDateTime(row["time"]) for row in rows] == [p.peak_time for p in picks]
+
+
+def test_python_and_command_line_agree(files, tmp_path):
+    found = pick_files(tiny_model(), files[:1], P_threshold=0.9, S_threshold=0.9)
+    assert found.stations == ["XX.STA", "XX.TWO"] and not found.failed
+    assert [str(p) for p in found.picks] == [str(p) for p in expected_picks(files)]
+
+
+def test_folders_and_patterns_are_read_once(files, tmp_path):
+    folder = tmp_path / "data" / "[2020]"
+    folder.mkdir(parents=True)
+    (folder / "a.mseed").write_bytes(Path(files[0]).read_bytes())
+    (folder / ".hidden").write_text("no waveforms")
+    pattern = str(tmp_path / "d*" / "**" / "*.mseed")
+    assert find_files([folder, pattern, folder / "a.mseed"]) == [folder / "a.mseed"]
+    result = run(cli.app, ["pick", str(tmp_path / "data"), *files[1:], *LEVELS, "--json"])
+    assert result.exit_code == 0
+    assert result.stdout.count("{") == len(expected_picks(files))
+    for nothing in (tmp_path / "*.sac", tmp_path / "nothing"):
+        with pytest.raises(FileNotFoundError, match="There is no file"):
+            find_files([nothing])
+
+
+def test_broken_file_stops_or_is_skipped(files, tmp_path, monkeypatch, capsys):
+    broken = tmp_path / "broken.mseed"
+    broken.write_text("not waveforms at all")
+    arguments = ["pick", files[0], broken, *files[1:], *LEVELS]
+    assert code_of([*arguments, "--json"], monkeypatch) == 1
+    streams = capsys.readouterr()
+    assert "broken.mseed" in streams.err and "--keep-going" in streams.err
+    assert not streams.out
+    assert code_of([*arguments, "--json", "--keep-going"], monkeypatch) == 2
+    streams = capsys.readouterr()
+    assert f"skipped {broken}" in streams.err
+    assert streams.out.count("{") == len(expected_picks(files))
+    assert code_of(["pick", broken, *files[1:], "--keep-going"], monkeypatch) == 1
+    assert "None of 1 files can be read" in capsys.readouterr().err
+
+
+def test_wrong_use_is_1_and_help_0(files, monkeypatch, capsys):
+    assert code_of(["pick", files[0], "--no-such-option"], monkeypatch) == 1
+    assert code_of(["pick", files[0], "--format", "sac"], monkeypatch) == 1
+    assert code_of(["pick", "--help"], monkeypatch) == 0
+    assert code_of(["pick", files[0], "--plot"], monkeypatch) == 1
+    assert "--out" in capsys.readouterr().err
+    out = ["--out", "nowhere"]
+    assert code_of(["pick", files[0], "--format", "hypodd", *out], monkeypatch) == 1
+    assert "needs located events" in capsys.readouterr().err
+
+
+def test_no_progress_in_a_pipe(files, capsys):
+    run(cli.app, ["pick", *files, *LEVELS, "--json"])
+    assert "reading" not in capsys.readouterr().err
+
+
+def test_days_are_picked_one_by_one_without_loss_at_midnight(tmp_path):
+    model = tiny_model()
+    stream = make_stream(60_000) + make_stream(3000, station="TWO")
+    for trace in stream:
+        trace.stats.starttime = obspy.UTCDateTime(2020, 1, 2) - 300
+    stream.write(tmp_path / "a.mseed", format="MSEED")
+    levels = {"P_threshold": 0.6, "S_threshold": 0.6}
+    whole = pick_files(model, [tmp_path], **levels).picks
+    parts = []
+    found = pick_files(
+        model, [tmp_path], largest=100_000, watch=lambda s, *_: parts.append(s), **levels
+    ).picks
+    # A day of one station at a time: never all of it, and nothing twice.
+    assert [sum(t.stats.npts for t in part) for part in parts] == [90_000, 90_000, 9000]
+    places = [(p.trace_id, p.phase, p.peak_time.ns // 10**7) for p in found]
+    assert len(set(places)) == len(places)
+    near = [p for p in whole if abs(p.peak_time - obspy.UTCDateTime(2020, 1, 2)) < 20]
+    assert near
+    for pick in near:
+        same = [p for p in found if (p.trace_id, p.phase) == (pick.trace_id, pick.phase)]
+        assert sum(abs(p.peak_time - pick.peak_time) < 0.5 for p in same) == 1
+    assert len(found) == pytest.approx(len(whole), rel=0.05)
+
+
+def test_long_records_are_drawn_as_days(files, tmp_path):
+    stream = make_stream(250_000, rate=20.0, components="Z")
+    stream.write(tmp_path / "long.mseed", format="MSEED")
+    inventory = "id,latitude,longitude\nXX.STA.,64.0,-17.0\n"
+    (tmp_path / "stations.csv").write_text(inventory)
+    out = tmp_path / "out"
+    more = ["--out", str(out), "--plot", "--stations", str(tmp_path / "stations.csv")]
+    result = run(cli.app, ["pick", str(tmp_path / "long.mseed"), *files[1:], *LEVELS, *more])
+    assert result.exit_code == 0, result.output
+    names = {f.name for f in out.iterdir()}
+    assert names == {
+        "picks.csv",
+        "picks.xml",
+        "picks_XX.STA.00.HH_2020-01-01.png",
+        "map.png",
+        "stations.csv",
+    }
+
+
+def test_pull_checks_what_there_is(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(weights, "PACKAGED", tmp_path)
+    weights.save(tiny_model(), tmp_path / "tiny", half=True)
+    result = run(cli.app, ["weights", "pull", "tiny"])
+    assert f"complete, SHA-256 {weights.sha256(tmp_path / 'tiny.safetensors')}" in result.stdout
+    assert not run(cli.app, ["weights", "pull", "tiny", "--quiet"]).stdout
+    (tmp_path / "tiny.safetensors").write_bytes(b"changed")
+    assert code_of(["weights", "pull", "tiny"], monkeypatch) == 1
+    assert "SHA-256 differs" in capsys.readouterr().err
+    assert code_of(["weights", "pull", "elsewhere"], monkeypatch) == 1
+    assert "cannot be reached" in capsys.readouterr().err
+
+
+def test_shell_completion():
+    environment = {"COMP_WORDS": "seisbench-llm wei", "COMP_CWORD": "1"}
+    environment["_SEISBENCH_LLM_COMPLETE"] = "complete_bash"
+    result = run(cli.app, [], prog_name="seisbench-llm", env=environment)
+    assert result.stdout.split() == ["weights"]
+
+
 @pytest.mark.parametrize(
     "arguments, message",
     [
@@ -88,7 +235,18 @@ def test_wrong_task_is_refused(files, tmp_path, monkeypatch, capsys):
     assert "are for magnitude, not for picking" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("command", [[], ["pick"], ["demo"], ["convert"], ["weights", "list"]])
+@pytest.mark.parametrize(
+    "command",
+    [
+        [],
+        ["pick"],
+        ["demo"],
+        ["convert"],
+        ["evaluate"],
+        ["export"],
+        *(["weights", name] for name in ("list", "show", "pull")),
+    ],
+)
 def test_help_has_an_example(command):
     result = run(cli.app, [*command, "--help"])
     assert result.exit_code == 0

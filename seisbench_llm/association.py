@@ -1,0 +1,205 @@
+"""Which picks of several stations are one event, and where it was: PyOcto."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from .location import (
+    ARRIVAL_TYPES,
+    EVENT_TYPES,
+    INSTALL,
+    REGION,
+    distance_azimuth,
+    empty,
+    identifier,
+    pick_key,
+    timestamp,
+    typed,
+)
+from .models.picks import separate
+from .stations import Station, Stations
+
+MIN_STATIONS = 3
+# Of pyocto.OctoAssociator, for networks of a few stations; one thread, so that runs are the same.
+DEFAULTS = {
+    "zlim": (0.0, 30.0),
+    "n_picks": 6,
+    "n_p_picks": 2,
+    "n_s_picks": 2,
+    "n_p_and_s_picks": 2,
+    "pick_match_tolerance": 1.0,
+    "min_node_size_location": 1.5,
+    "n_threads": 1,
+}
+# Neither picks nor a homogeneous model are better than this, in s, however small the residuals.
+SMALLEST_RESIDUAL = 0.1
+
+
+def import_pyocto():
+    """PyOcto, or how to get it."""
+    try:
+        import pyocto
+    except ImportError as error:
+        raise ImportError(
+            f"Association over several stations needs PyOcto: {INSTALL}, or associate=False."
+        ) from error
+    return pyocto
+
+
+def associate(
+    picks: Sequence,
+    stations: Stations,
+    vp: float = 6.0,
+    vp_vs: float = 1.73,
+    velocity_model=None,
+    margin_km: float = 50.0,
+    **kwargs,
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """
+    Find events that explain the picks of several stations, and locate them, with PyOcto
+    (Muenchmeyer 2024, doi:10.26443/seismica.v3i1.1130).
+
+    Of picks at several instruments of a station that are less than 1 s apart, only the most
+    probable one takes part. Uncertainties are PyOcto's residuals carried through the travel times
+    of straight rays (Geiger's linearised covariance); they hold neither errors of the velocity
+    model nor wrong associations.
+
+    :param picks: Picks of SeisBench.
+    :param vp: Velocity of P in km/s, of the homogeneous default model and of the uncertainties.
+    :param vp_vs: Its ratio to the velocity of S.
+    :param velocity_model: A model of PyOcto, such as ``pyocto.VelocityModel1D``, to use instead.
+    :param margin_km: How far beyond the stations events are searched.
+    :param kwargs: Arguments of ``pyocto.OctoAssociator`` that shall differ from ``DEFAULTS``.
+    :return: Events in the order of time, and arrivals with the index of each event's picks.
+        Empty, with all columns, if fewer than three stations with picks have coordinates.
+    """
+    sites, used = _sites(picks, stations)
+    if len(sites) < MIN_STATIONS:
+        return empty(EVENT_TYPES), empty(ARRIVAL_TYPES)
+    pyocto = import_pyocto()
+    table = pd.DataFrame(
+        {"id": name, "latitude": s.latitude, "longitude": s.longitude, "elevation": s.elevation}
+        for name, s in sites.items()
+    )
+    model = velocity_model or pyocto.VelocityModel0D(vp, vp / vp_vs, tolerance=1.0)
+    crs = pyocto.OctoAssociator.get_crs(table)
+    projection = pyocto.OctoAssociator((0, 0), (0, 0), (0, 0), model, 0, crs=crs, n_threads=1)
+    table = projection.transform_stations(table)
+    limits = {
+        f"{axis}lim": (float(table[axis].min()) - margin_km, float(table[axis].max()) + margin_km)
+        for axis in "xy"
+    }
+    extent = float(np.hypot(*(np.ptp(table[axis]) + margin_km for axis in "xy")))
+    settings = {**DEFAULTS, **limits, "time_before": extent / vp * vp_vs, **kwargs}
+    associator = pyocto.OctoAssociator(velocity_model=model, crs=crs, **settings)
+    frame = pd.DataFrame(
+        {
+            "station": _site(picks[index].trace_id),
+            "time": picks[index].peak_time.timestamp,
+            "phase": picks[index].phase,
+        }
+        for index in used
+    )
+    events, assignments = associator.associate(frame, table)
+    if not len(events):
+        return empty(EVENT_TYPES), empty(ARRIVAL_TYPES)
+    events = associator.transform_events(events).sort_values("time")
+    found, arrivals, node = [], [], settings["min_node_size_location"]
+    for event in events.itertuples():
+        own = assignments[assignments["event_idx"] == event.idx]
+        indices = [used[i] for i in own["pick_idx"]]
+        site = table.set_index("id").loc[[_site(picks[i].trace_id) for i in indices]]
+        phases = np.array([picks[i].phase for i in indices])
+        speeds = np.where(phases == "P", vp, vp / vp_vs)
+        residuals = own["residual"].to_numpy()
+        errors = _uncertainty(event, site[["x", "y", "z"]].to_numpy(), speeds, residuals, node)
+        name = identifier("PyOcto", *sorted(pick_key(picks[i]) for i in indices))
+        azimuths = []
+        for index, residual in zip(indices, residuals, strict=True):
+            place = sites[_site(picks[index].trace_id)]
+            distance, azimuth = distance_azimuth(place, event.latitude, event.longitude)
+            azimuths.append(azimuth)
+            arrivals.append((name, index, distance, azimuth, residual))
+        found.append(
+            {
+                "event_id": name,
+                "time": timestamp(event.time),
+                "latitude": event.latitude,
+                "longitude": event.longitude,
+                "depth_km": event.depth,
+                "picks": len(indices),
+                "stations": site.index.nunique(),
+                "rms": np.sqrt(np.mean(residuals**2)),
+                "azimuthal_gap": np.diff(np.sort([*azimuths, min(azimuths) + 360])).max(),
+                "method": "PyOcto",
+                "at_edge": _at_edge(event, settings),
+                **errors,
+            }
+        )
+    return typed(found, EVENT_TYPES), typed(arrivals, ARRIVAL_TYPES)
+
+
+def _site(trace_id: str) -> str:
+    return ".".join(trace_id.split(".")[:2])
+
+
+def _sites(picks: Sequence, stations: Stations) -> tuple[dict[str, Station], list[int]]:
+    """Stations of the picks, and indices of the picks that PyOcto gets."""
+    sites, groups, instruments = {}, defaultdict(list), defaultdict(set)
+    for index, pick in enumerate(picks):
+        name = _site(pick.trace_id)
+        place = sites.get(name) or stations.find(pick.trace_id, pick.peak_time)
+        # PyOcto ends the process if a pick's station is not known.
+        if place is not None and pick.phase in ("P", "S"):
+            sites[name] = place
+            groups[name, pick.phase].append(index)
+            instruments[name].add(pick.trace_id)
+    used = []
+    for (name, _), indices in groups.items():
+        if len(instruments[name]) > 1:
+            kept = {id(pick) for pick in separate([picks[i] for i in indices], 1.0)}
+            indices = [i for i in indices if id(picks[i]) in kept]
+        used.extend(indices)
+    return sites, sorted(used)
+
+
+def _at_edge(event, settings: dict) -> bool:
+    """Whether the best place is a limit of the search, bar the surface: most often no event."""
+    sides = [limit for axis in "xyz" for limit in _sides(event, axis, settings)]
+    return min(sides) < settings["min_node_size_location"]
+
+
+def _sides(event, axis: str, settings: dict) -> list[float]:
+    low, high = settings[f"{axis}lim"]
+    value = getattr(event, axis)
+    return [high - value] if axis == "z" else [value - low, high - value]
+
+
+def _uncertainty(
+    event, sites: np.ndarray, speeds: np.ndarray, residuals: np.ndarray, node: float = 0.0
+) -> dict:
+    """Ellipse (68 %) and standard deviations of depth and time; nothing if not resolved."""
+    away = np.array([event.x, event.y, event.z]) - sites
+    lengths = np.maximum(np.linalg.norm(away, axis=1, keepdims=True), 1e-3)
+    matrix = np.hstack([away / lengths / speeds[:, None], np.ones((len(speeds), 1))])
+    unknowns = matrix.shape[1]
+    if len(speeds) <= unknowns or np.linalg.cond(matrix) > 1e6:
+        return {}
+    variance = max(residuals @ residuals / (len(speeds) - unknowns), SMALLEST_RESIDUAL**2)
+    covariance = variance * np.linalg.inv(matrix.T @ matrix)
+    # PyOcto answers with the centre of a node: a uniform error.
+    covariance[:3, :3] += np.eye(3) * node**2 / 12
+    values, vectors = np.linalg.eigh(covariance[:2, :2])
+    minor, major = REGION * np.sqrt(values)
+    return {
+        "time_uncertainty": np.sqrt(covariance[3, 3]),
+        "depth_uncertainty_km": np.sqrt(covariance[2, 2]),
+        "uncertainty_km": major,
+        "ellipse_major_km": major,
+        "ellipse_minor_km": minor,
+        "ellipse_azimuth": np.degrees(np.arctan2(*vectors[:, 1])) % 180,
+    }

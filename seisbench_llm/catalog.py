@@ -1,0 +1,325 @@
+"""An ObsPy catalogue, and so QuakeML 1.2, from what a monitor found."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import numpy as np
+import obspy
+import pandas as pd
+from obspy.core.event import (
+    Arrival,
+    Catalog,
+    Comment,
+    ConfidenceEllipsoid,
+    CreationInfo,
+    Event,
+    Magnitude,
+    Origin,
+    OriginQuality,
+    OriginUncertainty,
+    Pick,
+    QuantityError,
+    ResourceIdentifier,
+    StationMagnitude,
+    StationMagnitudeContribution,
+    WaveformStreamID,
+)
+from obspy.geodetics import kilometers2degrees
+
+from .location import (
+    CONFIDENCE,
+    REGION,
+    SINGLE_STATION,
+    identifier,
+    pick_key,
+    standard_error,
+    timestamp,
+)
+from .tasks import get_task
+
+if TYPE_CHECKING:
+    from .monitor import MonitorResult
+
+POLARITIES = {"U": "positive", "D": "negative", "N": "undecidable"}
+SINGLE_STATION_NOTE = (
+    "Epicentre from a single station: its distance and back-azimuth estimates; depth unknown. "
+    "Not confirmed by any other station."
+)
+EDGE_NOTE = "At the edge of the volume that was searched: most likely not one event, or elsewhere."
+
+
+def to_catalog(result: MonitorResult) -> Catalog:
+    """
+    One event per located event, and one without origin for all picks that belong to none.
+
+    The same result gives the same resource ids. Station magnitudes exist for located events only,
+    as QuakeML ties each to an origin; each pick's comments hold its estimates in any case.
+    Uncertainties are standard deviations, epicentre ellipses hold 68 %.
+
+    :param result: What a monitor found.
+    :return: A catalogue that writes as valid QuakeML 1.2 and reads back equal.
+    """
+    rows = {(row["trace_id"], row["p_time"].value): row for row in result.table.to_dict("records")}
+    picks = [_pick(pick, rows, result) for pick in result.picks]
+    left = set(range(len(picks)))
+    members = dict(iter(result.arrivals.groupby("event_id")))
+    events = []
+    for located in result.events.to_dict("records"):
+        arrivals = members[located["event_id"]]
+        # A pick that PyOcto gave to two events at the border of its time slices is kept once.
+        own = arrivals[arrivals["pick"].isin(left)]
+        left -= set(own["pick"])
+        events.append(_event(located, own, picks, rows, result))
+    if left or not events:
+        events.append(_without_origin([picks[i] for i in sorted(left)]))
+    name = identifier(*(event.resource_id.id for event in events))
+    return Catalog(events, resource_id=_id("catalog", name), creation_info=_creation())
+
+
+def _id(*parts: str) -> ResourceIdentifier:
+    """A QuakeML resource identifier; what its standard (section 3.1) does not allow becomes _."""
+    clean = [re.sub(r"[^\w\-.*()~']", "_", part, flags=re.ASCII) for part in parts]
+    return ResourceIdentifier("/".join(["smi:local", "seisbench_llm", *clean]))
+
+
+def _method(name: str) -> ResourceIdentifier:
+    return _id(*name.split("/"))
+
+
+def _creation() -> CreationInfo:
+    from . import __version__
+
+    return CreationInfo(author="seisbench_llm", version=__version__)
+
+
+def _comment(owner: str, number: int, text: str) -> Comment:
+    return Comment(text=text, resource_id=_id("comment", owner, str(number)))
+
+
+def _number(value) -> float | None:
+    return None if value is None or not np.isfinite(value) else float(value)
+
+
+def _error(value, factor: float = 1.0) -> QuantityError:
+    value = _number(value)
+    return QuantityError() if value is None else QuantityError(uncertainty=value * factor)
+
+
+def _waveform(trace_id: str) -> WaveformStreamID:
+    network, station, location, *instrument = trace_id.split(".")
+    return WaveformStreamID(
+        network_code=network,
+        station_code=station,
+        location_code=location,
+        channel_code=instrument[0] if instrument else None,
+    )
+
+
+def _row(pick, rows: dict) -> dict | None:
+    if pick.phase != "P":
+        return None
+    return rows.get((pick.trace_id, timestamp(pick.peak_time).value))
+
+
+def _sigma(row: dict, task: str, result: MonitorResult) -> float:
+    return standard_error(row[f"{task}_spread"], result.errors.get(task))
+
+
+def _pick(pick, rows: dict, result: MonitorResult) -> Pick:
+    name, row = identifier(pick_key(pick), *result.methods.values()), _row(pick, rows)
+    texts = [f"probability {pick.peak_value:.3f}"]
+    back_azimuth = None
+    if row is not None:
+        back_azimuth = _number(row["back_azimuth"])
+        texts += [text for task in result.methods if (text := _estimate(task, row, result))]
+    return Pick(
+        resource_id=_id("pick", name),
+        time=obspy.UTCDateTime(ns=timestamp(pick.peak_time).value),
+        time_errors=_error(result.errors.get("picking")),
+        waveform_id=_waveform(pick.trace_id),
+        phase_hint=pick.phase,
+        polarity=POLARITIES.get(pick.polarity),
+        backazimuth=back_azimuth,
+        backazimuth_errors=QuantityError()
+        if back_azimuth is None
+        else _error(_sigma(row, "back_azimuth", result)),
+        evaluation_mode="automatic",
+        method_id=_method(result.methods["picking"]),
+        comments=[_comment(name, i, text) for i, text in enumerate(texts)],
+        creation_info=_creation(),
+    )
+
+
+def _estimate(task: str, row: dict, result: MonitorResult) -> str | None:
+    """What a model said of a pick, as text."""
+    method = result.methods[task]
+    if task == "polarity" and isinstance(row["polarity"], str):
+        return (
+            f"polarity {row['polarity']}, probability {row['polarity_probability']:.2f}, {method}"
+        )
+    formats = {
+        "magnitude": ("magnitude", "magnitude {:.2f} +- {:.2f}"),
+        "distance": ("distance_km", "distance {:.1f} +- {:.1f} km"),
+        "back_azimuth": ("back_azimuth", "back-azimuth {:.1f} +- {:.1f} degrees"),
+    }
+    column, text = formats.get(task, (None, None))
+    if column is None or not np.isfinite(row[column]):
+        return None
+    return f"{text.format(row[column], _sigma(row, task, result))}, {method}"
+
+
+def _event(located: dict, own: pd.DataFrame, picks: list, rows: dict, result) -> Event:
+    name = located["event_id"]
+    origin = _origin(located, own, picks, result)
+    stations = _station_magnitudes(located, own, picks, rows, result, origin)
+    event = Event(
+        resource_id=_id("event", name),
+        picks=[picks[i] for i in own["pick"]],
+        origins=[origin],
+        preferred_origin_id=origin.resource_id.id,
+        station_magnitudes=stations,
+        creation_info=_creation(),
+    )
+    if stations:
+        values = [magnitude.mag for magnitude in stations]
+        magnitude = Magnitude(
+            resource_id=_id("magnitude", name),
+            mag=located["magnitude"],
+            mag_errors=_error(
+                standard_error(located["magnitude_spread"], result.errors.get("magnitude"))
+            ),
+            magnitude_type=stations[0].station_magnitude_type,
+            origin_id=origin.resource_id.id,
+            method_id=_method(result.methods["magnitude"]),
+            station_count=len(values),
+            evaluation_mode="automatic",
+            station_magnitude_contributions=[
+                StationMagnitudeContribution(
+                    station_magnitude_id=one.resource_id.id, residual=one.mag - located["magnitude"]
+                )
+                for one in stations
+            ],
+            comments=[_comment(f"magnitude_{name}", 0, "median of the stations' magnitudes")],
+            creation_info=_creation(),
+        )
+        event.magnitudes = [magnitude]
+        event.preferred_magnitude_id = magnitude.resource_id.id
+    return event
+
+
+def _origin(located: dict, own: pd.DataFrame, picks: list, result: MonitorResult) -> Origin:
+    name = located["event_id"]
+    single = located["method"] == SINGLE_STATION
+    # One standard deviation of latitude and longitude from the 68 % ellipse.
+    azimuth = np.radians(located["ellipse_azimuth"])
+    major, minor = located["ellipse_major_km"] / REGION, located["ellipse_minor_km"] / REGION
+    north = np.hypot(major * np.cos(azimuth), minor * np.sin(azimuth))
+    east = np.hypot(major * np.sin(azimuth), minor * np.cos(azimuth))
+    parallel = max(np.cos(np.radians(located["latitude"])), 1e-3)
+    depth = _number(located["depth_km"])
+    notes = [SINGLE_STATION_NOTE] if single else []
+    notes += [EDGE_NOTE] if located["at_edge"] else []
+    return Origin(
+        resource_id=_id("origin", name),
+        time=obspy.UTCDateTime(ns=located["time"].value),
+        time_errors=_error(located["time_uncertainty"]),
+        latitude=float(located["latitude"]),
+        latitude_errors=_error(kilometers2degrees(north)),
+        longitude=float(located["longitude"]),
+        longitude_errors=_error(kilometers2degrees(east) / parallel),
+        depth=None if depth is None else depth * 1e3,
+        depth_errors=_error(located["depth_uncertainty_km"], 1e3),
+        depth_type=None if depth is None else "from location",
+        method_id=_id("single_station") if single else _id(*_pyocto()),
+        earth_model_id=_id(result.earth_model),
+        arrivals=[_arrival(name, one, picks) for one in own.to_dict("records")],
+        quality=OriginQuality(
+            used_phase_count=int(located["picks"]),
+            used_station_count=int(located["stations"]),
+            standard_error=_number(located["rms"]),
+            azimuthal_gap=_number(located["azimuthal_gap"]),
+            minimum_distance=_degrees(own["distance_km"].min()),
+            maximum_distance=_degrees(own["distance_km"].max()),
+        ),
+        origin_uncertainty=_ellipse(located),
+        evaluation_mode="automatic",
+        evaluation_status="preliminary" if single or located["at_edge"] else None,
+        comments=[_comment(f"origin_{name}", i, note) for i, note in enumerate(notes)],
+        creation_info=_creation(),
+    )
+
+
+def _pyocto() -> list[str]:
+    from importlib.metadata import version
+
+    return ["PyOcto", version("pyocto")]
+
+
+def _degrees(km: float) -> float | None:
+    return None if not np.isfinite(km) else float(kilometers2degrees(km))
+
+
+def _ellipse(located: dict) -> OriginUncertainty | None:
+    if not np.isfinite(located["uncertainty_km"]):
+        return None
+    return OriginUncertainty(
+        horizontal_uncertainty=located["uncertainty_km"] * 1e3,
+        min_horizontal_uncertainty=located["ellipse_minor_km"] * 1e3,
+        max_horizontal_uncertainty=located["ellipse_major_km"] * 1e3,
+        azimuth_max_horizontal_uncertainty=float(located["ellipse_azimuth"]),
+        preferred_description="uncertainty ellipse",
+        confidence_level=100 * CONFIDENCE,
+        # Left empty; ObsPy reads a file without one like that, too.
+        confidence_ellipsoid=ConfidenceEllipsoid(),
+    )
+
+
+def _arrival(name: str, one: dict, picks: list) -> Arrival:
+    pick = picks[one["pick"]]
+    return Arrival(
+        resource_id=_id("arrival", identifier(name, pick.resource_id.id)),
+        pick_id=pick.resource_id.id,
+        phase=pick.phase_hint,
+        distance=_degrees(one["distance_km"]),
+        azimuth=_number(one["azimuth"]),
+        time_residual=_number(one["residual"]),
+    )
+
+
+def _station_magnitudes(located, own, picks, rows, result, origin) -> list[StationMagnitude]:
+    found = []
+    for index in own["pick"]:
+        pick = result.picks[index]
+        row = _row(pick, rows)
+        if row is None or not np.isfinite(row["magnitude"]):
+            continue
+        found.append(
+            StationMagnitude(
+                resource_id=_id(
+                    "stationmagnitude",
+                    identifier(located["event_id"], picks[index].resource_id.id),
+                ),
+                origin_id=origin.resource_id.id,
+                mag=float(row["magnitude"]),
+                mag_errors=_error(_sigma(row, "magnitude", result)),
+                station_magnitude_type=get_task("magnitude").unit,
+                method_id=_method(result.methods["magnitude"]),
+                waveform_id=_waveform(pick.trace_id),
+                creation_info=_creation(),
+            )
+        )
+    return found
+
+
+def _without_origin(picks: list[Pick]) -> Event:
+    name = identifier("no origin", *(pick.resource_id.id for pick in picks))
+    return Event(
+        resource_id=_id("event", name),
+        picks=picks,
+        comments=[
+            _comment(f"event_{name}", 0, f"{len(picks)} picks not associated with any event")
+        ],
+        creation_info=_creation(),
+    )

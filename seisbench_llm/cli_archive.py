@@ -1,0 +1,139 @@
+"""The commands ``seisbench-llm archive``."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+archive_app = typer.Typer(
+    no_args_is_help=True,
+    help="Pick whole archives, in runs that can be stopped at any time and go on.",
+)
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
+
+
+@archive_app.command()
+def run(
+    archive: Annotated[
+        str, typer.Option(help="SDS or folder of miniSEED, or fdsn://NAME (such as fdsn://GFZ).")
+    ],
+    start: Annotated[str, typer.Option(help="First day, such as 2020-01-01 (UTC).")],
+    end: Annotated[str, typer.Option(help="Day after the last.")],
+    out: Annotated[Path, typer.Option(help="Folder of the results.")],
+    stations: Annotated[
+        list[str], typer.Option(help="NET.STA.LOC.CHA with * and ?; may be repeated.")
+    ] = ["*.*"],  # noqa: B006 (typer copies it)
+    weights: Annotated[str, typer.Option(help="Name, path or Hugging Face id.")] = (
+        "compact_picking"
+    ),
+    p_threshold: Annotated[float, typer.Option(min=0, max=1)] = 0.3,
+    s_threshold: Annotated[float, typer.Option(min=0, max=1)] = 0.3,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Local processes; by default one per core.")
+    ] = None,
+    scheduler: Annotated[
+        str | None, typer.Option(help="Address of a Dask scheduler to use instead.")
+    ] = None,
+    memory: Annotated[str, typer.Option(help="Most memory of a local worker, as 2GB.")] = "auto",
+    retry_failed: Annotated[
+        bool, typer.Option("--retry-failed", help="Process failed station-days again.")
+    ] = False,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """
+    Pick all station-days of an archive; run again after a stop, it goes on.
+
+    The exit code is 2 if station-days failed; 'archive status' tells which and why.
+
+    Example: seisbench-llm archive run --archive /data/sds --stations CX.* --start 2020-01-01
+    --end 2021-01-01 --out year
+    """
+    from . import archive as runs
+
+    result = runs.run(
+        archive,
+        out,
+        start,
+        end,
+        stations,
+        weights,
+        {"P_threshold": p_threshold, "S_threshold": s_threshold},
+        workers=workers,
+        scheduler=scheduler,
+        memory=memory,
+        retry_failed=retry_failed,
+        progress=not (quiet or as_json) and sys.stderr.isatty(),
+    )
+    for file, error in result["unreadable"].items():
+        typer.echo(f"seisbench-llm: {file} is left out: {error}", err=True)
+    if as_json:
+        typer.echo(json.dumps(result))
+    elif not quiet:
+        typer.echo(
+            f"{result['planned']} station-days: {result['done']} done, {result['empty']} empty, "
+            f"{result['failed']} failed; {result['new']} of them now, in {result['seconds']:g} s"
+        )
+        if result["failed"]:
+            typer.echo(f"Why: seisbench-llm archive status {out}")
+    if result["failed"] or result["unreadable"]:
+        raise typer.Exit(2)
+
+
+@archive_app.command()
+def status(
+    folder: Annotated[Path, typer.Argument(help="Folder of a run.")],
+    as_json: AsJson = False,
+) -> None:
+    """
+    Show how far a run has come, per station, and what failed.
+
+    Example: seisbench-llm archive status year
+    """
+    from . import archive as runs
+
+    result = runs.status(folder)
+    if as_json:
+        typer.echo(json.dumps(result))
+        return
+    import pandas as pd
+
+    table = pd.DataFrame(result["stations"]).T
+    if len(table):
+        typer.echo(table.to_string())
+    counts = ", ".join(f"{number} {state}" for state, number in result["counts"].items())
+    typer.echo(f"\n{'Running' if result['running'] else 'Not running'}: {counts}")
+    if result["per_hour"] and result["counts"]["pending"]:
+        typer.echo(f"{result['per_hour']:g} per hour, {result['hours_left']:g} h left at this rate")
+    for entry in result["failures"]:
+        typer.echo(f"{entry['station']} {entry['day']} {entry['error']}: {entry['message']}")
+
+
+@archive_app.command()
+def merge(
+    folder: Annotated[Path, typer.Argument(help="Folder of a run.")],
+    out: Annotated[Path, typer.Option(help="File to write: .parquet or .csv.")],
+    table: Annotated[str, typer.Option(help="Which table, if there are others.")] = "picks",
+    quiet: Quiet = False,
+) -> None:
+    """
+    Write the picks of all station-days to one file, sorted by time.
+
+    Example: seisbench-llm archive merge year --out picks.parquet
+    """
+    from . import archive as runs
+
+    result = runs.merge(folder, out, table)
+    if result["pending"] or result["failed"]:
+        typer.echo(
+            f"seisbench-llm: not all of it: {result['pending']} station-days are pending, "
+            f"{result['failed']} failed.",
+            err=True,
+        )
+    if not quiet:
+        typer.echo(f"{result['rows']} {table} written to {out}")

@@ -1,0 +1,172 @@
+"""The command ``seisbench-llm live``."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import sys
+import threading
+from contextlib import ExitStack, contextmanager
+from enum import Enum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+class LiveFormat(str, Enum):
+    """Files of live picks."""
+
+    jsonl = "jsonl"
+    quakeml = "quakeml"
+
+
+def live(
+    seedlink: Annotated[str | None, typer.Option(help="Server to listen to, HOST:PORT.")] = None,
+    select: Annotated[
+        list[str] | None, typer.Option(help="NET.STA.LOC.CH, as XX.ABC..HH?; may be repeated.")
+    ] = None,
+    replay: Annotated[
+        list[Path] | None, typer.Option(help="File to play instead; may be repeated.")
+    ] = None,
+    speed: Annotated[float, typer.Option(min=0, help="Of the replay; 0: at once.")] = 1.0,
+    weights: Annotated[str, typer.Option(help="Name, path or Hugging Face id.")] = (
+        "compact_picking"
+    ),
+    p_threshold: Annotated[float, typer.Option(min=0, max=1)] = 0.3,
+    s_threshold: Annotated[float, typer.Option(min=0, max=1)] = 0.3,
+    out: Annotated[Path | None, typer.Option(help="Folder for the files written.")] = None,
+    formats: Annotated[
+        list[LiveFormat], typer.Option("--format", help="File to write; may be repeated.")
+    ] = [LiveFormat.jsonl, LiveFormat.quakeml],  # noqa: B006 (typer copies it)
+    step: Annotated[float, typer.Option(help="Seconds between windows.")] = 1.0,
+    settle: Annotated[
+        float,
+        typer.Option(help="Seconds of data after a pick that its first report waits for."),
+    ] = 2.0,
+    max_latency: Annotated[
+        float, typer.Option(help="Seconds to wait for late packets and components.")
+    ] = 10.0,
+    duration: Annotated[float | None, typer.Option(min=0, help="Stop after so many s.")] = None,
+    reconnect: Annotated[float, typer.Option(min=0.1, help="Seconds between attempts.")] = 5.0,
+    timeout: Annotated[
+        float, typer.Option(min=1, help="Seconds of silence that count as a lost connection.")
+    ] = 60.0,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No statistics at the end.")] = False,
+) -> None:
+    """
+    Pick P and S in data as they come in; picks are JSON lines on standard output.
+
+    Each pick is reported as preliminary a few seconds after its onset, and about a minute later
+    as confirmed, if "pick" on the same data would give it, or as rejected. Ends with
+    SIGINT or SIGTERM, and then reports what it can.
+
+    Example: seisbench-llm live --seedlink geofon.gfz.de:18000 --select GE.APE..BH?
+    """
+    from .live import Live, run
+    from .live_instrument import LiveSettings
+    from .live_output import JsonLines, QuakeMLFiles
+    from .live_sources import Replay, SeedLink, parse_selections
+    from .models import SeisMoLLM
+
+    if (seedlink is None) == (not replay):
+        raise ValueError("Give either --seedlink HOST:PORT with --select, or --replay FILE.")
+    if seedlink is not None:
+        parse_selections(select or [])
+    stream = _read(replay, select) if replay else None
+    settings = LiveSettings(step=step, settle=settle, max_latency=max_latency)
+
+    with ExitStack() as stack:
+        stop = stack.enter_context(_stop_on_signals())
+        stack.enter_context(_log_to_stderr())
+        model = SeisMoLLM.from_pretrained(weights)
+        outputs = [JsonLines(sys.stdout)]
+        if out is not None:
+            out.mkdir(parents=True, exist_ok=True)
+            if LiveFormat.jsonl in formats:
+                outputs.append(JsonLines(stack.enter_context(open(out / "picks.jsonl", "a"))))
+            if LiveFormat.quakeml in formats:
+                outputs.append(QuakeMLFiles(out / "quakeml"))
+        picker = Live(
+            model,
+            lambda pick: [output(pick) for output in outputs],
+            settings,
+            weight=f"{Path(weights).name}/{model.weights_version}",
+            P_threshold=p_threshold,
+            S_threshold=s_threshold,
+        )
+        if stream is not None:
+            source = Replay(stream, speed)
+        else:
+            source = SeedLink(seedlink, select, reconnect, timeout, picker.counts)
+        run(picker, source, stop, duration)
+    if not quiet:
+        for name, value in picker.statistics().items():
+            typer.echo(f"{name}: {value}", err=True)
+
+
+def _read(files: list[Path], select: list[str] | None):
+    import obspy
+
+    stream = obspy.Stream()
+    for file in files:
+        if not file.is_file():
+            raise FileNotFoundError(f"There is no file {file}.")
+        try:
+            stream += obspy.read(str(file))
+        except Exception as error:
+            # ObsPy's readers raise whatever comes to them on a broken file.
+            raise ValueError(f"{file} is no waveform file that ObsPy can read: {error}") from error
+    if select:
+        ids = [
+            text if text[-1] in "?*" or len(text.split(".")[-1]) == 3 else text + "?"
+            for text in select
+        ]
+        stream = sum((stream.select(id=text) for text in ids), obspy.Stream())
+        if not stream:
+            raise ValueError(f"The files hold nothing of {', '.join(select)}.")
+    return stream
+
+
+@contextmanager
+def _stop_on_signals():
+    """An event that is set by the first SIGINT or SIGTERM; the second one ends the program."""
+    stop = threading.Event()
+    before = {}
+
+    def handle(number, frame):
+        stop.set()
+        signal.signal(number, before[number])
+
+    # Python lets no other thread handle signals.
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGINT, signal.SIGTERM):
+            before[number] = signal.signal(number, handle)
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def _log_to_stderr():
+    """Messages of SeisBench's and ObsPy's loggers on standard error, with time."""
+    import seisbench
+
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    levels = [
+        (seisbench.logger, logging.INFO),
+        (logging.getLogger("obspy.clients"), logging.WARNING),
+    ]
+    before = [(logger, logger.level, logger.handlers[:]) for logger, _ in levels]
+    for logger, level in levels:
+        logger.handlers = [handler]
+        logger.setLevel(level)
+    try:
+        yield
+    finally:
+        for logger, level, handlers in before:
+            logger.handlers = handlers
+            logger.setLevel(level)

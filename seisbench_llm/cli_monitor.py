@@ -1,0 +1,183 @@
+"""The command ``seisbench-llm monitor``."""
+
+from __future__ import annotations
+
+import glob
+from enum import Enum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+class MonitorFormat(str, Enum):
+    """File formats of a monitor's results."""
+
+    csv = "csv"
+    parquet = "parquet"
+    quakeml = "quakeml"
+
+
+SHOWN = {
+    "trace_id": str,
+    "p_time": lambda time: time.strftime("%Y-%m-%dT%H:%M:%S.%f")[:-4],
+    "s_time": lambda time: time.strftime("%H:%M:%S.%f")[:-4],
+    "polarity": str,
+    "magnitude": "{:.1f}".format,
+    "distance_km": "{:.0f}".format,
+    "sp_distance_km": "{:.0f}".format,
+    "back_azimuth": "{:.0f}".format,
+    "latitude": "{:.3f}".format,
+    "longitude": "{:.3f}".format,
+}
+SHOWN_EVENTS = {
+    "time": lambda time: time.strftime("%Y-%m-%dT%H:%M:%S.%f")[:-4],
+    "latitude": "{:.3f}".format,
+    "longitude": "{:.3f}".format,
+    "depth_km": "{:.1f}".format,
+    "uncertainty_km": "{:.1f}".format,
+    "magnitude": "{:.1f}".format,
+    "picks": str,
+    "stations": str,
+    "method": str,
+}
+
+
+def monitor(
+    files: Annotated[list[Path], typer.Argument(help="Waveform files that ObsPy can read.")],
+    weights: Annotated[str, typer.Option(help="Family of weights: name or path.")] = "compact",
+    inventory: Annotated[
+        Path | None,
+        typer.Option(help="Stations: StationXML, or CSV with id, latitude, longitude, elevation."),
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for the files written.")] = None,
+    formats: Annotated[
+        list[MonitorFormat], typer.Option("--format", help="Format to write; may be repeated.")
+    ] = [MonitorFormat.csv, MonitorFormat.quakeml],  # noqa: B006 (typer copies it)
+    plot: Annotated[bool, typer.Option(help="Draw waveforms and picks.")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="All five weights must be there.")] = (
+        False
+    ),
+    p_threshold: Annotated[float, typer.Option(min=0, max=1)] = 0.3,
+    s_threshold: Annotated[float, typer.Option(min=0, max=1)] = 0.3,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON lines, no table.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print no table.")] = False,
+) -> None:
+    """
+    Pick, estimate polarity, magnitude, distance and back-azimuth at each P, and locate.
+
+    With --inventory: epicentres of single stations and, from three stations, association by
+    PyOcto.
+
+    Example: seisbench-llm monitor day.mseed --inventory stations.xml --out catalogue
+    """
+    from .monitor import SeismicMonitor
+
+    stations = None if inventory is None else read_stations(inventory)
+    stream = _read(files)
+    model = SeismicMonitor.from_pretrained(weights, strict=strict)
+    result = model.classify(stream, stations, P_threshold=p_threshold, S_threshold=s_threshold)
+    how = "json" if as_json else "quiet" if quiet else "table"
+    if how == "json":
+        lines = result.table.to_json(
+            orient="records", lines=True, date_format="iso", date_unit="us"
+        )
+        typer.echo(lines, nl=False)
+    elif how == "table":
+        typer.echo(str(result))
+        _print(result.table, SHOWN)
+        _print(result.events, SHOWN_EVENTS)
+    if out is None:
+        return
+    out.mkdir(parents=True, exist_ok=True)
+    written = write(result, out, formats)
+    if plot:
+        from .plotting import plot_picks
+
+        plot_picks(stream, result.picks).savefig(out / "monitor.png", dpi=150)
+        written.append("monitor.png")
+    if how == "table":
+        typer.echo(f"Written to {out}: {', '.join(sorted(written))}")
+
+
+def _read(files: list[Path]):
+    import obspy
+
+    stream = obspy.Stream()
+    for file in files:
+        if not file.is_file():
+            raise FileNotFoundError(f"There is no file {file}.")
+        try:
+            # ObsPy takes a [ in a name for a pattern.
+            stream += obspy.read(glob.escape(str(file)))
+        except Exception as error:
+            # ObsPy's readers raise whatever comes to them on a broken file.
+            raise ValueError(f"{file} is no waveform file that ObsPy can read: {error}") from error
+    return stream
+
+
+def read_stations(path: Path):
+    """
+    Station coordinates of a file: a CSV table, or whatever inventory ObsPy can read.
+
+    :raises FileNotFoundError: If there is no such file.
+    :raises ValueError: If it is neither.
+    """
+    import obspy
+    import pandas as pd
+
+    if not path.is_file():
+        raise FileNotFoundError(f"There is no file {path}.")
+    try:
+        if path.suffix.lower() == ".csv":
+            return pd.read_csv(path)
+        return obspy.read_inventory(glob.escape(str(path)))
+    except Exception as error:
+        # The readers raise whatever comes to them on a broken file.
+        raise ValueError(f"{path} is no station file that can be read: {error}") from error
+
+
+def write(result, out: Path, formats: list[MonitorFormat]) -> list[str]:
+    """
+    Write the table, all picks, the located events and the catalogue.
+
+    :param result: What a monitor found.
+    :param out: Folder, which exists.
+    :return: Names of the files written.
+    """
+    from .export import picks_to_dataframe
+
+    tables = {
+        "monitor": result.table,
+        "picks": picks_to_dataframe(result.picks),
+        "events": result.events,
+    }
+    written = []
+    for name, table in tables.items():
+        if MonitorFormat.csv in formats:
+            table.to_csv(out / f"{name}.csv", index=False, date_format="%Y-%m-%dT%H:%M:%S.%fZ")
+            written.append(f"{name}.csv")
+        if MonitorFormat.parquet in formats:
+            try:
+                table.to_parquet(out / f"{name}.parquet", engine="pyarrow", index=False)
+            except ImportError as error:
+                raise ImportError(
+                    "Parquet needs pyarrow: pip install 'seisbench_llm[export]'"
+                ) from error
+            written.append(f"{name}.parquet")
+    if MonitorFormat.quakeml in formats:
+        result.to_catalog().write(out / "catalog.xml", format="QUAKEML")
+        written.append("catalog.xml")
+    return written
+
+
+def _print(table, formats: dict) -> None:
+    """The columns that hold anything."""
+    shown = table[list(formats)].dropna(axis="columns", how="all")
+    if not len(shown):
+        return
+    columns = {
+        name: [formats[name](value) if value == value else "-" for value in shown[name]]
+        for name in shown
+    }
+    typer.echo("\n" + type(shown)(columns).to_string(index=False))

@@ -1,0 +1,66 @@
+"""Commands of ``seisbench-llm`` about weights."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(no_args_is_help=True, help="Show and fetch weights.")
+
+
+@app.command("list")
+def weights_list(
+    remote: Annotated[bool, typer.Option(help="Also ask SeisBench's repository.")] = False,
+) -> None:
+    """
+    List weights: packaged and cached ones, with --remote all.
+
+    Example: seisbench-llm weights list
+    """
+    from .models import SeisMoLLM
+
+    for name, text in SeisMoLLM.list_pretrained(details=True, remote=remote).items():
+        typer.echo(f"{name}\t{text or ''}")
+
+
+@app.command("show")
+def weights_show(name: Annotated[str, typer.Argument(help="Name, path or id.")]) -> None:
+    """
+    Show what is known of a weight, as JSON.
+
+    Example: seisbench-llm weights show compact_picking
+    """
+    from dataclasses import asdict
+
+    from .models import SeisMoLLM
+
+    model = SeisMoLLM.from_pretrained(name)
+    record = asdict(model.record) if model.record else {}
+    typer.echo(json.dumps({"docstring": model.weights_docstring, **record}, indent=2))
+
+
+@app.command("pull")
+def weights_pull(
+    name: Annotated[str, typer.Argument(help="Name, path or Hugging Face id.")],
+    version: Annotated[str, typer.Option(help="Version of the weight.")] = "latest",
+    force: Annotated[bool, typer.Option("--force", help="Fetch it again.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing.")] = False,
+) -> None:
+    """
+    Fetch a weight into the cache and check it, so that it can be used without a network.
+
+    Packaged, cached and local ones are only checked. A file that is not the one its record
+    describes, by SHA-256, is an error.
+
+    Example: seisbench-llm weights pull compact_picking
+    """
+    from .models import SeisMoLLM
+
+    # Loading checks the SHA-256, and that the tensors fit the model.
+    model = SeisMoLLM.from_pretrained(name, version_str=version, force=force)
+    digest = (model._weights_metadata or {}).get("sha256")
+    checked = f"SHA-256 {digest}" if digest else "no SHA-256 on record"
+    if not quiet:
+        typer.echo(f"{name}, version {model.weights_version}: complete, {checked}")

@@ -1,0 +1,353 @@
+"""The file formats of :py:func:`seisbench_llm.export.export`, and tables of stations."""
+
+from __future__ import annotations
+
+import io
+import re
+import warnings
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import obspy
+import pandas as pd
+import seisbench
+from obspy.core.event import Arrival, Catalog, Event, Origin, Pick, ResourceIdentifier
+from obspy.signal.util import util_geo_km
+
+from .export import split_id
+
+_ISO = "%Y-%m-%dT%H:%M:%S.%f"
+
+
+@dataclass(frozen=True)
+class Format:
+    """
+    A file format.
+
+    :param name: Name.
+    :param suffixes: Ends of file names that stand for it.
+    :param write: Function of the picks and the path.
+    :param catalog: Whether the function takes an ObsPy catalogue, and not a table.
+    """
+
+    name: str
+    suffixes: tuple[str, ...]
+    write: Callable
+    catalog: bool = False
+
+
+def format_of(path: Path, name: str | None = None) -> str:
+    """
+    Name of a format by the end of a file's name.
+
+    :param name: Name of the format, if it is given.
+    :raises ValueError: If there is no such format, with those that there are.
+    """
+    if name is not None:
+        if name in FORMATS:
+            return name
+        raise ValueError(f"Unknown format '{name}'. Formats: {', '.join(FORMATS)}.")
+    ends = {suffix: form.name for form in FORMATS.values() for suffix in form.suffixes}
+    for suffix in sorted(ends, key=len, reverse=True):
+        if path.name.lower().endswith(suffix):
+            return ends[suffix]
+    known = ", ".join(f"{form.name} ({' '.join(form.suffixes)})" for form in FORMATS.values())
+    raise ValueError(f"The name {path.name} stands for no format; give one of: {known}.")
+
+
+def require(name: str, associated: bool = True) -> None:
+    """
+    See that a format can be written, before much work is done for it.
+
+    :param associated: Whether the picks come with events.
+    :raises ImportError: If a package is missing, with how to install it.
+    :raises ValueError: If the format needs events and there are none.
+    """
+    if name == "parquet":
+        _pyarrow()
+    if name == "hypodd" and not associated:
+        raise ValueError(_NO_EVENTS)
+
+
+_NO_EVENTS = (
+    "HypoDD needs located events. Associate the picks first, for example with PyOcto, and give "
+    "seisbench_llm.export.export a catalogue, or events= and a column 'event' of the picks."
+)
+
+
+def _pyarrow():
+    try:
+        import pyarrow.parquet
+    except ImportError as error:
+        raise ImportError("Parquet needs pyarrow: pip install 'seisbench_llm[export]'") from error
+    return pyarrow
+
+
+def _write_csv(frame: pd.DataFrame, path: Path) -> None:
+    frame.to_csv(path, index=False, date_format=_ISO + "Z", lineterminator="\n")
+
+
+def _write_parquet(frame: pd.DataFrame, path: Path) -> None:
+    pyarrow = _pyarrow()
+    schema = pyarrow.Schema.from_pandas(frame, preserve_index=False)
+    # Without picks, or without polarities, pandas does not know that these are strings.
+    for column in ("trace_id", "phase", "polarity"):
+        at = schema.get_field_index(column)
+        schema = schema.set(at, pyarrow.field(column, pyarrow.string()))
+    table = pyarrow.Table.from_pandas(frame, schema=schema, preserve_index=False)
+    pyarrow.parquet.write_table(table, path)
+
+
+def _write_quakeml(catalog: Catalog, path: Path) -> None:
+    for pick in _picks(catalog):
+        codes = pick.waveform_id
+        for code in (codes.network_code, codes.station_code, codes.location_code):
+            if code and len(code) > 8:
+                raise ValueError(
+                    f"QuakeML has room for codes of 8 characters; {codes.get_seed_string()} has a "
+                    f"longer one. Rename it, or export as csv or parquet."
+                )
+    catalog.write(str(path), format="QUAKEML")
+
+
+def picks_to_pyocto(frame: pd.DataFrame) -> pd.DataFrame:
+    """
+    Picks as ``pyocto.OctoAssociator.associate`` takes them: station, phase, time, probability.
+
+    ``station`` is NET.STA.LOC, as in PyOcto's ``inventory_to_df``; ``time`` is in seconds since
+    1970. Further columns, which PyOcto hands on to its assignments, are kept.
+
+    :param frame: Table of :py:func:`seisbench_llm.export.picks_to_dataframe`.
+    :raises ValueError: If a phase is neither P nor S.
+    """
+    _require_p_and_s(frame, "PyOcto")
+    seconds = frame["time"].astype("int64") / 1e6
+    out = pd.DataFrame(
+        {
+            "station": [".".join(split_id(name)[:3]) for name in frame["trace_id"]],
+            "phase": frame["phase"].to_numpy(),
+            "time": seconds.to_numpy(),
+            "probability": frame["probability"].to_numpy(),
+        }
+    )
+    further = ["trace_id", *frame.columns[7:].difference(out.columns)]
+    return out.assign(**{column: frame[column].to_numpy() for column in further})
+
+
+def _write_pyocto(frame: pd.DataFrame, path: Path) -> None:
+    picks_to_pyocto(frame).to_csv(path, index=False, float_format="%.6f", lineterminator="\n")
+
+
+def picks_to_gamma(frame: pd.DataFrame) -> pd.DataFrame:
+    """
+    Picks as ``gamma.utils.association`` takes them: id, timestamp, type (p or s), prob.
+
+    ``amp`` (m/s) is written if the table has a column ``amplitude``. Without it, GaMMA needs
+    ``config["use_amplitude"] = False``.
+
+    :param frame: Table of :py:func:`seisbench_llm.export.picks_to_dataframe`.
+    :raises ValueError: If a phase is neither P nor S, or some picks have no amplitude.
+    """
+    _require_p_and_s(frame, "GaMMA")
+    out = pd.DataFrame(
+        {
+            "id": [".".join(split_id(name)[:3]) for name in frame["trace_id"]],
+            "timestamp": frame["time"],
+            "type": frame["phase"].str.lower(),
+            "prob": frame["probability"],
+        }
+    )
+    if "amplitude" in frame:
+        if not (frame["amplitude"] > 0).all():
+            raise ValueError("GaMMA takes the logarithm of amplitudes: all must be above zero.")
+        out["amp"] = frame["amplitude"]
+    return out
+
+
+def _write_gamma(frame: pd.DataFrame, path: Path) -> None:
+    # GaMMA reads with datetime.fromisoformat, which knows no Z before Python 3.11.
+    picks_to_gamma(frame).to_csv(path, index=False, date_format=_ISO, lineterminator="\n")
+
+
+def _require_p_and_s(frame: pd.DataFrame, program: str) -> None:
+    other = set(frame["phase"]) - {"P", "S"}
+    if other:
+        raise ValueError(f"{program} knows the phases P and S only, not {sorted(map(str, other))}.")
+
+
+def _write_hypodd(catalog: Catalog, path: Path) -> None:
+    located = [event for event in catalog if event.origins]
+    if not located:
+        raise ValueError(_NO_EVENTS)
+    out, left_out = Catalog(), sum(len(e.picks) for e in catalog if not e.origins)
+    for number, event in enumerate(located, start=1):
+        origin = event.preferred_origin() or event.origins[0]
+        missing = [k for k in ("time", "latitude", "longitude", "depth") if origin[k] is None]
+        if missing:
+            raise ValueError(f"The origin of {event.resource_id} has no {', '.join(missing)}.")
+        arrivals = {str(arrival.pick_id): arrival for arrival in origin.arrivals}
+        picks, kept = [], []
+        for pick in event.picks:
+            arrival = arrivals.get(str(pick.resource_id))
+            phase = ((arrival and arrival.phase) or pick.phase_hint or "?")[0].upper()
+            weight = arrival.time_weight if arrival else None
+            # ObsPy writes a weight of zero as one.
+            if phase not in "PS" or weight == 0:
+                left_out += 1
+                continue
+            _require_code(pick, "HypoDD", 7)
+            picks.append(_copy(pick, phase))
+            kept.append(Arrival(pick_id=picks[-1].resource_id, phase=phase, time_weight=weight))
+        fields = ("time", "latitude", "longitude", "depth", "quality")
+        errors = ("latitude_errors", "longitude_errors", "depth_errors")
+        origin = Origin(**{key: origin[key] for key in (*fields, *errors)}, arrivals=kept)
+        magnitude = event.preferred_magnitude() or next(iter(event.magnitudes), None)
+        out.append(
+            Event(
+                # HypoDD knows events by numbers of up to 9 digits.
+                resource_id=ResourceIdentifier(str(number)),
+                picks=picks,
+                origins=[origin],
+                magnitudes=[magnitude] if magnitude else [],
+            )
+        )
+    _require_one_network(out, "HypoDD")
+    if left_out:
+        seisbench.logger.warning(
+            f"{left_out} picks are not in {path.name}: HypoDD takes P and S of located events, "
+            f"with a weight above zero."
+        )
+    with warnings.catch_warnings():
+        # A missing magnitude is 0.0 in HypoDD's format, there is no other way to say it.
+        warnings.filterwarnings("ignore", message="Missing magnitude")
+        out.write(str(path), format="HYPODDPHA")
+
+
+def _write_nlloc(catalog: Catalog, path: Path, uncertainty: float = 0.1) -> None:
+    if not uncertainty > 0:
+        raise ValueError(f"The uncertainty of picks must be above 0 s, it is {uncertainty}.")
+    _require_one_network(catalog, "NonLinLoc")
+    blocks = []
+    for event in catalog:
+        picks = [_copy(pick, pick.phase_hint) for pick in event.picks]
+        for pick in picks:
+            _require_code(pick, "NonLinLoc", None)
+            # ObsPy writes 4 decimals, and would write 59.99996 s as 60.0000.
+            pick.time = obspy.UTCDateTime(ns=round(pick.time.ns / 1e5) * 100_000)
+            if pick.time_errors.uncertainty is None and pick.time_errors.lower_uncertainty is None:
+                pick.time_errors.uncertainty = uncertainty
+        phases = [(p.waveform_id.station_code, p.phase_hint) for p in picks]
+        if not event.origins and len(set(phases)) < len(phases):
+            seisbench.logger.warning(
+                f"{path.name} has picks of more than one event in one block, which NonLinLoc "
+                f"locates as one event: associate them first, and give export the events."
+            )
+        if not picks:
+            continue
+        buffer = io.BytesIO()
+        Catalog([Event(resource_id=event.resource_id, picks=picks)]).write(buffer, "NLLOC_OBS")
+        blocks.append(buffer.getvalue())
+    # An empty line ends an event.
+    path.write_bytes(b"\n".join(blocks))
+
+
+def _copy(pick: Pick, phase: str) -> Pick:
+    keep = ("time", "time_errors", "waveform_id", "onset", "polarity")
+    return Pick(phase_hint=phase, **{key: pick[key] for key in keep})
+
+
+def _picks(catalog: Catalog) -> list[Pick]:
+    return [pick for event in catalog for pick in event.picks]
+
+
+def _require_code(pick: Pick, program: str, length: int | None) -> None:
+    for name, code in (
+        ("station", pick.waveform_id.station_code),
+        ("phase", pick.phase_hint),
+        ("channel", pick.waveform_id.channel_code or "?"),
+    ):
+        if not code or re.search(r"[\s#]", code):
+            raise ValueError(f"{program} cannot read the {name} code '{code or ''}'.")
+    code = pick.waveform_id.station_code
+    if length is not None and len(code) > length:
+        raise ValueError(
+            f"{program} has room for station codes of {length} characters; '{code}' has "
+            f"{len(code)}. Rename the station in the picks."
+        )
+
+
+def _require_one_network(catalog: Catalog, program: str) -> None:
+    """These formats have no room for networks, so that stations of two would become one."""
+    networks = defaultdict(set)
+    for pick in _picks(catalog):
+        networks[pick.waveform_id.station_code].add(pick.waveform_id.network_code or "")
+    for station, codes in networks.items():
+        if len(codes) > 1:
+            raise ValueError(
+                f"{program} knows stations without their network, and {station} is in "
+                f"{' and '.join(sorted(codes))}. Rename one, or export them apart."
+            )
+
+
+FORMATS: dict[str, Format] = {
+    form.name: form
+    for form in (
+        Format("csv", (".csv",), _write_csv),
+        Format("parquet", (".parquet",), _write_parquet),
+        Format("quakeml", (".xml", ".quakeml"), _write_quakeml, catalog=True),
+        Format("pyocto", (".pyocto.csv",), _write_pyocto),
+        Format("gamma", (".gamma.csv",), _write_gamma),
+        Format("hypodd", (".pha",), _write_hypodd, catalog=True),
+        Format("nlloc", (".obs",), _write_nlloc, catalog=True),
+    )
+}
+
+
+def stations_to_dataframe(stations: obspy.Inventory | pd.DataFrame) -> pd.DataFrame:
+    """
+    Coordinates of stations, as PyOcto and GaMMA take them.
+
+    :param stations: Inventory, or a table with latitude and longitude (degrees), id (NET.STA.LOC)
+        or network and station, and if known elevation (m).
+    :return: Columns id, longitude, latitude, elevation (m), and x(km), y(km), z(km; down, as
+        in GaMMA) east and north of the stations' mean. A station has one row per location.
+    :raises ValueError: If a column is missing, or there are no stations.
+    """
+    if isinstance(stations, pd.DataFrame):
+        frame = stations.copy()
+        if "id" not in frame and {"network", "station"} <= set(frame):
+            location = frame["location"].fillna("") if "location" in frame else ""
+            frame["id"] = frame["network"] + "." + frame["station"] + "." + location
+        missing = [c for c in ("id", "latitude", "longitude") if c not in frame]
+        if missing:
+            raise ValueError(f"The table of stations has no column {', '.join(missing)}.")
+        if "elevation" not in frame:
+            frame["elevation"] = 0.0
+    else:
+        rows = {}
+        for network in stations:
+            for station in network:
+                for location in {channel.location_code or "" for channel in station} | {""}:
+                    name = f"{network.code}.{station.code}.{location}"
+                    rows[name] = (station.longitude, station.latitude, station.elevation)
+        frame = pd.DataFrame([(name, *rows[name]) for name in sorted(rows)])
+        frame = frame.set_axis(
+            ["id", "longitude", "latitude", "elevation"][: frame.shape[1]], axis=1
+        )
+    if frame.empty:
+        raise ValueError("There are no stations.")
+    frame = frame[["id", "longitude", "latitude", "elevation"]].drop_duplicates("id")
+    first = frame["longitude"].iloc[0]
+    # Degrees from the first station, so that the date line does not tear a network apart.
+    east = (frame["longitude"] - first + 180) % 360 - 180
+    centre = east.mean(), frame["latitude"].mean()
+    local = [util_geo_km(*centre, *at) for at in zip(east, frame["latitude"], strict=True)]
+    return frame.reset_index(drop=True).assign(
+        **{
+            "x(km)": [x for x, _ in local],
+            "y(km)": [y for _, y in local],
+            "z(km)": (-frame["elevation"] / 1000).to_numpy(),
+        }
+    )

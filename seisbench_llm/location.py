@@ -1,0 +1,269 @@
+"""Where it was: distances and epicentres from one station."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import obspy
+import pandas as pd
+
+from .stations import Station, Stations
+
+# Of the uncertainty regions: one standard deviation of a single quantity.
+CONFIDENCE = 0.6827
+# Semi-axes of that region in standard deviations: chi-square with two degrees of freedom.
+REGION = float(np.sqrt(-2 * np.log(1 - CONFIDENCE)))
+SINGLE_STATION = "single station"
+INSTALL = "pip install 'seisbench_llm[monitor]'"
+
+EVENT_TYPES = {
+    "event_id": "object",
+    "time": "datetime64[ns, UTC]",
+    "time_uncertainty": "float64",
+    "latitude": "float64",
+    "longitude": "float64",
+    "depth_km": "float64",
+    "depth_uncertainty_km": "float64",
+    "uncertainty_km": "float64",
+    "ellipse_major_km": "float64",
+    "ellipse_minor_km": "float64",
+    "ellipse_azimuth": "float64",
+    "picks": "int64",
+    "stations": "int64",
+    "rms": "float64",
+    "azimuthal_gap": "float64",
+    "method": "object",
+    "at_edge": "bool",
+    "magnitude": "float64",
+    "magnitude_spread": "float64",
+    "magnitude_stations": "int64",
+}
+ARRIVAL_TYPES = {
+    "event_id": "object",
+    "pick": "int64",
+    "distance_km": "float64",
+    "azimuth": "float64",
+    "residual": "float64",
+}
+
+
+def sp_distance(sp_time, vp: float = 6.0, vp_vs: float = 1.73):
+    """
+    Hypocentral distance in km from S minus P in s, d = t vp / (vp/vs - 1), in a uniform medium.
+
+    >>> round(sp_distance(10.0), 1)
+    82.2
+
+    :param vp: Velocity of P in km/s.
+    :param vp_vs: Its ratio to the velocity of S, above 1.
+    """
+    return sp_time * vp / (vp_vs - 1)
+
+
+@dataclass(frozen=True)
+class Epicenter:
+    """
+    Epicentre from one station, with the region that holds it with a probability of 68 %.
+
+    :param latitude: Degrees.
+    :param longitude: Degrees, -180 to 180.
+    :param uncertainty_km: Largest distance from the epicentre to the edge of the region.
+    :param major_km: Larger semi-axis of the ellipse that is nearest to the region.
+    :param minor_km: Smaller one.
+    :param azimuth: Azimuth of the larger one, 0 to 180 degrees.
+    :param region: Longitude and latitude of the region's edge, shape (37, 2), closed; longitudes
+        go on beyond 180 at the date line. None if the uncertainties are not known.
+    """
+
+    latitude: float
+    longitude: float
+    uncertainty_km: float = np.nan
+    major_km: float = np.nan
+    minor_km: float = np.nan
+    azimuth: float = np.nan
+    region: np.ndarray | None = None
+
+    def to_wkt(self) -> str | None:
+        """The region as well-known text, longitude before latitude."""
+        if self.region is None:
+            return None
+        return f"POLYGON (({', '.join(f'{x:.4f} {y:.4f}' for x, y in self.region)}))"
+
+
+def epicenter(
+    station: Station,
+    distance: float,
+    back_azimuth: float,
+    distance_error: float = np.nan,
+    back_azimuth_error: float = np.nan,
+) -> Epicenter:
+    """
+    Go from a station over a distance along a back-azimuth, on the WGS84 ellipsoid (Karney 2013).
+
+    The region is an ellipse in distance and back-azimuth, with semi-axes of 1.52 standard
+    deviations (68 % for independent normal errors), drawn on the map: a banana if the back-azimuth
+    is uncertain, which the ellipse that QuakeML can hold only resembles.
+
+    :param distance: Epicentral distance in km.
+    :param back_azimuth: Degrees, from the station to the epicentre.
+    :param distance_error: Standard deviation in km.
+    :param back_azimuth_error: Standard deviation in degrees.
+    """
+    geod = import_geod()
+    x, y, _ = geod.fwd(station.longitude, station.latitude, back_azimuth, distance * 1e3)
+    if not np.isfinite([distance_error, back_azimuth_error]).all():
+        return Epicenter(float(y), float(x))
+    angle = np.linspace(0, 2 * np.pi, 37)
+    width = min(REGION * back_azimuth_error, 180.0)
+    distances = np.maximum(distance + REGION * distance_error * np.cos(angle), 0)
+    directions = back_azimuth + width * np.sin(angle)
+    sources = np.full(angle.size, station.longitude), np.full(angle.size, station.latitude)
+    xs, ys, _ = geod.fwd(*sources, directions, distances * 1e3)
+    _, _, away = geod.inv(np.full(angle.size, x), np.full(angle.size, y), xs, ys)
+    # Closed exactly, and without a jump at the date line.
+    xs = x + (np.asarray(xs) - x + 180) % 360 - 180
+    region = np.stack([xs, ys], axis=-1)
+    region[-1] = region[0]
+    radial, across = REGION * distance_error, distance * np.sin(np.radians(min(width, 90.0)))
+    direction = back_azimuth if radial >= across else back_azimuth + 90
+    return Epicenter(
+        float(y),
+        float(x),
+        float(np.max(away)) / 1e3,
+        max(radial, across),
+        min(radial, across),
+        direction % 180,
+        region,
+    )
+
+
+def distance_azimuth(station: Station, latitude: float, longitude: float) -> tuple[float, float]:
+    """Distance in km and azimuth in degrees (0 to 360) from an epicentre to a station."""
+    azimuth, _, metres = import_geod().inv(longitude, latitude, station.longitude, station.latitude)
+    return metres / 1e3, azimuth % 360
+
+
+def import_geod():
+    """The WGS84 ellipsoid, or how to get what it needs."""
+    try:
+        from pyproj import Geod
+    except ImportError as error:
+        raise ImportError(f"Locations need pyproj: {INSTALL}") from error
+    return Geod(ellps="WGS84")
+
+
+def single_stations(
+    picks: Sequence,
+    pairs: list[tuple[int, int | None]],
+    rows: list[dict],
+    stations: Stations,
+    arrivals: pd.DataFrame,
+    errors: Mapping[str, float],
+    vp: float,
+    vp_vs: float,
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """
+    Epicentres from one station each, for all P picks with a distance and a back-azimuth.
+
+    The origin time is the P time less (S - P) / (vp/vs - 1) (Wadati) or, without S, less
+    distance / vp; the depth stays unknown.
+
+    :param pairs: Indices of P and S picks, one pair per row.
+    :param rows: Rows of a monitor's table; coordinates, epicentres and events are filled in.
+    :param arrivals: Of events that are located otherwise; their P picks make no event here.
+    :param errors: Task -> standard error, added in quadrature to the spreads.
+    :return: Events and arrivals, as :py:func:`seisbench_llm.association.associate`.
+    """
+    known = dict(zip(arrivals["pick"], arrivals["event_id"], strict=True))
+    events, found = [], []
+    for row, (p, s) in zip(rows, pairs, strict=True):
+        row["event_id"] = known.get(p)
+        station = stations.find(picks[p].trace_id, picks[p].peak_time)
+        if station is None:
+            continue
+        row.update(station_latitude=station.latitude, station_longitude=station.longitude)
+        distance, direction = row["distance_km"], row["back_azimuth"]
+        if not np.isfinite([distance, direction]).all():
+            continue
+        distance_error = standard_error(row["distance_spread"], errors.get("distance"))
+        direction_error = standard_error(row["back_azimuth_spread"], errors.get("back_azimuth"))
+        place = epicenter(station, distance, direction, distance_error, direction_error)
+        row.update(
+            latitude=place.latitude,
+            longitude=place.longitude,
+            uncertainty_km=place.uncertainty_km,
+            uncertainty_region=place.to_wkt(),
+        )
+        if p in known:
+            continue
+        own = [p] if s is None else [p, s]
+        row["event_id"] = identifier("single station", *(pick_key(picks[i]) for i in own))
+        if s is None:
+            travel, error = distance / vp, distance_error / vp
+        else:
+            travel = (picks[s].peak_time - picks[p].peak_time) / (vp_vs - 1)
+            error = errors.get("picking", np.nan) * np.hypot(vp_vs, 1) / (vp_vs - 1)
+        azimuth = distance_azimuth(station, place.latitude, place.longitude)[1]
+        found.extend((row["event_id"], i, distance, azimuth, np.nan) for i in own)
+        events.append(
+            {
+                "event_id": row["event_id"],
+                "time": timestamp(picks[p].peak_time - travel),
+                "time_uncertainty": error,
+                "latitude": place.latitude,
+                "longitude": place.longitude,
+                "uncertainty_km": place.uncertainty_km,
+                "ellipse_major_km": place.major_km,
+                "ellipse_minor_km": place.minor_km,
+                "ellipse_azimuth": place.azimuth,
+                "picks": len(own),
+                "stations": 1,
+                "method": SINGLE_STATION,
+                "at_edge": False,
+            }
+        )
+    return typed(events, EVENT_TYPES), typed(found, ARRIVAL_TYPES)
+
+
+def standard_error(spread: float, error: float | None) -> float:
+    """Spread over windows and standard error of a model together; nan if neither is known."""
+    known = [value for value in (spread, error) if value is not None and np.isfinite(value)]
+    return float(np.hypot.reduce(known)) if known else np.nan
+
+
+def timestamp(time: obspy.UTCDateTime | float) -> pd.Timestamp:
+    """A time, or seconds since 1970, in UTC to the microsecond, which is what files hold."""
+    ns = time.ns if isinstance(time, obspy.UTCDateTime) else round(time * 1e9)
+    return pd.Timestamp(round(ns, -3), tz="UTC")
+
+
+def identifier(*parts) -> str:
+    """A short name that is the same for the same parts, on any machine."""
+    return hashlib.sha256("\n".join(map(str, parts)).encode()).hexdigest()[:16]
+
+
+def pick_key(pick) -> str:
+    """What tells a pick from all others."""
+    return f"{pick.trace_id} {pick.phase} {pick.peak_time.ns}"
+
+
+def typed(rows: list, types: dict[str, str]) -> pd.DataFrame:
+    """Rows as a table with these columns and types; counts that are not known are zero."""
+    frame = pd.DataFrame(rows, columns=list(types))
+    for name, kind in types.items():
+        if kind == "int64":
+            frame[name] = pd.to_numeric(frame[name]).fillna(0)
+        elif kind.startswith("datetime"):
+            frame[name] = pd.to_datetime(frame[name], utc=True)
+        elif kind == "object":
+            values = [None if pd.isna(value) else value for value in frame[name]]
+            frame[name] = pd.Series(values, dtype=object, index=frame.index)
+    return frame.astype(types)
+
+
+def empty(types: dict[str, str]) -> pd.DataFrame:
+    """A table without rows, but with all columns."""
+    return typed([], types)

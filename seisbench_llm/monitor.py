@@ -1,0 +1,393 @@
+"""Five answers from one station: picks, polarity, magnitude, distance, back-azimuth; and where."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from numbers import Real
+from pathlib import Path
+
+import numpy as np
+import obspy
+import pandas as pd
+import seisbench
+from seisbench.util import PickList
+
+from . import association as octo
+from . import weights
+from .location import (
+    ARRIVAL_TYPES,
+    EVENT_TYPES,
+    empty,
+    import_geod,
+    single_stations,
+    sp_distance,
+    timestamp,
+    typed,
+)
+from .models import SeisMoLLM
+from .models.arguments import PICKING_ARGS
+from .stations import Stations, warn_of_missing
+from .tasks import TASKS
+
+ESTIMATED = tuple(name for name in TASKS if name != "picking")
+TYPES = {
+    "trace_id": "object",
+    "p_time": "datetime64[ns, UTC]",
+    "p_probability": "float64",
+    "s_time": "datetime64[ns, UTC]",
+    "s_probability": "float64",
+    "polarity": "object",
+    "polarity_probability": "float64",
+    "polarity_spread": "float64",
+    "magnitude": "float64",
+    "magnitude_spread": "float64",
+    "distance_km": "float64",
+    "distance_spread": "float64",
+    "sp_distance_km": "float64",
+    "distances_agree": "boolean",
+    "back_azimuth": "float64",
+    "back_azimuth_spread": "float64",
+    "station_latitude": "float64",
+    "station_longitude": "float64",
+    "latitude": "float64",
+    "longitude": "float64",
+    "uncertainty_km": "float64",
+    "uncertainty_region": "object",
+    "event_id": "object",
+}
+COLUMNS = tuple(TYPES)
+
+# Distance and S-P distance disagree beyond this: S-P measures to the hypocentre, in a guessed
+# medium.
+SP_TOLERANCE_KM, SP_TOLERANCE = 10.0, 0.3
+
+# Task -> column of its estimate; that of polarity comes from the pick.
+_COLUMN = {
+    "polarity": None,
+    "magnitude": "magnitude",
+    "distance": "distance_km",
+    "back_azimuth": "back_azimuth",
+}
+
+# Arguments that only the picker knows; the other models would check them against their window.
+_PICKER_ONLY = {*PICKING_ARGS, "stacking", "P_threshold", "S_threshold", "detection_threshold"}
+
+
+@dataclass
+class MonitorResult:
+    """
+    What a monitor found.
+
+    :param picks: All picks, of SeisBench; also S picks without a P.
+    :param table: One row per P pick, see :py:data:`COLUMNS`. Distances in km, angles in degrees,
+        ``uncertainty_region`` as well-known text, ``event_id`` that of ``events``.
+    :param events: One row per located event: those of PyOcto, and single-station epicentres of
+        P picks that belong to none of them. ``method`` says which. Uncertainties are standard
+        deviations, those of the epicentre regions of 68 %.
+    :param arrivals: Which picks (index into ``picks``) belong to which event, with distance (km),
+        azimuth (degrees, event to station) and residual (s).
+    :param methods: Task -> weight name and version.
+    :param errors: Standard errors that the monitor was given.
+    :param earth_model: Name of the medium of the locations.
+    """
+
+    picks: PickList
+    table: pd.DataFrame
+    events: pd.DataFrame
+    arrivals: pd.DataFrame
+    methods: dict[str, str] = field(default_factory=dict)
+    errors: dict[str, float] = field(default_factory=dict)
+    earth_model: str = ""
+
+    def to_dataframe(self) -> pd.DataFrame:
+        """A copy of the table."""
+        return self.table.copy()
+
+    def to_csv(self, path) -> None:
+        """
+        Write the table as CSV, times as ISO 8601 with microseconds.
+
+        :param path: File to write.
+        """
+        self.table.to_csv(path, index=False, date_format="%Y-%m-%dT%H:%M:%S.%fZ")
+
+    def to_catalog(self) -> obspy.Catalog:
+        """As ObsPy catalogue, see :py:func:`seisbench_llm.catalog.to_catalog`."""
+        from .catalog import to_catalog
+
+        return to_catalog(self)
+
+    def __str__(self) -> str:
+        stations = {pick.trace_id for pick in self.picks}
+        return (
+            f"{len(self.table)} P and {sum(p.phase == 'S' for p in self.picks)} S picks at "
+            f"{len(stations)} stations, {len(self.events)} located events"
+        )
+
+
+class SeismicMonitor:
+    """
+    Picks, and at each P pick what else the models know.
+
+    >>> monitor = SeismicMonitor(SeisMoLLM.from_pretrained("compact_picking"))
+    >>> result = monitor.classify(obspy.read())
+    >>> result.table[["trace_id", "p_time", "s_time"]].shape
+    (1, 3)
+
+    :param picker: A :py:class:`~seisbench_llm.SeisMoLLM` for picking.
+    :param polarity: One for polarity, or None to leave it out; likewise the others.
+    :param errors: Task -> standard error of its model, as ``seisbench-llm evaluate`` measures it:
+        s (picking), ML (magnitude), km (distance), degrees (back_azimuth). Added in quadrature
+        to the spread over shifted windows, which alone says how stable an answer is, not how
+        right.
+    :raises ValueError: If a model is for another task, or an error is no positive number.
+    """
+
+    def __init__(
+        self,
+        picker,
+        polarity=None,
+        magnitude=None,
+        distance=None,
+        back_azimuth=None,
+        errors: Mapping[str, float] | None = None,
+    ):
+        models = dict(
+            zip(TASKS, (picker, polarity, magnitude, distance, back_azimuth), strict=True)
+        )
+        for task, model in models.items():
+            if model is None and task != "picking":
+                continue
+            found = getattr(getattr(model, "task", None), "name", type(model).__name__)
+            if found != task:
+                raise ValueError(f"The model for {task} is one for {found}.")
+        for task, error in (errors or {}).items():
+            if task not in TASKS or task == "polarity":
+                raise ValueError(f"There is no standard error of '{task}'.")
+            if not (isinstance(error, Real) and 0 <= error < np.inf):
+                raise ValueError(f"The standard error of {task} cannot be {error!r}.")
+        self.models = {task: model for task, model in models.items() if model is not None}
+        self.errors = dict(errors or {})
+        self.methods = {task: _method(model) for task, model in self.models.items()}
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        name: str | Path | Mapping[str, str] = "compact",
+        strict: bool = False,
+        errors: Mapping[str, float] | None = None,
+    ) -> SeismicMonitor:
+        """
+        Load a family of weights.
+
+        :param name: Family, such as ``compact``: ``compact_picking``, and those of
+            ``compact_polarity``, ``compact_magnitude``, ``compact_distance`` and
+            ``compact_back_azimuth`` that are packaged, cached or, if the name is a path, there.
+            Or a mapping of task to weight name.
+        :param strict: If true, all five must be there; else a warning names the missing ones.
+        :param errors: See :py:class:`SeismicMonitor`.
+        :raises seisbench_llm.WeightsError: If weights cannot be found, or are not intact.
+        :raises ValueError: If a task is unknown, or there is no picker.
+        """
+        if isinstance(name, Mapping):
+            names = {task: str(weight) for task, weight in name.items()}
+            if unknown := set(names) - set(TASKS):
+                raise ValueError(f"Unknown task '{min(unknown)}'. Known tasks: {', '.join(TASKS)}.")
+            if "picking" not in names:
+                raise ValueError("A monitor needs a weight for picking.")
+        else:
+            names = {task: f"{name}_{task}" for task in TASKS}
+            local = set(weights.list_local(SeisMoLLM))
+            names = {t: n for t, n in names.items() if t == "picking" or _is_local(n, local)}
+        missing = [task for task in TASKS if task not in names]
+        if missing and strict:
+            raise weights.WeightsError(
+                f"No weights for {', '.join(missing)}. Local ones are: "
+                f"{', '.join(weights.list_local(SeisMoLLM))}."
+            )
+        if missing and not isinstance(name, Mapping):
+            seisbench.logger.warning(
+                f"There are no local weights {', '.join(f'{name}_{task}' for task in missing)}: "
+                f"the monitor does not answer these."
+            )
+        models = {task: SeisMoLLM.from_pretrained(weight) for task, weight in names.items()}
+        monitor = cls(models.pop("picking"), **models, errors=errors)
+        for task, weight in names.items():
+            version = monitor.models[task].weights_version
+            monitor.methods[task] = f"{Path(weight).name}/{version}"
+        return monitor
+
+    def classify(
+        self,
+        stream: obspy.Stream,
+        inventory: obspy.Inventory | pd.DataFrame | None = None,
+        *,
+        max_sp_time: float = 60.0,
+        vp: float = 6.0,
+        vp_vs: float = 1.73,
+        associate: bool = True,
+        association: Mapping | None = None,
+        **kwargs,
+    ) -> MonitorResult:
+        """
+        Pick, pair P and S, estimate at each P and, with station coordinates, locate.
+
+        :param stream: Waveforms; not changed.
+        :param inventory: Station coordinates: an ObsPy inventory, or a DataFrame with id
+            (NET.STA or NET.STA.LOC), latitude, longitude and elevation (m). None: no locations.
+        :param max_sp_time: Largest time between P and S of a pair in s.
+        :param vp: Velocity of P in km/s, for S-P distances, origin times and association.
+        :param vp_vs: Its ratio to the velocity of S.
+        :param associate: Whether to associate picks of at least three stations by PyOcto.
+        :param association: Arguments of :py:func:`seisbench_llm.association.associate`, such as
+            ``velocity_model`` or PyOcto's ``n_picks``.
+        :param kwargs: Arguments of the models' ``classify``, such as ``P_threshold``,
+            ``polarity_threshold`` or ``batch_size``.
+        :raises ValueError: If an argument is impossible.
+        :raises ImportError: If locations are asked for without the extra ``monitor``.
+        """
+        if "picks" in kwargs:
+            raise ValueError("A monitor makes its own picks; give picks to a model's classify.")
+        for name, value, least in (
+            ("max_sp_time", max_sp_time, 0),
+            ("vp", vp, 0),
+            ("vp_vs", vp_vs, 1),
+        ):
+            if not (isinstance(value, Real) and least < value < np.inf):
+                raise ValueError(f"{name}={value!r} is not possible: it must be above {least}.")
+        stations = None
+        if inventory is not None:
+            stations = Stations.read(inventory)
+            import_geod()
+            if associate:
+                octo.import_pyocto()
+
+        picks = PickList(self.models["picking"].classify(stream, **kwargs).picks)
+        pairs = pair(picks, max_sp_time)
+        estimates = self._estimate(stream, [picks[p] for p, _ in pairs], kwargs)
+        rows = [_row(picks, p, s, estimates, vp, vp_vs) for p, s in pairs]
+        events, arrivals = empty(EVENT_TYPES), empty(ARRIVAL_TYPES)
+        medium = f"homogeneous, vp {vp:g} km/s, vp/vs {vp_vs:g}"
+        if stations is not None:
+            warn_of_missing(picks, stations)
+            settings = dict(association or {})
+            if settings.get("velocity_model") is not None:
+                medium = type(settings["velocity_model"]).__name__
+            if associate:
+                events, arrivals = octo.associate(picks, stations, vp, vp_vs, **settings)
+            single = single_stations(picks, pairs, rows, stations, arrivals, self.errors, vp, vp_vs)
+            events, arrivals = _join(events, single[0]), _join(arrivals, single[1])
+            events = events.sort_values(["time", "event_id"], ignore_index=True)
+        _add_magnitudes(events, arrivals, pairs, rows)
+        table = typed(rows, TYPES)
+        return MonitorResult(
+            picks, table, events, arrivals, dict(self.methods), dict(self.errors), medium
+        )
+
+    def _estimate(self, stream: obspy.Stream, p_picks: list, kwargs: dict) -> dict:
+        """(task, trace id, time in ns) -> estimate; polarities also go into the picks."""
+        own = {name: value for name, value in kwargs.items() if name not in _PICKER_ONLY}
+        found = {}
+        for task in ESTIMATED:
+            if task in self.models and p_picks:
+                output = self.models[task].classify(stream, picks=p_picks, **own)
+                for estimate in output.estimates:
+                    found[task, estimate.trace_id, estimate.time.ns] = estimate
+        return found
+
+
+def pair(picks: Sequence, max_sp_time: float = 60.0) -> list[tuple[int, int | None]]:
+    """
+    Pair each P with an S at the same trace id.
+
+    The S of a P is the first one that comes after it, within ``max_sp_time`` and before the next
+    P. So each S has at most one P, and one that follows no P has none. The first, not the most
+    probable one: where a P was missed, that would be of the next event (in benchmarks/monitor.py,
+    9 of 108 pairs would be wrong, and 1 is).
+
+    :param picks: Picks of SeisBench, in any order.
+    :return: Index of each P, in the order of time, and of its S or None.
+    """
+    groups = defaultdict(list)
+    for index, pick in enumerate(picks):
+        if pick.phase in ("P", "S"):
+            groups[pick.trace_id].append(index)
+    partners = {}
+    for group in groups.values():
+        onset = None
+        # S before P of the same sample, which is not after it.
+        for index in sorted(group, key=lambda i: (picks[i].peak_time, picks[i].phase != "S")):
+            if picks[index].phase == "P":
+                onset = index
+                partners[onset] = None
+            elif onset is not None and partners[onset] is None:
+                if picks[index].peak_time - picks[onset].peak_time <= max_sp_time:
+                    partners[onset] = index
+    return sorted(partners.items(), key=lambda item: (picks[item[0]].peak_time, item[0]))
+
+
+def _row(picks: Sequence, p: int, s: int | None, estimates: dict, vp: float, vp_vs: float) -> dict:
+    """A row of the table, without what needs coordinates."""
+    onset = picks[p]
+    row = {
+        "trace_id": onset.trace_id,
+        "p_time": timestamp(onset.peak_time),
+        "p_probability": onset.peak_value,
+        "distance_km": np.nan,
+        "back_azimuth": np.nan,
+    }
+    if s is not None:
+        row["s_time"] = timestamp(picks[s].peak_time)
+        row["s_probability"] = picks[s].peak_value
+        row["sp_distance_km"] = sp_distance(picks[s].peak_time - onset.peak_time, vp, vp_vs)
+    for task, column in _COLUMN.items():
+        estimate = estimates.get((task, onset.trace_id, onset.peak_time.ns))
+        row[f"{task}_spread"] = np.nan if estimate is None else estimate.spread
+        if estimate is not None and column is not None:
+            row[column] = estimate.value
+    if ("polarity", onset.trace_id, onset.peak_time.ns) in estimates:
+        row["polarity"] = onset.polarity
+        row["polarity_probability"] = onset.polarity_value
+    if s is not None and np.isfinite(row["distance_km"]):
+        difference = abs(row["distance_km"] - row["sp_distance_km"])
+        tolerance = max(SP_TOLERANCE_KM, SP_TOLERANCE * row["sp_distance_km"])
+        row["distances_agree"] = bool(difference <= tolerance)
+    return row
+
+
+def _method(model) -> str:
+    record = model.record
+    return f"{record.name if record else model.name}/{model.weights_version or 'untrained'}"
+
+
+def _is_local(name: str, local: set[str]) -> bool:
+    path = Path(name)
+    return name in local or any(path.parent.glob(f"{path.name}.json*"))
+
+
+def _join(first: pd.DataFrame, second: pd.DataFrame) -> pd.DataFrame:
+    # Concatenating an empty table would make all columns of unknown type.
+    return (
+        pd.concat([first, second], ignore_index=True)
+        if len(first) and len(second)
+        else (first if len(first) else second)
+    )
+
+
+def _add_magnitudes(events, arrivals, pairs, rows) -> None:
+    """Median of the stations' magnitudes; spread: their standard deviation, or the only one's."""
+    own = {p: row for (p, _), row in zip(pairs, rows, strict=True)}
+    members = arrivals.groupby("event_id")["pick"]
+    for index, event in events.iterrows():
+        found = [own[p] for p in members.get_group(event["event_id"]) if p in own]
+        found = [row for row in found if np.isfinite(row.get("magnitude", np.nan))]
+        if found:
+            values = [row["magnitude"] for row in found]
+            many = len(values) > 1
+            events.loc[index, "magnitude"] = np.median(values)
+            events.loc[index, "magnitude_spread"] = (
+                np.std(values, ddof=1) if many else found[0]["magnitude_spread"]
+            )
+            events.loc[index, "magnitude_stations"] = len(values)

@@ -1,0 +1,134 @@
+"""Picks of files of any size, a station and a day at a time."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import obspy
+from seisbench.util import PickList
+from tqdm import tqdm
+
+from .models import SeisMoLLM
+from .models.arguments import argument
+from .models.picks import separate
+from .waveform_files import Reader, Segment, find_files
+
+# Samples that are annotated at once: a day of three components at 100 Hz are 26 million.
+LARGEST = 30_000_000
+_DAY = 86400
+
+
+@dataclass
+class Picked:
+    """
+    What :py:func:`pick_files` found.
+
+    :param picks: Picks in the order of their times.
+    :param stations: NET.STA that there are waveforms of.
+    :param failed: File that could not be read -> why.
+    """
+
+    picks: PickList
+    stations: list[str]
+    failed: dict[Path, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class _Unit:
+    segments: list[Segment]
+    start: obspy.UTCDateTime | None = None
+    end: obspy.UTCDateTime | None = None
+
+
+def pick_files(
+    model: SeisMoLLM,
+    paths: Iterable[str | Path],
+    *,
+    keep_going: bool = False,
+    progress: bool = False,
+    watch: Callable[[obspy.Stream, obspy.Stream, PickList], None] | None = None,
+    largest: int = LARGEST,
+    **kwargs,
+) -> Picked:
+    """
+    Pick files, folders and patterns of files, as ``seisbench-llm pick`` does.
+
+    What has few samples is picked at once, as ``model.classify`` would. More than that is
+    picked station by station and, where a station has too much, day by day with enough of the
+    days before and after that no pick at midnight is lost or doubled. So what is in memory does
+    not grow with the number of files.
+
+    :param model: A picker.
+    :param paths: See :py:func:`seisbench_llm.waveform_files.find_files`.
+    :param keep_going: Whether to skip files that cannot be read; they are named in the result.
+    :param progress: Whether to show how far it is, on standard error.
+    :param watch: Called with waveforms, curves and picks of each part, for example to plot them.
+    :param largest: Number of samples that may be annotated at once.
+    :param kwargs: Arguments of ``model.classify``, such as ``P_threshold``.
+    :raises ValueError: If the model is no picker, or a file cannot be read, with its name.
+    :raises FileNotFoundError: If there is no such file.
+    """
+    if model.task.name != "picking":
+        raise ValueError(f"The model is for {model.task.name}, not for picking.")
+    files = find_files(paths)
+    reader = Reader(keep_going)
+    shown = {"disable": not progress, "leave": False, "delay": 1}
+    segments = reader.segments(tqdm(files, "reading headers", unit="file", **shown))
+    if not segments:
+        if reader.failed:
+            file, why = next(iter(reader.failed.items()))
+            raise ValueError(f"None of {len(files)} files can be read; {file}: {why}")
+        raise ValueError(f"There are no waveforms in {', '.join(map(str, files[:3]))}.")
+
+    argdict = {**model.default_args, **kwargs}
+    separation = argument(model, argdict, "min_separation")
+    margin = 2 * model.in_samples / model.sampling_rate
+    found = defaultdict(list)
+    for unit in tqdm(list(_units(segments, largest)), "picking", unit="part", **shown):
+        whole = unit.start is None
+        span = (None, None) if whole else (unit.start - margin, unit.end + margin)
+        stream = reader.stream(unit.segments, *span)
+        if not stream:
+            continue
+        annotations = model.annotate(stream, **kwargs)
+        picks = model.classify_aggregate(annotations, argdict).picks
+        if not whole:
+            # A pick may be on either side of midnight by a sample, so look across.
+            first, last = unit.start - separation, unit.end + separation
+            picks = PickList(pick for pick in picks if first <= pick.peak_time < last)
+            # Without the first sample of the next day.
+            stream.trim(unit.start, unit.end - 1e-6, nearest_sample=False)
+        if watch is not None and stream:
+            watch(stream, annotations, picks)
+        for pick in picks:
+            found[pick.trace_id, pick.phase].append(pick)
+    picks = [pick for group in found.values() for pick in separate(group, separation)]
+    picks.sort(key=lambda pick: (pick.peak_time, pick.trace_id, pick.phase))
+    stations = sorted({segment.station for segment in segments})
+    return Picked(PickList(picks), stations, reader.failed)
+
+
+def _units(segments: list[Segment], largest: int) -> Iterator[_Unit]:
+    """Everything, or a station, or a station's day at a time: as much as may be at once."""
+    if sum(segment.samples for segment in segments) <= largest:
+        yield _Unit(segments)
+        return
+    stations = defaultdict(list)
+    for segment in segments:
+        stations[segment.station].append(segment)
+    for own in (stations[name] for name in sorted(stations)):
+        if sum(segment.samples for segment in own) <= largest:
+            yield _Unit(own)
+            continue
+        days = {
+            day
+            for segment in own
+            for day in range(
+                int(segment.start.timestamp // _DAY), int(segment.end.timestamp // _DAY) + 1
+            )
+        }
+        for day in sorted(days):
+            yield _Unit(own, obspy.UTCDateTime(day * _DAY), obspy.UTCDateTime((day + 1) * _DAY))

@@ -1,0 +1,92 @@
+"""What the figures have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+import obspy
+import pandas as pd
+
+# Okabe and Ito (2008): told apart with any colour vision.
+COLORS = {"P": "#0072B2", "S": "#D55E00", "Detection": "#999999"}
+
+# More than a screen or a page has columns; a line of so many points draws at once.
+COLUMNS = 2000
+
+
+def as_table(picks) -> pd.DataFrame:
+    """Picks of SeisBench, a catalogue or a result of classify, as a table."""
+    from .export import picks_to_dataframe
+
+    return picks_to_dataframe(getattr(picks, "picks", picks) if picks is not None else [])
+
+
+def envelope(trace: obspy.Trace, columns: int = COLUMNS) -> tuple[np.ndarray, np.ndarray]:
+    """
+    Seconds since the first sample and samples, thinned so that no peak is lost.
+
+    Of each of ``columns`` spans the smallest and the largest sample are kept. Masked and infinite
+    samples become nan, where matplotlib breaks a line.
+
+    :return: Both of shape (npts,) for a short trace, else (2 columns,).
+    """
+    data = np.ma.filled(np.ma.asarray(trace.data, dtype=np.float64), np.nan)
+    data[~np.isfinite(data)] = np.nan
+    if data.size <= 4 * columns:
+        return np.arange(data.size) * trace.stats.delta, data
+    step = -(-data.size // columns)
+    spans = np.pad(data, (0, -data.size % step), constant_values=np.nan).reshape(-1, step)
+    out = np.stack([np.fmin.reduce(spans, axis=1), np.fmax.reduce(spans, axis=1)], axis=1)
+    times = (np.arange(len(spans))[:, None] + [0.25, 0.75]) * step * trace.stats.delta
+    return times.ravel(), out.ravel()
+
+
+def for_display(traces: Iterable[obspy.Trace], highpass: float | None) -> obspy.Stream:
+    """
+    Copies without gaps inside and without mean, high-passed.
+
+    :param highpass: Corner in Hz, None for none; not applied where it is above the Nyquist
+        frequency.
+    """
+    stream = obspy.Stream()
+    for trace in obspy.Stream(list(traces)).split():
+        data = np.asarray(trace.data, dtype=np.float64)
+        finite = np.isfinite(data)
+        mean = data[finite].mean() if finite.any() else 0.0
+        # A new trace: split hands on the array of a trace without gaps.
+        trace = obspy.Trace(np.where(finite, data - mean, 0.0), trace.stats)
+        if highpass and highpass < 0.45 * trace.stats.sampling_rate:
+            trace.filter("highpass", freq=highpass, corners=2, zerophase=True)
+        trace.data[~finite] = np.nan
+        stream.append(trace)
+    return stream
+
+
+def location_of(trace_id: str) -> str:
+    """NET.STA.LOC of a trace or a pick."""
+    return ".".join(str(trace_id).split(".")[:3])
+
+
+def time_axis(axis) -> None:
+    """Dates as short as they can be."""
+    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+
+    locator = AutoDateLocator()
+    axis.xaxis.set_major_locator(locator)
+    axis.xaxis.set_major_formatter(ConciseDateFormatter(locator))
+
+
+def phase_legend(figure, counts: dict[str, int] | None = None) -> None:
+    """Legend of P and S at the top right, with their numbers if they are given."""
+    from matplotlib.lines import Line2D
+
+    handles = [
+        Line2D([], [], color=COLORS[p], label=f"{p} ({counts[p]})" if counts else p) for p in "PS"
+    ]
+    figure.legend(handles=handles, loc="outside upper right", ncols=2, frameon=False)
+
+
+def counts_of(table: pd.DataFrame) -> dict[str, int]:
+    """Number of picks of each phase."""
+    return {phase: int((table["phase"] == phase).sum()) for phase in "PS"}

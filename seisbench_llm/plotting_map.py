@@ -1,0 +1,176 @@
+"""Map of stations and events."""
+
+from __future__ import annotations
+
+import numpy as np
+import seisbench
+
+from .plotting_base import as_table
+
+
+def plot_map(stations, picks=None, events=None, coastlines: bool | None = None):
+    """
+    Map of stations and, if there are any, events.
+
+    Plain degrees, with the right ratio of a degree of longitude to one of latitude in the middle;
+    for some hundred kilometres that is all one needs.
+
+    :param stations: Inventory or table of stations, see
+        :py:func:`seisbench_llm.export_formats.stations_to_dataframe`; None for none.
+    :param picks: Picks; stations with more of them are larger, those without are empty.
+    :param events: ObsPy catalogue, or table with latitude, longitude, depth (km), magnitude; only
+        those with an origin are shown, larger ones larger, coloured by depth.
+    :param coastlines: Whether to draw coast lines, which needs cartopy; by default if cartopy is
+        installed and has its data at hand. With True they may be fetched.
+    :return: A matplotlib figure.
+    :raises ValueError: If nothing has coordinates.
+    """
+    from matplotlib.figure import Figure
+
+    places = _places(stations, picks)
+    shocks = _shocks(events)
+    longitudes = np.concatenate([places[:, 0], shocks[:, 0]])
+    latitudes = np.concatenate([places[:, 1], shocks[:, 1]])
+    if not longitudes.size:
+        raise ValueError("There is nothing with coordinates to plot: give stations or events.")
+    # Degrees from the first, so that the date line does not tear the map apart.
+    base = longitudes[0]
+    east = (longitudes - base + 180) % 360 - 180 + base
+    n = len(places)
+
+    figure = Figure(figsize=(7.5, 6.5), layout="constrained")
+    axis = figure.add_subplot()
+    _limits(axis, east, latitudes)
+    if len(shocks):
+        order = np.argsort(-np.nan_to_num(shocks[:, 3]))
+        sizes = 12 * 2.0 ** np.clip(np.nan_to_num(shocks[:, 3], nan=1.0), -1, 7)
+        drawn = axis.scatter(
+            east[n:][order],
+            latitudes[n:][order],
+            sizes[order],
+            shocks[:, 2][order],
+            cmap="viridis_r",
+            edgecolors="w",
+            linewidths=0.4,
+            zorder=2,
+            plotnonfinite=True,
+            label=f"{len(shocks)} events",
+        )
+        if np.isfinite(shocks[:, 2]).any():
+            bar = figure.colorbar(drawn, ax=axis, label="depth (km)", shrink=0.6)
+            bar.ax.invert_yaxis()
+    if n:
+        counts = places[:, 2]
+        busy = counts > 0
+        sizes = np.full(n, 60.0) if counts.max() == 0 else 40 + 120 * np.sqrt(counts / counts.max())
+        for some, face in ((~busy, "none"), (busy, "#D55E00")):
+            if some.any():
+                label = "no picks" if face == "none" and picks is not None else "stations"
+                axis.scatter(
+                    east[:n][some],
+                    latitudes[:n][some],
+                    sizes[some],
+                    marker="^",
+                    zorder=3,
+                    facecolors=face,
+                    edgecolors="k",
+                    linewidths=0.8,
+                    label=label if face == "none" else f"{int(counts.sum())} picks",
+                )
+        if n <= 40:
+            for (_, _, _), x, y, name in zip(
+                places, east[:n], latitudes[:n], _names(stations), strict=True
+            ):
+                axis.annotate(
+                    name, (x, y), xytext=(6, 6), textcoords="offset points", fontsize=7, zorder=4
+                )
+    if coastlines is not False:
+        _coast(axis, coastlines)
+    axis.set(xlabel="longitude (°)", ylabel="latitude (°)")
+    if max(map(abs, axis.get_xlim())) > 180:
+        axis.xaxis.set_major_formatter(lambda value, _: f"{(value + 180) % 360 - 180:g}")
+    axis.tick_params(direction="in", top=True, right=True)
+    figure.legend(loc="outside upper right", ncols=3, frameon=False)
+    return figure
+
+
+def _limits(axis, east, latitudes) -> None:
+    middle = (latitudes.min() + latitudes.max()) / 2
+    stretch = 1 / max(np.cos(np.radians(middle)), 0.05)
+    axis.set_aspect(stretch, adjustable="box")
+    # At least two kilometres, for a single station.
+    half = max(np.ptp(latitudes), np.ptp(east) / stretch, 0.02) / 2 * 1.15
+    axis.set_ylim(middle - half, middle + half)
+    centre = (east.min() + east.max()) / 2
+    axis.set_xlim(centre - half * stretch, centre + half * stretch)
+
+
+def _table(stations):
+    from .export_formats import stations_to_dataframe
+
+    frame = stations_to_dataframe(stations)
+    # One mark per station, whatever its locations.
+    station = frame["id"].str.split(".").str[:2].str.join(".")
+    return frame.assign(station=station).drop_duplicates("station")
+
+
+def _names(stations) -> list[str]:
+    return [name.partition(".")[2] for name in _table(stations)["station"]]
+
+
+def _places(stations, picks) -> np.ndarray:
+    """Longitude, latitude and number of picks, shape (stations, 3)."""
+    if stations is None:
+        return np.empty((0, 3))
+    frame = _table(stations)
+    names = as_table(picks)["trace_id"].str.split(".").str[:2].str.join(".")
+    counts = frame["station"].map(names.value_counts()).fillna(0)
+    return np.column_stack([frame["longitude"], frame["latitude"], counts]).astype(float)
+
+
+def _shocks(events) -> np.ndarray:
+    """Longitude, latitude, depth in km and magnitude, shape (events, 4)."""
+    rows = []
+    if hasattr(events, "columns"):
+        for row in events.itertuples():
+            depth, size = (getattr(row, key, None) for key in ("depth", "magnitude"))
+            rows.append((row.longitude, row.latitude, depth, size))
+    else:
+        for event in events or []:
+            origin = event.preferred_origin() or next(iter(event.origins), None)
+            if origin is None or origin.latitude is None or origin.longitude is None:
+                continue
+            size = event.preferred_magnitude() or next(iter(event.magnitudes), None)
+            depth = None if origin.depth is None else origin.depth / 1000
+            rows.append((origin.longitude, origin.latitude, depth, size and size.mag))
+    return np.array(rows, dtype=float).reshape(-1, 4)
+
+
+def _coast(axis, wanted: bool | None) -> None:
+    try:
+        from cartopy import config
+        from cartopy.io import shapereader
+    except ImportError:
+        if wanted:
+            raise ImportError("Coast lines need cartopy: pip install cartopy") from None
+        return
+    from pathlib import Path
+
+    name = "ne_10m_coastline.shp"
+    roots = [config[key] for key in ("pre_existing_data_dir", "data_dir", "repo_data_dir")]
+    here = next((f for root in roots if root for f in Path(root).rglob(name)), None)
+    if here is None and not wanted:
+        return
+    try:
+        here = here or shapereader.natural_earth("10m", "physical", "coastline")
+    except OSError as error:
+        seisbench.logger.warning(f"No coast lines, Natural Earth cannot be reached: {error}")
+        return
+    limits = axis.get_xlim(), axis.get_ylim()
+    for shape in shapereader.Reader(str(here)).geometries():
+        for line in getattr(shape, "geoms", [shape]):
+            x, y = np.array(line.coords).T[:2]
+            for turn in (-360, 0, 360):
+                axis.plot(x + turn, y, color="0.6", lw=0.6, zorder=1, scalex=False, scaley=False)
+    axis.set_xlim(limits[0])
+    axis.set_ylim(limits[1])

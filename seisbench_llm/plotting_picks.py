@@ -1,0 +1,166 @@
+"""Waveforms with their picks and curves."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+import numpy as np
+import obspy
+import pandas as pd
+
+from .plotting_base import (
+    COLORS,
+    as_table,
+    envelope,
+    for_display,
+    location_of,
+    phase_legend,
+    time_axis,
+)
+
+# More than so many lines across a panel would hide the waveforms.
+_FEW = 40
+
+
+def plot_picks(
+    stream: obspy.Stream,
+    picks,
+    annotations: obspy.Stream | None = None,
+    max_stations: int = 12,
+    highpass: float | None = None,
+):
+    """
+    Waveforms with picks and, below them, the probability curves they were made from.
+
+    Gaps stay empty. A station with more than 40 picks has them as ticks at the upper edge, not as
+    lines across, and none has more labels than there is room for.
+
+    :param stream: Waveforms.
+    :param picks: Picks of SeisBench, a table of picks, or what ``classify`` gives.
+    :param annotations: Probability curves of the same stream, if they are to be shown.
+    :param max_stations: Largest number of stations shown; the ones with most picks come first.
+    :param highpass: Corner of a high-pass for the eye, in Hz.
+    :return: A matplotlib figure.
+    :raises ValueError: If there is nothing to show.
+    """
+    from matplotlib.figure import Figure
+
+    table = as_table(picks)
+    table = table.assign(location=[location_of(name) for name in table["trace_id"]])
+    blocks = _blocks(stream, table, annotations, max_stations, highpass)
+    if not blocks:
+        raise ValueError("There are no waveforms to plot.")
+    together = _overlap([trace for rows in blocks.values() for row in rows for trace in row])
+    heights = [len(rows) + (0 if together else 0.5) for rows in blocks.values()]
+    figure = Figure(figsize=(11, 0.9 + 0.75 * sum(heights)), layout="constrained")
+    outer = figure.add_gridspec(len(blocks), 1, height_ratios=heights)
+    first = None
+    for cell, (location, rows) in zip(outer, blocks.items(), strict=True):
+        inner = cell.subgridspec(len(rows), 1, hspace=0)
+        own = table[table["location"] == location]
+        block = None
+        for i, traces in enumerate(rows):
+            axis = figure.add_subplot(inner[i], sharex=first if together else block)
+            first, block = first or axis, block or axis
+            _draw(axis, traces, own, labels=i == 0)
+            axis.tick_params(labelbottom=False)
+        time_axis(axis)
+        axis.tick_params(labelbottom=not together or location == list(blocks)[-1])
+    axis.set_xlabel("time (UTC)")
+    phase_legend(figure)
+    return figure
+
+
+def _draw(axis, traces: list[obspy.Trace], picks: pd.DataFrame, labels: bool) -> None:
+    axis.margins(x=0)
+    axis.spines[["top", "right"]].set_visible(False)
+    curves = _label(traces[0]) in COLORS
+    # One scale for all parts of a record.
+    largest = max((np.nanmax(np.abs(t.data), initial=0) for t in traces), default=0) or 1
+    for trace in traces:
+        seconds, data = envelope(trace)
+        times = trace.stats.starttime.matplotlib_date + seconds / 86400
+        if curves:
+            axis.plot(times, data, color=COLORS[_label(trace)], lw=1.2)
+        else:
+            axis.plot(times, data / largest, color="0.25", lw=0.5)
+    if curves:
+        axis.set(ylim=(0, 1.05), yticks=(0, 1), ylabel="prob.")
+        return
+    axis.set(yticks=[], ylim=(-1.2, 1.2))
+    axis.set_ylabel(traces[0].id, rotation=0, ha="right", va="center", fontsize=8)
+    _draw_picks(axis, traces, picks, labels)
+
+
+def _draw_picks(axis, traces, picks: pd.DataFrame, labels: bool) -> None:
+    from matplotlib.dates import date2num
+
+    lower = 0.0 if len(picks) <= _FEW else 0.85
+    for phase, own in picks.groupby("phase"):
+        color = COLORS.get(phase, "k")
+        axis.vlines(
+            date2num(own["time"].dt.tz_localize(None)),
+            lower,
+            1,
+            transform=axis.get_xaxis_transform(),
+            color=color,
+            lw=1.2 if lower == 0 else 0.6,
+            alpha=1 if lower == 0 else 0.7,
+        )
+    if not labels or lower:
+        return
+    start = min(t.stats.starttime for t in traces).matplotlib_date
+    span = (max(t.stats.endtime for t in traces).matplotlib_date - start) or 1
+    taken = {"P": [], "S": []}
+    # The surest first, so that what there is no room for is the least.
+    for row in picks.sort_values("probability", ascending=False).itertuples():
+        time = date2num(row.time.tz_localize(None))
+        others = taken.setdefault(row.phase, [])
+        if any(abs(time - other) < 0.05 * span for other in others):
+            continue
+        others.append(time)
+        axis.annotate(
+            row.phase if np.isnan(row.probability) else f"{row.phase} {row.probability:.2f}",
+            (time, 1),
+            xycoords=("data", "axes fraction"),
+            # Side by side, P to the left, so that close ones can both be read.
+            xytext=(-3 if row.phase == "P" else 3, -1),
+            textcoords="offset points",
+            ha="right" if row.phase == "P" else "left",
+            va="top",
+            fontsize=7,
+            color=COLORS.get(row.phase, "k"),
+        )
+
+
+def _label(trace: obspy.Trace) -> str:
+    return trace.stats.channel.rpartition("_")[2]
+
+
+def _overlap(traces: list[obspy.Trace]) -> bool:
+    """Whether there is a time that all traces have in common."""
+    return max(t.stats.starttime for t in traces) <= min(t.stats.endtime for t in traces)
+
+
+def _blocks(stream, table, annotations, max_stations, highpass):
+    """NET.STA.LOC -> rows of traces: one row per channel, and one with the curves."""
+    locations = defaultdict(lambda: defaultdict(list))
+    for trace in stream:
+        if trace.stats.npts:
+            locations[location_of(trace.id)][trace.id].append(trace)
+    counts = table["location"].value_counts()
+    chosen = sorted(locations, key=lambda name: (-counts.get(name, 0), name))[:max_stations]
+    blocks = {}
+    for name in sorted(chosen):
+        # Vertical first, as it is the one to look at for P.
+        order = sorted(locations[name], key=lambda trace_id: (trace_id[-1] != "Z", trace_id))
+        rows = [list(for_display(locations[name][trace_id], highpass)) for trace_id in order]
+        blocks[name] = [row for row in rows if row]
+        curves = [
+            trace
+            for trace in annotations or []
+            if location_of(trace.id) == name and trace.stats.channel[-2:] in ("_P", "_S")
+        ]
+        if curves:
+            blocks[name].append(curves)
+    return {name: rows for name, rows in blocks.items() if rows}

@@ -1,0 +1,127 @@
+"""Station coordinates from what users have."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import obspy
+import pandas as pd
+import seisbench
+
+ALWAYS = obspy.UTCDateTime(1, 1, 1), obspy.UTCDateTime(9999, 1, 1)
+
+
+@dataclass(frozen=True)
+class Station:
+    """Place of a sensor: degrees, degrees, metres above sea level."""
+
+    latitude: float
+    longitude: float
+    elevation: float = 0.0
+
+
+@dataclass
+class Stations:
+    """
+    Coordinates of stations at a time.
+
+    :param epochs: NET.STA -> list of (location code or None for all, start, end, Station).
+    """
+
+    epochs: dict[str, list] = field(default_factory=lambda: defaultdict(list))
+
+    @classmethod
+    def read(cls, source: obspy.Inventory | pd.DataFrame | Stations) -> Stations:
+        """
+        Coordinates from what users have.
+
+        :param source: An ObsPy inventory (stations or channels), or a DataFrame with the columns
+            id (NET.STA or NET.STA.LOC), latitude, longitude and, optionally, elevation in metres,
+            as PyOcto has it.
+        :raises ValueError: If columns are missing, or coordinates are impossible or ambiguous.
+        :raises TypeError: If it is neither.
+        """
+        if isinstance(source, Stations):
+            return source
+        stations = cls()
+        if isinstance(source, obspy.Inventory):
+            stations._read_inventory(source)
+        elif isinstance(source, pd.DataFrame):
+            stations._read_table(source)
+        else:
+            raise TypeError(
+                f"Station coordinates come as obspy.Inventory or DataFrame, not "
+                f"{type(source).__name__}."
+            )
+        return stations
+
+    def _read_inventory(self, inventory: obspy.Inventory) -> None:
+        for network in inventory:
+            for station in network:
+                for place, location in [(station, None), *((c, c.location_code) for c in station)]:
+                    self.epochs[f"{network.code}.{station.code}"].append(
+                        (
+                            location,
+                            place.start_date or ALWAYS[0],
+                            place.end_date or ALWAYS[1],
+                            Station(place.latitude, place.longitude, place.elevation or 0.0),
+                        )
+                    )
+
+    def _read_table(self, table: pd.DataFrame) -> None:
+        missing = [name for name in ("id", "latitude", "longitude") if name not in table]
+        if missing:
+            raise ValueError(
+                f"The station table has no column {', '.join(missing)}; it needs id (NET.STA or "
+                f"NET.STA.LOC), latitude, longitude and, in metres, elevation."
+            )
+        seen = {}
+        for row in table.to_dict("records"):
+            code = str(row["id"])
+            network, _, rest = code.partition(".")
+            name, _, location = rest.partition(".")
+            if not name:
+                raise ValueError(f"Station id '{code}' is neither NET.STA nor NET.STA.LOC.")
+            elevation = float(row.get("elevation", 0.0))
+            place = Station(float(row["latitude"]), float(row["longitude"]), elevation)
+            if not (abs(place.latitude) <= 90 and abs(place.longitude) <= 360):
+                raise ValueError(f"Station {code} has no possible coordinates: {place}.")
+            if not np.isfinite(place.elevation):
+                place = Station(place.latitude, place.longitude)
+            if seen.setdefault(code, place) != place:
+                raise ValueError(f"Station {code} is there twice, at different places.")
+            self.epochs[f"{network}.{name}"].append((location or None, *ALWAYS, place))
+
+    def find(self, trace_id: str, time: obspy.UTCDateTime) -> Station | None:
+        """
+        Place of a station: of the location code if known, else the station's, else any of it.
+
+        :param trace_id: NET.STA.LOC, with or without more.
+        :return: None if the station, or its epoch, is not known.
+        """
+        network, station, location, *_ = [*trace_id.split("."), "", ""]
+        active = [
+            (code, place)
+            for code, start, end, place in self.epochs.get(f"{network}.{station}", [])
+            if start <= time <= end
+        ]
+        for wanted in (location, None):
+            for code, place in active:
+                if code == wanted:
+                    return place
+        return active[0][1] if active else None
+
+
+def warn_of_missing(picks: Sequence, stations: Stations) -> None:
+    """Name the stations with picks, but without coordinates."""
+    missing = {
+        pick.trace_id for pick in picks if stations.find(pick.trace_id, pick.peak_time) is None
+    }
+    if missing:
+        seisbench.logger.warning(
+            f"No coordinates at the time of the picks for {', '.join(sorted(missing))}: "
+            f"these are not located."
+        )

@@ -1,0 +1,133 @@
+"""Waveform files: which there are, what is in them, and reading a part of them."""
+
+from __future__ import annotations
+
+import glob
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import obspy
+
+
+@dataclass(frozen=True)
+class Segment:
+    """
+    A trace in a file.
+
+    :param file: The file.
+    :param station: NET.STA.
+    :param start: Time of the first sample.
+    :param end: Time of the last sample.
+    :param samples: Number of samples.
+    :param format: ObsPy's name of the file's format.
+    """
+
+    file: Path
+    station: str
+    start: obspy.UTCDateTime
+    end: obspy.UTCDateTime
+    samples: int
+    format: str
+
+
+@dataclass
+class Reader:
+    """
+    Reads files, and remembers those that cannot be read.
+
+    :param keep_going: Whether to go on after a file that cannot be read.
+    :param failed: File -> why it could not be read.
+    """
+
+    keep_going: bool = False
+    failed: dict[Path, str] = field(default_factory=dict)
+
+    def read(self, file: Path, **kwargs) -> obspy.Stream:
+        """
+        :py:func:`obspy.read` of one file.
+
+        :return: The stream; without traces if the file cannot be read and we keep going.
+        :raises ValueError: If the file cannot be read and we do not, with its name.
+        """
+        if file in self.failed:
+            return obspy.Stream()
+        try:
+            # ObsPy takes a [ in a name for a pattern.
+            return obspy.read(glob.escape(str(file)), **kwargs)
+        except Exception as error:
+            # ObsPy's readers raise whatever comes to them on a broken file.
+            why = str(error).partition("\n")[0] or type(error).__name__
+            if not self.keep_going:
+                raise ValueError(
+                    f"{file} is no waveform file that ObsPy can read: {why} "
+                    f"(--keep-going skips such files)"
+                ) from error
+            self.failed[file] = why
+            return obspy.Stream()
+
+    def segments(self, files: Iterable[Path]) -> list[Segment]:
+        """The traces in files, by their headers alone."""
+        found = []
+        for file in files:
+            for trace in self.read(file, headonly=True):
+                stats = trace.stats
+                if stats.npts:
+                    station = f"{stats.network}.{stats.station}"
+                    span = stats.starttime, stats.endtime
+                    found.append(Segment(file, station, *span, stats.npts, stats._format))
+        return found
+
+    def stream(
+        self,
+        segments: Sequence[Segment],
+        start: obspy.UTCDateTime | None = None,
+        end: obspy.UTCDateTime | None = None,
+    ) -> obspy.Stream:
+        """The samples of segments from ``start`` to ``end``."""
+        stream = obspy.Stream()
+        wanted: dict[Path, dict[str, Segment]] = {}
+        for segment in segments:
+            if (end is None or segment.start <= end) and (start is None or segment.end >= start):
+                wanted.setdefault(segment.file, {})[segment.station] = segment
+        for file, stations in wanted.items():
+            kwargs = {"starttime": start, "endtime": end}
+            (name, segment), *others = stations.items()
+            if segment.format == "MSEED" and not others:
+                kwargs["sourcename"] = f"{name}.*"
+            for trace in self.read(file, **kwargs):
+                station = f"{trace.stats.network}.{trace.stats.station}"
+                if trace.stats.npts and station in stations:
+                    stream.append(trace)
+        return stream
+
+
+def find_files(paths: Iterable[str | Path]) -> list[Path]:
+    """
+    Files by name, by pattern (``day*.mseed``, ``**`` for all folders), or all in a folder.
+
+    :return: Each file once, those of a folder or a pattern by name. Hidden ones are left out.
+    :raises FileNotFoundError: If there is no such file, or a folder or a pattern has none.
+    """
+    found: dict[Path, None] = {}
+    for path in map(Path, paths):
+        if path.is_file():
+            files = [path]
+        elif path.is_dir():
+            files = sorted(
+                file
+                for file in path.rglob("*")
+                if file.is_file() and not any(n[0] == "." for n in file.relative_to(path).parts)
+            )
+            if not files:
+                raise FileNotFoundError(f"There are no files in {path}.")
+        else:
+            files = sorted(filter(Path.is_file, map(Path, glob.glob(str(path), recursive=True))))
+            if not files:
+                pattern = glob.has_magic(str(path))
+                raise FileNotFoundError(f"There is no file {'like ' if pattern else ''}{path}.")
+        found.update(dict.fromkeys(files))
+    seen = {}
+    for file in found:
+        seen.setdefault(file.resolve(), file)
+    return list(seen.values())

@@ -1,0 +1,122 @@
+"""Models, streams and sources for the tests of live picking."""
+
+import functools
+import threading
+import time
+
+import numpy as np
+import obspy
+import torch
+
+from seisbench_llm.live import Live, run
+from seisbench_llm.live_instrument import LiveSettings
+from seisbench_llm.live_sources import Packet, Replay
+from tests.conftest import make_stream, tiny_model
+
+START = obspy.UTCDateTime(2020, 1, 1)
+LEVELS = {"P_threshold": 0.6, "S_threshold": 0.6}
+
+
+class Spikes(torch.nn.Module):
+    """P where the first component stands out, S where the last one does."""
+
+    def forward(self, x, logits=False):
+        p, s = (x[:, [0]] / 25).clamp(0, 1), (x[:, [2]] / 25).clamp(0, 1)
+        return torch.cat([torch.maximum(p, s), p, s], dim=1)
+
+
+@functools.cache
+def spike_model():
+    model = tiny_model()
+    model.network = Spikes()
+    return model.eval()
+
+
+def spikes(seconds, p=(), s=(), **kwargs):
+    """Noise with one-sample pulses at these seconds."""
+    stream = make_stream(int(seconds * 100), **kwargs)
+    rng = np.random.default_rng(0)
+    for trace in stream:
+        trace.data = rng.standard_normal(trace.stats.npts)
+        for at in {"Z": p, "E": s}.get(trace.stats.channel[-1], ()):
+            trace.data[round(at * 100)] += 200
+    return stream
+
+
+@functools.cache
+def filtered_model():
+    """Without a high-pass, what batch processing gives depends on the mean of the whole record."""
+    model = tiny_model(filter_args=["highpass"], filter_kwargs={"freq": 1.0})
+    # Not to the point of saturation, for of two peaks of 1.0 either may win.
+    with torch.no_grad():
+        model.network.head.out.weight *= 0.2
+        model.network.head.out.bias *= 0.2
+    return model
+
+
+def arrivals(samples, **kwargs):
+    """As make_stream, but every piece of an even number of samples has a mean of zero."""
+    stream = make_stream(samples, **kwargs)
+    for trace in stream:
+        trace.data[1::2] = -trace.data[: 2 * (samples // 2) : 2]
+    return stream
+
+
+class Listed:
+    """Packets in the order given, the clock following the newest one."""
+
+    def __init__(self, traces):
+        self.traces, self.now = traces, 0.0
+
+    @property
+    def ended(self):
+        return not self.traces
+
+    def get(self, timeout):
+        trace = self.traces.pop(0)
+        self.now = max(self.now, trace.stats.endtime.timestamp)
+        return Packet(trace, time.time())
+
+    def clock(self):
+        return self.now
+
+    data_now = clock
+
+    def more(self):
+        return bool(self.traces) and self.traces[0].stats.endtime.timestamp <= self.now
+
+    def received(self):
+        return ()
+
+    def close(self):
+        pass
+
+
+def packets(stream, seconds=1.0):
+    source, traces = Replay(stream, 0, seconds), []
+    while not source.ended:
+        traces.append(source.get(0).trace)
+    return traces
+
+
+def fed(traces, model, settings=None, **kwargs):
+    """Picks from packets as listed."""
+    got = []
+    live = Live(model, got.append, settings or LiveSettings(step=4), **kwargs)
+    run(live, Listed(list(traces)), threading.Event())
+    return got, live
+
+
+def of(picks, status):
+    found = [p for p in picks if p.status == status]
+    return sorted(found, key=lambda p: (p.time.ns, p.phase))
+
+
+def assert_same(picks, batch):
+    confirmed = of(picks, "confirmed")
+    batch = sorted(batch, key=lambda p: (p.peak_time.ns, p.phase))
+    assert [p.phase for p in confirmed] == [p.phase for p in batch]
+    times = [live.time - one.peak_time for live, one in zip(confirmed, batch, strict=True)]
+    assert np.abs(times).max(initial=0) < 1e-5
+    values = [p.probability for p in confirmed]
+    np.testing.assert_allclose(values, [p.peak_value for p in batch], atol=1e-3)

@@ -1,0 +1,379 @@
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import obspy
+import pandas as pd
+import psutil
+import pytest
+from typer.testing import CliRunner
+
+from seisbench_llm import archive, archive_sources, archive_store, archive_worker
+from seisbench_llm.cli_archive import archive_app
+from tests.archive_stub import (
+    DAYS,
+    EXPECTED,
+    FIRST,
+    Spikes,
+    merged,
+    run_stub,
+    spiky_stream,
+    times,
+    write_sds,
+)
+from tests.conftest import tiny_model
+
+pytest.importorskip("distributed")
+pytest.importorskip("pyarrow")
+STATIONS = "XX.ONE..BH", "XX.TWO..BH"
+
+
+@pytest.fixture(scope="module")
+def scheduler():
+    """Address of a scheduler with two threads in this process."""
+    from distributed import LocalCluster
+
+    with LocalCluster(
+        n_workers=1, threads_per_worker=2, processes=False, dashboard_address=":0"
+    ) as cluster:
+        yield cluster.scheduler_address
+
+
+@pytest.fixture(scope="module")
+def original(tmp_path_factory):
+    root = tmp_path_factory.mktemp("sds")
+    write_sds(spiky_stream(), root)
+    return root
+
+
+@pytest.fixture
+def sds(original, tmp_path):
+    """An archive of two stations and three days of its own for each test."""
+    return shutil.copytree(original, tmp_path / "sds")
+
+
+@pytest.fixture(scope="module")
+def undisturbed(original, scheduler, tmp_path_factory):
+    out = tmp_path_factory.mktemp("undisturbed")
+    run_stub(original, out, scheduler=scheduler)
+    return out
+
+
+def contents(out):
+    """All tables, byte by byte, and all manifests but for what depends on the clock and place."""
+    tables = {p.relative_to(out): p.read_bytes() for p in out.glob("picks/*/*.parquet")}
+    manifests = {p.relative_to(out): json.loads(p.read_text()) for p in out.glob("manifest/*/XX*")}
+    for manifest in manifests.values():
+        del manifest["seconds"]
+    assert tables and manifests
+    return tables, manifests
+
+
+def file_of(sds, station, day):
+    return next(sds.glob(f"*/XX/{station}/*/*.{(FIRST + 86400 * day).strftime('%Y.%j')}"))
+
+
+def test_every_pick_once_and_on_its_day(undisturbed):
+    assert times(merged(undisturbed)) == EXPECTED
+    for file in undisturbed.glob("picks/*/*.parquet"):
+        table = pd.read_parquet(file, partitioning=None)
+        assert len(table) and set(table.time.dt.strftime("day=%Y-%m-%d")) == {file.parent.name}
+    assert not list(undisturbed.rglob("*.tmp"))
+
+
+def test_manifest_and_status(undisturbed):
+    manifest = json.loads(
+        (undisturbed / "manifest/day=2020-01-01/XX.ONE..BH.done.json").read_text()
+    )
+    assert manifest["coverage"] == 1 and manifest["channels"] == {"BHZ": 1}
+    assert manifest["n_picks"] == 4 and manifest["gaps"] == []
+    assert manifest["model"]["sha256"] == "0" * 64 and "obspy" in manifest["versions"]
+    result = archive.status(undisturbed)
+    assert result["counts"] == {"done": 6, "empty": 0, "failed": 0, "pending": 0}
+    assert set(result["stations"]) == set(STATIONS) and not result["running"]
+    assert result["per_hour"] > 0
+
+
+def test_finished_run_does_nothing(undisturbed, original, scheduler):
+    before = {p: p.stat().st_mtime_ns for p in undisturbed.glob("*/*/*")}
+    assert run_stub(original, undisturbed, scheduler=scheduler)["new"] == 0
+    assert {p: p.stat().st_mtime_ns for p in undisturbed.glob("*/*/*")} == before
+
+
+@contextmanager
+def stub_process(sds, out, **environment):
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tests.archive_stub", str(sds), str(out)],
+        cwd=Path(__file__).parents[1],
+        env={**os.environ, **environment},
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+# Starts four processes that import much, which takes minutes where cores are taken.
+@pytest.mark.timeout(600)
+def test_killed_client_and_killed_worker(original, undisturbed, tmp_path):
+    out = tmp_path / "out"
+    with stub_process(original, out, STUB_DELAY="0.6") as process:
+        deadline = time.monotonic() + 240
+        while len(list(out.glob("manifest/*/*.json"))) < 2:
+            assert time.monotonic() < deadline and process.poll() is None
+            time.sleep(0.05)
+        with pytest.raises(OSError, match="Another run is writing"):
+            run_stub(original, out, workers=1)
+        assert archive.status(out)["running"]
+        workers = psutil.Process(process.pid).children(recursive=True)
+    finished = archive.status(out)["counts"]["done"]
+    assert 2 <= finished < 6 and workers
+    assert not psutil.wait_procs(workers, timeout=60)[1]
+
+    mark = tmp_path / "died"
+    with stub_process(original, out, STUB_DIE=str(mark)) as process:
+        assert process.wait(timeout=240) == 0
+    assert mark.exists()
+    assert contents(out) == contents(undisturbed)
+
+
+def test_killed_between_any_two_files(original, undisturbed, scheduler, tmp_path, monkeypatch):
+    for writes in range(3, 6):
+        out, left = tmp_path / str(writes), iter(range(writes))
+
+        def replace(*files, left=left, rename=os.replace):
+            if next(left, None) is None:
+                raise OSError("power cut")
+            rename(*files)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(archive_store.os, "replace", replace)
+            with pytest.raises(OSError, match="power cut"):
+                run_stub(original, out, scheduler=scheduler)
+        run_stub(original, out, scheduler=scheduler)
+        assert contents(out) == contents(undisturbed)
+
+
+def truncate(file):
+    file.write_bytes(file.read_bytes()[:-1000])
+
+
+def garble(file):
+    file.write_bytes(np.random.default_rng(0).bytes(8192))
+
+
+def change_rate(file):
+    stream = obspy.read(file)
+    half = stream[0].stats.starttime + 43200
+    stream = stream.slice(endtime=half) + stream.slice(half + 1)
+    stream[1].stats.sampling_rate = 40
+    stream.write(file, format="MSEED")
+
+
+def slow_down(file):
+    stream = obspy.read(file)
+    stream[0].stats.sampling_rate = 1
+    stream.trim(endtime=stream[0].stats.starttime + 80000).write(file, format="MSEED")
+
+
+@pytest.mark.parametrize(
+    "damage, message",
+    [
+        (truncate, "truncated"),
+        (garble, "cannot be read"),
+        (change_rate, "40 Hz, the rest of the day 20 Hz"),
+        (slow_down, "1 Hz; at least 10 Hz"),
+    ],
+)
+def test_bad_file_costs_its_day(damage, message, original, sds, undisturbed, scheduler, tmp_path):
+    bad = file_of(sds, "ONE", 1)
+    damage(bad)
+    out = tmp_path / "out"
+    result = run_stub(sds, out, scheduler=scheduler)
+    assert (result["done"], result["failed"]) == (5, 1)
+    (failure,) = archive.status(out)["failures"]
+    assert (failure["station"], failure["day"]) == ("XX.ONE..BH", "2020-01-01")
+    assert failure["file"] == str(bad) and message in failure["message"]
+    others = [pick for pick in EXPECTED if pick[1] == "XX.TWO." or pick[0].date != bad_day()]
+    assert times(merged(out)) == others
+
+    assert run_stub(sds, out, scheduler=scheduler)["new"] == 0
+    shutil.copy(file_of(original, "ONE", 1), bad)
+    result = run_stub(sds, out, scheduler=scheduler, retry_failed=True)
+    assert (result["new"], result["failed"]) == (1, 0)
+    assert contents(out)[0] == contents(undisturbed)[0]
+
+
+def bad_day():
+    return (FIRST + 86400).date
+
+
+def test_neighbours_of_a_bad_file_say_so(sds, scheduler, tmp_path):
+    garble(file_of(sds, "ONE", 1))
+    run_stub(sds, tmp_path / "out", scheduler=scheduler)
+    manifest = tmp_path / "out/manifest/day=2019-12-31/XX.ONE..BH.done.json"
+    assert "Neighbouring day left out" in json.loads(manifest.read_text())["warnings"][0]
+
+
+def test_day_without_data_is_empty(sds, scheduler, tmp_path):
+    file_of(sds, "TWO", 1).unlink()
+    result = run_stub(sds, tmp_path / "out", scheduler=scheduler)
+    assert (result["done"], result["empty"]) == (5, 1)
+    manifest = tmp_path / "out/manifest/day=2020-01-01/XX.TWO..BH.empty.json"
+    manifest = json.loads(manifest.read_text())
+    assert manifest["coverage"] == 0 and manifest["n_gaps"] == 1
+
+
+def test_archive_that_vanishes_ends_the_run(sds, scheduler, tmp_path, monkeypatch):
+    listed = archive_sources.SDS.channels
+
+    def vanish(self, *args):
+        found = listed(self, *args)
+        shutil.rmtree(self.root)
+        return found
+
+    monkeypatch.setattr(archive_sources.SDS, "channels", vanish)
+    with pytest.raises(OSError, match="not mounted"):
+        run_stub(sds, tmp_path / "out", scheduler=scheduler)
+    assert not list((tmp_path / "out").glob("manifest/*/*"))
+
+
+def test_other_configuration_is_refused(undisturbed, original, sds, scheduler):
+    with pytest.raises(archive_store.ConfigurationError, match=r"arguments.P_threshold was None"):
+        run_stub(original, undisturbed, scheduler=scheduler, arguments={"P_threshold": 0.5})
+    with pytest.raises(ValueError, match="archive was .* and is"):
+        run_stub(sds, undisturbed, scheduler=scheduler)
+    with pytest.raises(ValueError, match="model.weights was 'stub' and is 'other'"):
+        archive.run(
+            str(original), undisturbed, FIRST.date, bad_day(), ["XX.*"], "other",
+            processor="tests.archive_stub:Spikes", scheduler=scheduler,
+        )  # fmt: skip
+
+
+def test_worker_with_other_weights_ends_the_run(original, scheduler, tmp_path, monkeypatch):
+    made = []
+
+    def initialise(self, weights, inherited=Spikes.__init__, **arguments):
+        inherited(self, weights, **arguments)
+        made.append(self)
+        self.identity["sha256"] = str(len(made))
+
+    monkeypatch.setattr(Spikes, "__init__", initialise)
+    with pytest.raises(ValueError, match="has other weights"):
+        run_stub(original, tmp_path / "out", scheduler=scheduler)
+
+
+def test_workers_that_die_again_and_again_are_a_failure(tmp_path):
+    from distributed.scheduler import KilledWorker
+
+    killed = KilledWorker("x", SimpleNamespace(address="tcp://x"), 3)
+    store, unit = archive_store.Store(tmp_path), archive_sources.Unit("XX", "ONE", "", "BH?")
+    state, manifest = archive._failed(store, unit, "2020-01-01", killed)
+    assert state == "failed" and "more memory" in manifest["message"]
+    assert store.states() == {("2020-01-01", unit.id): ("failed", 0)}
+    with pytest.raises(ZeroDivisionError):
+        archive._failed(store, unit, "2020-01-01", ZeroDivisionError())
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_merge(undisturbed, tmp_path, suffix):
+    result = archive.merge(undisturbed, tmp_path / f"all{suffix}")
+    assert result == {"rows": len(EXPECTED), "pending": 0, "failed": 0}
+    read = pd.read_csv if suffix == ".csv" else pd.read_parquet
+    table = read(tmp_path / f"all{suffix}")
+    assert times(table) == EXPECTED
+    assert set(table.instrument) == {"BH"} and list(tmp_path.iterdir()) == [
+        tmp_path / f"all{suffix}"
+    ]
+
+
+def test_merge_without_picks(tmp_path):
+    with pytest.raises(FileNotFoundError, match="archive run"):
+        archive.merge(tmp_path, tmp_path / "all.csv")
+    archive_store.Store(tmp_path).write_plan({}, ["XX.ONE..BH"], FIRST.date, bad_day())
+    assert archive.merge(tmp_path, tmp_path / "all.csv")["pending"] == 1
+    assert "instrument" in pd.read_csv(tmp_path / "all.csv")
+    with pytest.raises(ValueError, match="must end with"):
+        archive.merge(tmp_path, tmp_path / "all.txt")
+
+
+def test_folder(scheduler, undisturbed, tmp_path):
+    root = tmp_path / "folder"
+    root.mkdir()
+    for i, trace in enumerate(spiky_stream()):
+        cuts = [FIRST - 1, FIRST + 50_000, FIRST + 130_000, FIRST + DAYS * 86400]
+        for start, end in zip(cuts, cuts[1:], strict=False):
+            part = trace.slice(start, end - 0.03, nearest_sample=False)
+            part.write(root / f"{i}_{start.timestamp:.0f}.mseed", format="MSEED")
+    garble(root / "nonsense.mseed")
+    out = tmp_path / "out"
+    result = run_stub(root, out, scheduler=scheduler)
+    assert contents(out)[0] == contents(undisturbed)[0]
+    assert list(result["unreadable"]) == [str(root.resolve() / "nonsense.mseed")]
+
+    index = pd.read_parquet(out / "index.parquet")
+    assert len(index) == 7
+    (root / "nonsense.mseed").unlink()
+    assert run_stub(root, out, scheduler=scheduler)["unreadable"] == {}
+
+
+def test_command_line(sds, scheduler, tmp_path):
+    tiny_model().save(tmp_path / "tiny")
+    invoke = CliRunner().invoke
+    out = str(tmp_path / "out")
+    arguments = ["run", "--archive", str(sds), "--start", "2020-01-01", "--end", "2020-01-02"]
+    arguments += ["--stations", "XX.*", "--out", out, "--scheduler", scheduler]
+    arguments += ["--weights", str(tmp_path / "tiny"), "--p-threshold", "0.9"]
+    garble(file_of(sds, "ONE", 1))
+    file = file_of(sds, "TWO", 1)
+    obspy.read(file, endtime=FIRST + 86700).write(file, format="MSEED")
+    for day in (0, 2):
+        file_of(sds, "TWO", day).unlink()
+    result = invoke(archive_app, [*arguments, "--json"])
+    assert result.exit_code == 2, result.output
+    printed = json.loads(result.stdout)
+    assert (printed["planned"], printed["done"], printed["failed"]) == (2, 1, 1)
+    assert "it/s" not in result.output and "station-days" not in result.output
+    assert invoke(archive_app, [*arguments, "--quiet"]).output == ""
+    result = invoke(archive_app, ["status", out])
+    assert result.exit_code == 0 and "1 done, 0 empty, 1 failed, 0 pending" in result.output
+    assert "XX.ONE..BH 2020-01-01 SourceError" in result.output
+    result = invoke(archive_app, ["merge", out, "--out", str(tmp_path / "all.csv")])
+    assert result.exit_code == 0 and "1 failed" in result.output
+    for command in ("run", "status", "merge"):
+        assert "Example: seisbench-llm archive" in invoke(archive_app, [command, "--help"]).output
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        ({"start": "2020-01-02T12:00"}, "no whole day"),
+        ({"start": "2020-01-04", "end": "2020-01-04"}, "is not after the start"),
+        ({"archive": "ftp://x"}, "is no archive"),
+        ({"archive": "/no/such/folder"}, "is no folder"),
+        ({"workers": 1, "scheduler": "tcp://x"}, "either workers or scheduler"),
+    ],
+)
+def test_impossible_arguments(change, message, original, tmp_path):
+    arguments = {"archive": str(original), "out": tmp_path, "stations": ["XX.*"]}
+    arguments |= {
+        "start": "2020-01-01",
+        "end": "2020-01-02",
+        "processor": "tests.archive_stub:Spikes",
+    }
+    with pytest.raises((ValueError, OSError), match=message):
+        archive.run(**{**arguments, **change})
+
+
+def test_wrong_task_is_refused(tmp_path):
+    tiny_model("magnitude").save(tmp_path / "magnitude")
+    with pytest.raises(ValueError, match="are for magnitude, not for picking"):
+        archive_worker.Picker(str(tmp_path / "magnitude"))

@@ -1,0 +1,157 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import obspy
+import pytest
+import typer
+from obspy.io.quakeml.core import _validate as validate_quakeml
+from typer.testing import CliRunner
+
+from seisbench_llm import SeisMoLLM, cli_live
+from seisbench_llm.live import Live, run
+from seisbench_llm.live_instrument import LiveSettings
+from seisbench_llm.live_output import QuakeMLFiles
+from seisbench_llm.live_sources import Replay
+from tests.conftest import tiny_model
+from tests.live_stub import (
+    LEVELS,
+    arrivals,
+    assert_same,
+    fed,
+    filtered_model,
+    of,
+    packets,
+    spike_model,
+    spikes,
+)
+
+app = typer.Typer()
+app.command()(cli_live.live)
+invoke = CliRunner().invoke
+
+
+@pytest.fixture
+def recorded(tmp_path):
+    stream = arrivals(9000)
+    stream.write(tmp_path / "waves.mseed", format="MSEED")
+    filtered_model().save(tmp_path / "tiny")
+    return tmp_path
+
+
+def test_command_replays_a_file(recorded):
+    arguments = ["--replay", str(recorded / "waves.mseed"), "--speed", "0", "--out"]
+    arguments += [str(recorded / "out"), "--weights", str(recorded / "tiny")]
+    arguments += ["--p-threshold", "0.6", "--s-threshold", "0.6", "--select", "XX.STA.00.HH?"]
+    result = invoke(app, arguments)
+    assert result.exit_code == 0, result.output
+    rows = [json.loads(line) for line in result.stdout.splitlines()]
+    batch = filtered_model().classify(obspy.read(recorded / "waves.mseed"), **LEVELS).picks
+    assert sum(row["status"] == "confirmed" for row in rows) == len(batch)
+    keys = {"id", "status", "trace_id", "phase", "time", "probability", "weight", "latency"}
+    assert keys | {"data_latency"} == set(rows[0]) and rows[0]["weight"] == "tiny/1"
+    assert (recorded / "out" / "picks.jsonl").read_text() == result.stdout
+    files = sorted((recorded / "out" / "quakeml").rglob("*"))
+    files = [f for f in files if f.is_file()]
+    assert len(files) == len({row["id"] for row in rows})
+    last = {row["id"]: row for row in rows}
+    for file in files[:5]:
+        assert validate_quakeml(file)
+        (pick,) = obspy.read_events(file)[0].picks
+        (row,) = [r for r in last.values() if obspy.UTCDateTime(r["time"]) == pick.time
+                  and r["phase"] == pick.phase_hint]  # fmt: skip
+        assert pick.evaluation_status == row["status"]
+    assert "confirmed picks" in result.stderr and "latency" in result.stderr
+
+
+def test_replay_keeps_its_speed():
+    got, source = [], Replay(spikes(60, [42.0]), 30, 0.5)
+    live, begun = Live(spike_model(), got.append), time.monotonic()
+    run(live, source, threading.Event())
+    assert 1.9 < time.monotonic() - begun < 8
+    (pick,) = of(got, "preliminary")
+    assert 0 < pick.latency < 2
+    assert live.statistics()["latency"]["preliminary"] == [round(pick.latency, 3)] * 3
+
+
+SCRIPT = "import typer; from seisbench_llm.cli_live import live; typer.run(live)"
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_signals_end_it_and_what_is_known_is_said(recorded, number):
+    arguments = ["--replay", str(recorded / "waves.mseed"), "--speed", "30", "--weights"]
+    arguments += [str(recorded / "tiny"), "--p-threshold", "0.6", "--s-threshold", "0.6"]
+    process = subprocess.Popen(
+        [sys.executable, "-c", SCRIPT, *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=Path(__file__).parents[1],
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+    first = process.stdout.readline()
+    process.send_signal(number)
+    out, err = process.communicate(timeout=20)
+    assert process.returncode == 0, err
+    rows = [json.loads(line) for line in [first, *out.splitlines()]]
+    open_ids = {row["id"] for row in rows if row["status"] == "preliminary"}
+    assert open_ids <= {row["id"] for row in rows if row["status"] in ("confirmed", "rejected")}
+    assert "confirmed picks" in err and "Traceback" not in err
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        ([], "Give either --seedlink"),
+        (["--seedlink", "a:1", "--replay", __file__], "Give either"),
+        (["--seedlink", "localhost:18000"], "Nothing is selected"),
+        (["--seedlink", "localhost:port", "--select", "XX.A..HH?"], "give HOST:PORT"),
+        (["--replay", "nothing.mseed"], "no file nothing.mseed"),
+        (["--replay", __file__], "no waveform file"),
+    ],
+)
+def test_bad_arguments(arguments, message):
+    with pytest.raises((ValueError, OSError), match=message):
+        invoke(app, arguments, catch_exceptions=False)
+
+
+def test_impossible_settings_and_models():
+    with pytest.raises(ValueError, match="step=0"):
+        LiveSettings(step=0)
+    with pytest.raises(ValueError, match="picker"):
+        Live(tiny_model("magnitude"), print)
+    with pytest.raises(ValueError, match="P_threshold"):
+        Live(tiny_model(), print, P_threshold=2)
+
+
+def test_quakeml_files_are_replaced_whole(tmp_path):
+    picks, _ = fed(packets(spikes(90, [50.0])), spike_model(), weight="tiny/1")
+    write = QuakeMLFiles(tmp_path)
+    for pick in picks:
+        write(pick)
+    (file,) = [f for f in tmp_path.rglob("*") if f.is_file()]
+    (pick,) = obspy.read_events(file)[0].picks
+    assert file.parent.name == "2020-01-01" and pick.evaluation_status == "confirmed"
+    assert str(pick.method_id) == "smi:local/seisbench_llm/tiny/1"
+
+
+def test_packaged_picker_on_a_real_earthquake():
+    model, stream = SeisMoLLM.from_pretrained("compact_picking"), obspy.read()
+    rng = np.random.default_rng(0)
+    for trace in stream:
+        noise = trace.data[:300].std() * rng.standard_normal((2, 6000))
+        trace.data = np.concatenate([noise[0], trace.data, noise[1]])
+    batch = model.classify(stream).picks
+    picks, _ = fed(packets(stream), model, LiveSettings())
+    assert_same(picks, batch)
+    known = [(p.phase, p.peak_time.timestamp) for p in batch if p.peak_value > 0.4]
+    first = [(p.phase, p.time.timestamp) for p in of(picks, "preliminary")]
+    assert known
+    for phase, at in known:
+        assert min(abs(t - at) for other, t in first if other == phase) < 0.1

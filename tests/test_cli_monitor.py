@@ -1,0 +1,108 @@
+import glob
+import json
+from pathlib import Path
+
+import obspy
+import pandas as pd
+import pytest
+import typer
+from obspy.io.quakeml.core import _validate as validate_quakeml
+from typer.testing import CliRunner
+
+from seisbench_llm import WeightsError
+from seisbench_llm.cli_monitor import monitor as command
+from seisbench_llm.monitor import SeismicMonitor
+from seisbench_llm.tasks import TASKS
+from tests.conftest import make_stream
+from tests.test_monitor import save_family
+
+app = typer.Typer()
+app.command()(command)
+run = CliRunner().invoke
+
+
+STATIONS = pd.DataFrame({"id": ["XX.STA", "XX.TWO"], "latitude": [50, 50.1], "longitude": [9, 9]})
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("files")
+    stream = make_stream(6000) + make_stream(6000, station="TWO", seed=1)
+    stream.write(folder / "waves[1].mseed", format="MSEED")
+    STATIONS.to_csv(folder / "stations.csv", index=False)
+    family = save_family(folder, TASKS)
+    return [str(folder / "waves[1].mseed"), "--weights", family, *LEVELS]
+
+
+LEVELS = ["--p-threshold", "0.9", "--s-threshold", "0.9"]
+
+
+@pytest.fixture(scope="module")
+def expected(files):
+    monitor = SeismicMonitor.from_pretrained(files[2])
+    stream = obspy.read(glob.escape(files[0]))
+    return monitor.classify(stream, STATIONS, P_threshold=0.9, S_threshold=0.9)
+
+
+def test_command_writes_everything(files, expected, tmp_path):
+    out, stations = tmp_path / "out", Path(files[0]).with_name("stations.csv")
+    formats = [word for kind in ("csv", "parquet", "quakeml") for word in ("--format", kind)]
+    options = ["--inventory", str(stations), "--out", str(out), *formats, "--plot"]
+    result = run(app, [*files, *options])
+    assert result.exit_code == 0, result.output
+    wanted = expected
+    assert str(wanted) in result.output and "single station" in result.output
+    names = {"monitor.png", "catalog.xml"} | {
+        f"{name}.{kind}" for name in ("monitor", "picks", "events") for kind in ("csv", "parquet")
+    }
+    assert {file.name for file in out.iterdir()} == names
+    pd.testing.assert_frame_equal(
+        pd.read_parquet(out / "monitor.parquet"), wanted.table, check_dtype=False
+    )
+    assert len(pd.read_csv(out / "picks.csv")) == len(wanted.picks)
+    assert len(pd.read_csv(out / "events.csv")) == len(wanted.events) > 0
+    assert obspy.read_events(out / "catalog.xml") == wanted.to_catalog()
+    assert validate_quakeml(out / "catalog.xml")
+
+
+def test_command_prints_json_lines_or_nothing(files, expected, tmp_path):
+    result = run(app, [*files, "--json"])
+    rows = [json.loads(line) for line in result.stdout.splitlines() if line.startswith("{")]
+    wanted = expected.table
+    assert [row["magnitude"] for row in rows] == pytest.approx(wanted.magnitude.to_list(), abs=1e-9)
+    assert [obspy.UTCDateTime(row["p_time"]).ns for row in rows] == [t.value for t in wanted.p_time]
+    assert len(rows) > 3
+
+
+def test_command_can_be_quiet(files, tmp_path):
+    family = save_family(tmp_path, ("picking",))
+    options = ["--quiet", "--out", str(tmp_path / "out"), "--format", "quakeml"]
+    result = run(app, [files[0], "--weights", family, *LEVELS, *options])
+    assert result.stdout == "" and [f.name for f in (tmp_path / "out").iterdir()] == ["catalog.xml"]
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        (["--inventory", "nothing.xml"], "There is no file nothing.xml"),
+        (["--inventory", __file__], "no station file that can be read"),
+        (["--weights", "no_such_family"], "no_such_family_picking"),
+        (["nothing.mseed"], "There is no file nothing.mseed"),
+        ([__file__], "no waveform file that ObsPy can read"),
+    ],
+)
+def test_command_names_what_is_wrong(files, change, message):
+    result = run(app, [*files, *change])
+    assert result.exit_code == 1 and message in str(result.exception)
+    assert isinstance(result.exception, OSError | ValueError)
+
+
+def test_command_is_strict_if_told(tmp_path):
+    family = save_family(tmp_path, ("picking",))
+    make_stream().write(tmp_path / "waves.mseed", format="MSEED")
+    result = run(app, [str(tmp_path / "waves.mseed"), "--weights", family, "--strict"])
+    assert isinstance(result.exception, WeightsError)
+
+
+def test_command_help_has_an_example():
+    assert "Example: seisbench-llm monitor" in run(app, ["--help"]).output

@@ -1,0 +1,111 @@
+import io
+import threading
+import time
+
+import numpy as np
+import obspy
+import pytest
+
+from seisbench_llm.live import Live, run
+from seisbench_llm.live_instrument import LiveSettings
+from seisbench_llm.live_sources import SeedLink, parse_selections
+from tests.live_stub import LEVELS, arrivals, assert_same, filtered_model, spike_model
+from tests.seedlink_server import SeedLinkServer, end_of, in_order_of_time
+
+
+def integers(stream):
+    for trace in stream:
+        trace.data = np.round(trace.data * 1000).astype("int32")
+    return stream
+
+
+def from_server(server, model, selections=("XX.STA.00.HH?",), until=None, **kwargs):
+    got, stop = [], threading.Event()
+    live = Live(model, got.append, LiveSettings(step=4, max_latency=2), **kwargs)
+    source = SeedLink(server.address, list(selections), 0.2, 20, live.counts)
+    until = until or (lambda: server.sent >= len(server.packets))
+
+    def watch():
+        end = time.monotonic() + 15
+        while time.monotonic() < end and not until():
+            time.sleep(0.02)
+        time.sleep(0.4)
+        stop.set()
+
+    threading.Thread(target=watch, daemon=True).start()
+    run(live, source, stop)
+    return got, live
+
+
+def test_seedlink_with_everything_that_goes_wrong(warnings_of):
+    model, stream = filtered_model(), integers(arrivals(10_000))
+    good = in_order_of_time(stream)
+    rng = np.random.default_rng(1)
+    lost = set(rng.choice(np.arange(10, len(good) - 10), 4, replace=False))
+    kept = [r for i, r in enumerate(good) if i not in lost]
+    sent = kept + [kept[i] for i in rng.integers(0, len(kept), 15)]
+    place = [end_of(record).timestamp + rng.uniform(0, 5) for record in sent]
+    sent = [sent[i] for i in np.argsort(place)]
+    broken = bytearray(kept[5])
+    broken[8:20] = b"BADRE00HHZXX"
+    broken[30:32] = b"\xff\xff"
+    broken[44:46] = b"\xff\xff"
+    sent.insert(30, bytes(broken))
+    with SeedLinkServer(sent, chunk=700, drops=[20, 50]) as server:
+        picks, live = from_server(server, model, **LEVELS)
+        resumed = [c for c in server.commands if c.startswith("DATA 0x")]
+    received = sum((obspy.read(io.BytesIO(r)) for r in kept), obspy.Stream()).merge(-1)
+    assert_same(picks, model.classify(received, **LEVELS).picks)
+    assert live.counts["connections"] == 3 and len(resumed) == 2
+    assert live.counts["malformed packets"] >= 1
+    assert live.counts["duplicate samples"] > 0
+    text = warnings_of()
+    assert "BADRE" in text and "SL00001F" in text and "closed the connection" in text
+
+
+def test_seedlink_selects_and_survives_a_server_that_is_not_there(warnings_of):
+    stream = integers(arrivals(3000) + arrivals(3000, code="HN"))
+    with SeedLinkServer(in_order_of_time(stream)) as server:
+        until = lambda: server.sent >= 20  # noqa: E731
+        _, live = from_server(server, spike_model(), ["XX.STA.00.HN?", "XX.NONE..HH?"], until)
+        assert "SELECT 00HN?" in server.commands
+    assert live.statistics()["packets"] >= 20
+    address = server.address
+    picker, begun = Live(spike_model(), print), time.monotonic()
+    source = SeedLink(address, ["XX.STA.00.HN?"], reconnect=0.1)
+    run(picker, source, threading.Event(), duration=1)
+    assert time.monotonic() - begun < 8
+    assert source.counts["connections lost or refused"] > 2
+    assert "connecting again every 0.1 s" in warnings_of()
+
+
+@pytest.mark.parametrize("hello", ["HTTP/1.1 400 Bad Request", "SeedLink v2.0 (old)"])
+def test_seedlink_refuses_other_servers_without_hanging(hello, warnings_of):
+    with SeedLinkServer(in_order_of_time(integers(arrivals(500))), hello=hello) as server:
+        source = SeedLink(server.address, ["XX.STA.00.HH?"], reconnect=0.2)
+        run(Live(spike_model(), print), source, threading.Event(), duration=1)
+    assert source.counts["connections lost or refused"] >= 1
+    assert "SeedLink 127.0.0.1" in warnings_of()
+
+
+def test_seedlink_keeps_a_quiet_connection_alive():
+    with SeedLinkServer(in_order_of_time(integers(arrivals(500)))) as server:
+        source = SeedLink(server.address, ["XX.STA.00.HH?"], reconnect=0.2, timeout=3)
+        run(Live(spike_model(), print), source, threading.Event(), duration=5)
+        assert "INFO ID" in server.commands
+    assert source.counts["connections"] == 1
+
+
+@pytest.mark.parametrize(
+    "text, selector",
+    [("XX.ABC.00.HH?", "00HH?"), ("xx.abc..ehz", "EHZ"), ("XX.ABC..HH", "HH?"),
+     ("XX.ABC.--.*", "--???"), ("XX.ABC..HH*", "HH?")],
+)  # fmt: skip
+def test_selections(text, selector):
+    assert parse_selections([text]) == {("XX", "ABC"): [selector]}
+
+
+@pytest.mark.parametrize("text", ["XX.ABC", "*.ABC..HHZ", "XX.ABC.00.HHZZ", "", "XX ABC HHZ"])
+def test_selections_that_are_none(text):
+    with pytest.raises(ValueError, match="selects nothing"):
+        parse_selections([text])
