@@ -119,7 +119,7 @@ def _read(files: list[Path], select: list[str] | None):
             raise ValueError(f"{file} is no waveform file that ObsPy can read: {error}") from error
     if select:
         ids = [
-            text if text[-1] in "?*" or len(text.split(".")[-1]) == 3 else text + "?"
+            text if text.endswith(("?", "*")) or len(text.split(".")[-1]) == 3 else text + "?"
             for text in select
         ]
         stream = sum((stream.select(id=text) for text in ids), obspy.Stream())
