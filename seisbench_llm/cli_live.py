@@ -108,15 +108,9 @@ def live(
 def _read(files: list[Path], select: list[str] | None):
     import obspy
 
-    stream = obspy.Stream()
-    for file in files:
-        if not file.is_file():
-            raise FileNotFoundError(f"There is no file {file}.")
-        try:
-            stream += obspy.read(str(file))
-        except Exception as error:
-            # ObsPy's readers raise whatever comes to them on a broken file.
-            raise ValueError(f"{file} is no waveform file that ObsPy can read: {error}") from error
+    from .waveform_files import read_files
+
+    stream = read_files(files)
     if select:
         ids = [
             text if text.endswith(("?", "*")) or len(text.split(".")[-1]) == 3 else text + "?"

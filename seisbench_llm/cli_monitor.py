@@ -72,9 +72,10 @@ def monitor(
     Example: seisbench-llm monitor day.mseed --inventory stations.xml --out catalogue
     """
     from .monitor import SeismicMonitor
+    from .waveform_files import read_files
 
     stations = None if inventory is None else read_stations(inventory)
-    stream = _read(files)
+    stream = read_files(files)
     model = SeismicMonitor.from_pretrained(weights, strict=strict)
     result = model.classify(stream, stations, P_threshold=p_threshold, S_threshold=s_threshold)
     how = "json" if as_json else "quiet" if quiet else "table"
@@ -98,22 +99,6 @@ def monitor(
         written.append("monitor.png")
     if how == "table":
         typer.echo(f"Written to {out}: {', '.join(sorted(written))}")
-
-
-def _read(files: list[Path]):
-    import obspy
-
-    stream = obspy.Stream()
-    for file in files:
-        if not file.is_file():
-            raise FileNotFoundError(f"There is no file {file}.")
-        try:
-            # ObsPy takes a [ in a name for a pattern.
-            stream += obspy.read(glob.escape(str(file)))
-        except Exception as error:
-            # ObsPy's readers raise whatever comes to them on a broken file.
-            raise ValueError(f"{file} is no waveform file that ObsPy can read: {error}") from error
-    return stream
 
 
 def read_stations(path: Path):

@@ -74,7 +74,7 @@ def pick_files(
     if model.task.name != "picking":
         raise ValueError(f"The model is for {model.task.name}, not for picking.")
     files = find_files(paths)
-    reader = Reader(keep_going)
+    reader = Reader(keep_going, hint=" (--keep-going skips such files)")
     shown = {"disable": not progress, "leave": False, "delay": 1}
     segments = reader.segments(tqdm(files, "reading headers", unit="file", **shown))
     if not segments:

@@ -38,10 +38,12 @@ class Reader:
 
     :param keep_going: Whether to go on after a file that cannot be read.
     :param failed: File -> why it could not be read.
+    :param hint: What to do about such a file, for the error.
     """
 
     keep_going: bool = False
     failed: dict[Path, str] = field(default_factory=dict)
+    hint: str = ""
 
     def read(self, file: Path, **kwargs) -> obspy.Stream:
         """
@@ -60,8 +62,7 @@ class Reader:
             why = str(error).partition("\n")[0] or type(error).__name__
             if not self.keep_going:
                 raise ValueError(
-                    f"{file} is no waveform file that ObsPy can read: {why} "
-                    f"(--keep-going skips such files)"
+                    f"{file} is no waveform file that ObsPy can read: {why}{self.hint}"
                 ) from error
             self.failed[file] = why
             return obspy.Stream()
@@ -131,3 +132,14 @@ def find_files(paths: Iterable[str | Path]) -> list[Path]:
     for file in found:
         seen.setdefault(file.resolve(), file)
     return list(seen.values())
+
+
+def read_files(paths: Iterable[str | Path]) -> obspy.Stream:
+    """
+    All files together, see :py:func:`find_files`.
+
+    :raises FileNotFoundError: If there is no such file.
+    :raises ValueError: If a file cannot be read, with its name.
+    """
+    reader = Reader()
+    return sum(map(reader.read, find_files(paths)), obspy.Stream())

@@ -103,6 +103,17 @@ def warnings_of(caplog):
     seisbench.logger.removeHandler(caplog.handler)
 
 
+@pytest.fixture(scope="module")
+def scheduler():
+    """Address of a scheduler with two threads in this process."""
+    from distributed import LocalCluster
+
+    with LocalCluster(
+        n_workers=1, threads_per_worker=2, processes=False, dashboard_address=":0"
+    ) as cluster:
+        yield cluster.scheduler_address
+
+
 def make_stream(samples=6000, rate=100.0, components="ZNE", code="HH", station="STA", seed=0):
     """Noise with a decaying arrival on each component."""
     rng = np.random.default_rng(seed)

@@ -36,17 +36,6 @@ STATIONS = "XX.ONE..BH", "XX.TWO..BH"
 
 
 @pytest.fixture(scope="module")
-def scheduler():
-    """Address of a scheduler with two threads in this process."""
-    from distributed import LocalCluster
-
-    with LocalCluster(
-        n_workers=1, threads_per_worker=2, processes=False, dashboard_address=":0"
-    ) as cluster:
-        yield cluster.scheduler_address
-
-
-@pytest.fixture(scope="module")
 def original(tmp_path_factory):
     root = tmp_path_factory.mktemp("sds")
     write_sds(spiky_stream(), root)

@@ -15,17 +15,6 @@ pytest.importorskip("distributed")
 pytest.importorskip("pyarrow")
 
 
-@pytest.fixture(scope="module")
-def scheduler():
-    """Address of a scheduler with two threads in this process."""
-    from distributed import LocalCluster
-
-    with LocalCluster(
-        n_workers=1, threads_per_worker=2, processes=False, dashboard_address=":0"
-    ) as cluster:
-        yield cluster.scheduler_address
-
-
 def continuous(samples, rate, start, gap=None):
     stream = make_stream(samples, rate, station="ONE")
     for trace in stream:

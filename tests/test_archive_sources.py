@@ -7,17 +7,6 @@ pytest.importorskip("distributed")
 pytest.importorskip("pyarrow")
 
 
-@pytest.fixture(scope="module")
-def scheduler():
-    """Address of a scheduler with two threads in this process."""
-    from distributed import LocalCluster
-
-    with LocalCluster(
-        n_workers=1, threads_per_worker=2, processes=False, dashboard_address=":0"
-    ) as cluster:
-        yield cluster.scheduler_address
-
-
 class Service:
     """An FDSN web service, as ObsPy's client shows it, that is busy at first."""
 

@@ -82,7 +82,6 @@ class DataModule(lightning.LightningDataModule):
             raise ValueError(f"{len(shares)} shares for {len(self.names)} data sets.")
         self.model: SeisMoLLM | None = None
         self.sides: list[pd.Series] = []
-        self.train_loader: ResumableLoader | None = None
 
     def match(self, model: SeisMoLLM) -> None:
         """Take task, window, sampling rate and filter from the model that is to be trained."""
@@ -170,15 +169,13 @@ class DataModule(lightning.LightningDataModule):
             self.trainer.global_rank if self.trainer else 0,
             self.trainer.world_size if self.trainer else 1,
         )
-        self.train_loader = ResumableLoader(
-            dataset, sampler=sampler, drop_last=True, **self._loader_options()
-        )
-        if not len(self.train_loader):
+        loader = ResumableLoader(dataset, sampler=sampler, drop_last=True, **self._loader_options())
+        if not len(loader):
             raise ValueError(
                 f"{len(sampler)} training windows per process do not fill a batch of "
                 f"{options['batch_size']}. Lower data.batch_size."
             )
-        return self.train_loader
+        return loader
 
     def val_dataloader(self) -> DataLoader:
         return self._fixed_loader("dev", self.options["validate_on"])
