@@ -20,6 +20,8 @@ from .labellers import usable
 from .recipes import recipe_for
 
 SIDES = ("train", "dev", "test")
+# More draws of a record in one epoch than that would be those of the next.
+_MOST_DRAWS = 10**6
 
 
 class DataModule(lightning.LightningDataModule):
@@ -207,7 +209,7 @@ class DataModule(lightning.LightningDataModule):
 
 class Epochs(Dataset):
     """
-    Several generators one after the other; an index is a pair of epoch and number.
+    Several generators one after the other; an index is a pair of draw and number.
 
     :param parts: Generators.
     """
@@ -220,10 +222,10 @@ class Epochs(Dataset):
         return int(self.ends[-1])
 
     def __getitem__(self, index: tuple[int, int]) -> dict:
-        epoch, number = index
+        draw, number = index
         which = int(np.searchsorted(self.ends, number, side="right"))
         part = self.parts[which]
-        return part[number - (self.ends[which] - len(part)) + epoch * len(part)]
+        return part[number - (self.ends[which] - len(part)) + draw * len(part)]
 
 
 class EpochSampler(torch.utils.data.Sampler):
@@ -253,9 +255,13 @@ class EpochSampler(torch.utils.data.Sampler):
 
     def __iter__(self):
         skip, self.skip = self.skip, 0
-        order = self._order()[self.rank :: self.world_size][: len(self)]
-        for number in order[skip:]:
-            yield self.epoch, int(number)
+        order = self._order()
+        # What is drawn again in an epoch is to be augmented anew.
+        again = pd.Series(order).groupby(order).cumcount().to_numpy()
+        order = np.stack([self.epoch * _MOST_DRAWS + again, order], axis=1)
+        order = order[self.rank :: self.world_size][: len(self)]
+        for draw, number in order[skip:]:
+            yield int(draw), int(number)
 
     def _order(self) -> np.ndarray:
         generator = np.random.default_rng([self.seed, self.epoch])

@@ -66,15 +66,25 @@ class Prepare(Augmentation):
                 f"set with sampling_rate={self.sampling_rate:g}."
             )
         x[~np.isfinite(x)] = 0
-        for component, data in zip("ZNE", x, strict=True):
-            first, last = self._span(data)
+        for channel, data in self._parts(x):
+            first, last = self._span(np.atleast_2d(data)[0])
             if first < last:
-                data[first:last] -= data[first:last].mean()
-                data[first:last] = self._filter(data[first:last], f"HH{component}")
+                data = data[..., first:last]
+                data -= data.mean(axis=-1, keepdims=True)
+                data[:] = self._filter(data, channel)
         # Texts and the like, which windows could not shift.
         samples = [c for c in metadata if isinstance(c, str) and c.endswith("_sample")]
         metadata.update({column: sample_number(metadata[column]) for column in samples})
         return x, metadata
+
+    def _parts(self, x: np.ndarray) -> list[tuple[str, np.ndarray]]:
+        """Channel codes and what is filtered at once: all, as designing a filter takes long."""
+        alike = len({self._span(data) for data in x}) == 1
+        # By channel; or to and fro, for which ObsPy turns the first axis round.
+        single = isinstance(self.filter_args, dict) or (self.filter_kwargs or {}).get("zerophase")
+        if alike and not single:
+            return [("HHZ", x)]
+        return [(f"HH{name}", data) for name, data in zip("ZNE", x, strict=True)]
 
     def _span(self, data: np.ndarray) -> tuple[int, int]:
         live = np.flatnonzero(data)

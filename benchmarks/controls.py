@@ -1,0 +1,288 @@
+"""
+Does the language model help? One compact network, six ways to fill its middle, real records only.
+
+    python benchmarks/controls.py run --data DATA --language-model FOLDER
+    python benchmarks/controls.py report
+
+``DATA`` is what ``packaged_data.py`` writes; of it only ``records``, those with analysts' picks,
+and ``noise`` are used. ``FOLDER`` holds MiniLM (or name a Hugging Face id). Each seed has its own
+split by event, initial weights and order; a smaller share of the training records leaves the test
+records as they are. The windows are of 30 s, for more runs in the same time. Runs that ``--out``
+has already are left out, so that one can stop and go on. About three hours on one core.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import logging
+import time
+import warnings
+from pathlib import Path
+
+import lightning
+import numpy as np
+import pandas as pd
+import seisbench
+import seisbench.data as sbd
+import torch
+from torch import nn
+
+from seisbench_llm import metrics
+from seisbench_llm.data import open_dataset
+from seisbench_llm.data.splits import split_by_event
+from seisbench_llm.evaluate import predict
+from seisbench_llm.training.datamodule import DataModule
+from seisbench_llm.training.labellers import usable
+from seisbench_llm.training.module import TrainingModule
+from seisbench_llm.training.recipes import Prepare
+
+WINDOW = 3008
+# What fills the middle; how the language model is trained.
+VARIANTS = {
+    "MiniLM, LoRA": ("pretrained", "lora"),
+    "MiniLM, all trained": ("pretrained", "full"),
+    "random, LoRA": ("random", "lora"),
+    "random, all trained": ("random", "full"),
+    "convolution": ("convolution", "full"),
+    "none": ("none", "full"),
+}
+# Share of the training events -> steps; fewer records are learnt by heart sooner.
+STEPS = {1.0: 600, 0.1: 300, 0.01: 150}
+SEEDS = (0, 1, 2)
+TASKS = ("picking", "distance")
+BATCH = 16
+RESULTS = Path(__file__).parent / "results" / "controls.json"
+FIGURE = Path(__file__).parents[1] / "docs" / "figures" / "controls.png"
+
+
+class Convolution(nn.Module):
+    """A convolution over tokens with about as many weights as a block of MiniLM."""
+
+    def __init__(self, width: int, kernel: int = 12):
+        super().__init__()
+        self.norm = nn.LayerNorm(width)
+        self.conv = nn.Conv1d(width, width, kernel, padding="same")
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(batch, tokens, width) -> the same."""
+        inner = self.conv(self.norm(x).transpose(1, 2)).transpose(1, 2)
+        return x + nn.functional.gelu(inner)
+
+
+class Records(DataModule):
+    """
+    The module of ``fit`` with a split of our own.
+
+    :param sides: ``train``, ``dev`` or ``test`` per record.
+    """
+
+    def __init__(self, folder: Path, noise: Path, sides: pd.Series, samples: int, seed: int):
+        super().__init__(
+            str(folder),
+            recipe="compact",
+            plain_copies=0,
+            noise=str(noise),
+            batch_size=BATCH,
+            num_workers=0,
+            samples_per_epoch=samples,
+            seed=seed,
+        )
+        self._sides = sides
+
+    def _split(self, metadata: pd.DataFrame) -> pd.Series:
+        return self._sides.copy()
+
+
+def filtered(folder: Path, out: Path) -> Path:
+    """A copy of a data set with the filter of the packaged models, half of the work of loading."""
+    if out.is_dir():
+        return out
+    partial = out.with_name(f"{out.name}.partial")
+    partial.mkdir(parents=True, exist_ok=True)
+    prepare = Prepare(100, ["highpass"], {"freq": 1.0, "corners": 2})
+    dataset = open_dataset(folder, sampling_rate=100)
+    with sbd.WaveformDataWriter(partial / "metadata.csv", partial / "waveforms.hdf5") as writer:
+        writer.data_format = {"dimension_order": "CW", "component_order": "ZNE"}
+        for i in range(len(dataset)):
+            x, row = dataset.get_sample(i)
+            x, _ = prepare.apply(x.astype(float), dict(row))
+            row = {k: v for k, v in row.items() if k != "trace_name" and not _nothing(v)}
+            writer.add_trace(row, x.astype(np.float32))
+    partial.rename(out)
+    return out
+
+
+def _nothing(value) -> bool:
+    return value is None or (np.ndim(value) == 0 and pd.isna(value))
+
+
+def split(metadata: pd.DataFrame, task: str, share: float, seed: int) -> pd.Series:
+    """Training events, of which a share of the records is kept; test events, the same for all."""
+    sides = split_by_event(metadata, (0.65, 0.05, 0.3), seed)
+    train = sides[(sides == "train") & usable(task, metadata).to_numpy()].index
+    drop = np.random.default_rng(seed).permutation(train)[max(1, round(share * len(train))) :]
+    sides[drop] = "unused"
+    return sides
+
+
+def build(variant: str, task: str, language_model: str, steps: int, seed: int) -> TrainingModule:
+    """The network with its middle."""
+    start, how = VARIANTS[variant]
+    arguments = {"pretrained": start == "pretrained", "in_samples": WINDOW}
+    if start == "pretrained":
+        arguments["backbone"] = language_model
+    if start == "none" or start == "convolution":
+        arguments |= {"backbone": None, "width": 384, "pretrained": False}
+    if task != "picking":
+        arguments["pred_sample"] = 500
+    module = TrainingModule(
+        task=task,
+        preset="compact",
+        model_args=arguments,
+        language_model=how,
+        optimizer="adamw",
+        learning_rate=1e-3,
+        backbone_rate=0.5 if how == "full" and start == "pretrained" else 1.0,
+        schedule="onecycle",
+        steps_up=min(100, steps // 4),
+        positive_weight=4,
+        seed=seed,
+    )
+    if start == "convolution":
+        module.model.network.backbone = Convolution(384)
+    return module
+
+
+def best_f1(found: pd.DataFrame, phase: str) -> float:
+    """F1 at 0.5 s of the highest peaks at the best threshold, as short trainings give low curves."""
+    found = found.dropna(subset=f"{phase}_true")
+    truth, peak, height = (found[f"{phase}_{n}"] for n in ("true", "peak", "probability"))
+    return max(
+        metrics.picking_metrics(
+            truth.to_numpy(),
+            peak.where(height >= level, metrics.NO_PICK).to_numpy(),
+            in_samples=WINDOW,
+            tolerance=0.5,
+        )["f1"]
+        for level in np.arange(0.02, 0.8, 0.02)
+    )
+
+
+def run(task, variant, share, seed, folder: Path, noise: Path, language_model: str) -> dict:
+    """Train and measure once."""
+    begin, steps = time.time(), STEPS[share]
+    dataset = open_dataset(folder, sampling_rate=100)
+    sides = split(dataset.metadata, task, share, seed)
+    module = build(variant, task, language_model, steps, seed)
+    data = Records(folder, noise, sides, steps * BATCH, seed)
+    data.match(module.model)
+    trainer = lightning.Trainer(
+        max_steps=steps,
+        max_epochs=-1,
+        precision="bf16-mixed",
+        accelerator="cpu",
+        gradient_clip_val=1.0,
+        limit_val_batches=0,
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+    )
+    trainer.fit(module, datamodule=data)
+    module.model.eval()
+    test = dataset.filter((sides == "test").to_numpy(), inplace=False)
+    found = predict(module.model, test, threshold=0.0)
+    if task == "picking":
+        scores = {f"{phase}@0.5": best_f1(found, phase.lower()) for phase in "PS"}
+        scores["score"] = np.mean(list(scores.values()))
+    else:
+        truth = found["true"]
+        scores = {"score": (found["predicted"] - truth).abs().mean()}
+        scores["trivial"] = (truth - truth.median()).abs().mean()
+    counts = {side: int((sides[usable(task, dataset.metadata)] == side).sum()) for side in SIDES}
+    weights = [p.numel() for p in module.model.parameters()]
+    trained = [p.numel() for p in module.model.parameters() if p.requires_grad]
+    return {
+        "task": task,
+        "variant": variant,
+        "share": share,
+        "seed": seed,
+        **{name: round(float(value), 4) for name, value in scores.items()},
+        **counts,
+        "weights": sum(weights),
+        "trained": sum(trained),
+        "minutes": round((time.time() - begin) / 60, 2),
+    }
+
+
+SIDES = ("train", "test")
+
+
+def run_all(args: argparse.Namespace) -> None:
+    folder = filtered(args.data / "records", args.data / "records_filtered")
+    noise = filtered(args.data / "noise", args.data / "noise_filtered")
+    # Seeds outermost, so that a run cut short has all variants.
+    for seed, share, task, variant in itertools.product(SEEDS, STEPS, args.tasks, VARIANTS):
+        found = json.loads(args.out.read_text()) if args.out.is_file() else []
+        key = {"task": task, "variant": variant, "share": share, "seed": seed}
+        if any(all(row[name] == value for name, value in key.items()) for row in found):
+            continue
+        row = run(task, variant, share, seed, folder, noise, args.language_model)
+        print(row, flush=True)
+        found = json.loads(args.out.read_text()) if args.out.is_file() else []
+        args.out.write_text(json.dumps([*found, row], indent=1) + "\n")
+
+
+def report(args: argparse.Namespace) -> None:
+    """Table and figure: mean over the seeds, and the range of the seeds."""
+    import matplotlib.pyplot as plt
+
+    table = pd.DataFrame(json.loads(args.out.read_text()))
+    figure, axes = plt.subplots(1, len(TASKS), figsize=(11, 4.2), layout="constrained")
+    for task, axis in zip(TASKS, axes, strict=True):
+        part = table[table["task"] == task]
+        # Splits differ in how hard they are; what differs within a split is the variant.
+        groups = part.groupby(["variant", "share"])["score"]
+        summary = groups.agg(["mean", "min", "max", "count"]).round(3)
+        names = [name for name in VARIANTS if name in part["variant"].unique()]
+        print(f"\n{task}\n{summary.unstack('share').reindex(names).to_string()}")
+        for number, name in enumerate(names):
+            rows = summary.loc[name]
+            x = np.arange(len(rows)) + (number - len(names) / 2) * 0.1
+            limits = [rows["mean"] - rows["min"], rows["max"] - rows["mean"]]
+            axis.errorbar(x, rows["mean"], limits, fmt="o", capsize=2, label=name)
+        shares = sorted(part["share"].unique())
+        axis.set_xticks(range(len(shares)), [f"{share:.0%}" for share in shares])
+        axis.set_xlabel("Share of the training records")
+        if task == "distance":
+            trivial = part.groupby("seed")["trivial"].first().mean()
+            axis.axhline(trivial, color="0.6", ls="--", lw=1)
+            axis.annotate("median of the truths", (0, trivial), color="0.4", fontsize=8)
+            axis.set_ylabel("Mean absolute error of distance (km)")
+        else:
+            axis.set_ylabel("F1 of P and S at 0.5 s")
+    axes[0].legend(fontsize=8)
+    args.figure.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(args.figure, dpi=120)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser.add_argument("action", choices=["run", "report"])
+    parser.add_argument("--data", type=Path, help="folder that packaged_data.py wrote")
+    parser.add_argument("--language-model", default="sentence-transformers/all-MiniLM-L6-v2")
+    parser.add_argument("--tasks", nargs="+", default=list(TASKS), choices=TASKS)
+    parser.add_argument("--out", type=Path, default=RESULTS)
+    parser.add_argument("--figure", type=Path, default=FIGURE)
+    args = parser.parse_args()
+    for name in ("seisbench", "lightning", "lightning.pytorch"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", module="lightning")
+    seisbench.logger.setLevel(logging.ERROR)
+    run_all(args) if args.action == "run" else report(args)
+
+
+if __name__ == "__main__":
+    main()
