@@ -24,7 +24,7 @@ $(VENV)/.demo: $(BIN)/pip setup.cfg constraints.txt
 	touch $@
 
 $(VENV)/.test: $(BIN)/pip setup.cfg constraints.txt
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[test,train,archive,monitor]'
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[test,train,archive,monitor,export]'
 	touch $@
 
 clean:

@@ -4,11 +4,11 @@ Does the language model help? One compact network, six ways to fill its middle, 
     python benchmarks/controls.py run --data DATA --language-model FOLDER
     python benchmarks/controls.py report
 
-``DATA`` is what ``packaged_data.py`` writes; of it only ``records``, those with analysts' picks,
-and ``noise`` are used. ``FOLDER`` holds MiniLM (or name a Hugging Face id). Each seed has its own
-split by event, initial weights and order; a smaller share of the training records leaves the test
-records as they are. The windows are of 30 s, for more runs in the same time. Runs that ``--out``
-has already are left out, so that one can stop and go on. About three hours on one core.
+``DATA`` is what ``packaged_data.py`` writes; of it only ``real/records``, picked by analysts, and
+``noise`` are used. ``FOLDER`` holds MiniLM (or name a Hugging Face id). Each seed has its own split
+by event, initial weights and order; a smaller share of the training records leaves the test records
+as they are. The windows are of 30 s, for more runs in the same time. Runs that ``--out`` has
+already are left out, so that one can stop and go on. About three hours on one core.
 """
 
 from __future__ import annotations
@@ -156,7 +156,7 @@ def build(variant: str, task: str, language_model: str, steps: int, seed: int) -
 
 
 def best_f1(found: pd.DataFrame, phase: str) -> float:
-    """F1 at 0.5 s of the highest peaks at the best threshold, as short trainings give low curves."""
+    """F1 at 0.5 s of the highest peaks, at the best threshold: little training gives low curves."""
     found = found.dropna(subset=f"{phase}_true")
     truth, peak, height = (found[f"{phase}_{n}"] for n in ("true", "peak", "probability"))
     return max(
@@ -221,7 +221,7 @@ SIDES = ("train", "test")
 
 
 def run_all(args: argparse.Namespace) -> None:
-    folder = filtered(args.data / "records", args.data / "records_filtered")
+    folder = filtered(args.data / "real" / "records", args.data / "records_filtered")
     noise = filtered(args.data / "noise", args.data / "noise_filtered")
     # Seeds outermost, so that a run cut short has all variants.
     for seed, share, task, variant in itertools.product(SEEDS, STEPS, args.tasks, VARIANTS):

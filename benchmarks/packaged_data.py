@@ -1,16 +1,18 @@
 """
 Write the data sets from which the packaged weights are trained.
 
-    python benchmarks/packaged_data.py --data ../shared/data --cache CACHE --out DATA \
+    python benchmarks/packaged_data.py --data RECORDS --cache CACHE --out DATA \
         --synthetic 20000
 
-Three folders in SeisBench's format, all at 100 Hz, components Z, N, E, unfiltered:
+Four folders in SeisBench's format, all at 100 Hz, components Z, N, E, unfiltered:
 
-real
+real/records
     The records of ``records.py`` with its split, a tenth of train for development; continuous data
     are cut into pieces. Labels are the analysts' picks, which are incomplete: confident ones of the
     published PhaseNet (MIT licence) are added, except to test records, and what it is unsure of is
     marked by ``trace_p_unsure_sample`` and so on.
+real/unlabelled
+    Pieces of the continuous data that no analyst has picked, with PhaseNet's picks only.
 noise
     Noise of the training part, from before P and from where PhaseNet sees nothing for minutes.
 synthetic
@@ -49,6 +51,7 @@ RATE = 100.0
 # Seconds; pieces overlap within a block, but blocks do not, so that blocks can be split.
 PIECE, STEP, PIECES_PER_BLOCK = 150, 120, 3
 BLOCK = round(((PIECES_PER_BLOCK - 1) * STEP + PIECE) * RATE)  # samples
+UNLABELLED = "iquique_cx"
 NOISE_SECONDS, QUIET_PIECES = 90, 300
 CONFIDENT, UNSURE, SILENT = 0.6, 0.15, 0.1
 # Half width in seconds of what trace_p_unsure_sample stands for.
@@ -257,7 +260,7 @@ def _scaled(data: np.ndarray) -> np.ndarray:
 
 
 def make_real(out: Path, folder: Path, teacher: Teacher) -> None:
-    """Write the records and the pieces of continuous data."""
+    """Write the records and the pieces of continuous data, in two folders."""
     found = [row for name in SETS for row in set_rows(folder, name, teacher)]
     for record in tqdm(load_continuous(folder), "continuous"):
         found += continuous_rows(record, teacher)
@@ -275,7 +278,12 @@ def make_real(out: Path, folder: Path, teacher: Teacher) -> None:
         metadata.loc[train.index, "split"] = side
     # Of the continuous data, records.py holds out one station of several.
     check_leakage(metadata[~continuous], metadata["split"][~continuous])
-    write(out, metadata, [data for _, data in found])
+    # Apart, so that a training can draw them as often as it likes.
+    unlabelled = metadata["trace_parent_dataset"] == UNLABELLED
+    for name, part in (("records", ~unlabelled), ("unlabelled", unlabelled)):
+        rows = metadata[part].dropna(axis=1, how="all")
+        (out / name).mkdir()
+        write(out / name, rows, [found[i][1] for i in rows.index])
 
 
 def merge_events(metadata: pd.DataFrame) -> None:
@@ -301,12 +309,13 @@ def make_noise(out: Path, folder: Path, real: Path, teacher: Teacher, seed: int)
         data = np.concatenate([data, data[:, ::-1]], axis=1)
         data = np.tile(data, -(-samples // data.shape[1]))[:, :samples]
         rows.append((_row(record, data, f"{record.dataset}_{record.event}"), data))
-    found = pd.read_csv(real / "metadata.csv", low_memory=False)
+    tables = [real / name / "metadata.csv" for name in ("records", "unlabelled")]
+    found = pd.concat([pd.read_csv(table, low_memory=False) for table in tables])
     seen = set(found.loc[found["split"] != "train", "source_id"])
     quiet = [
         row
         for record in tqdm(load_continuous(folder), "quiet pieces")
-        if record.dataset == "iquique_cx" and record.split == "train"
+        if record.dataset == UNLABELLED and record.split == "train"
         for row in quiet_rows(record, samples, teacher)
         if row[0]["source_id"] not in seen
     ]
@@ -387,11 +396,12 @@ def main() -> None:
     seisbench.logger.setLevel(logging.ERROR)
 
     teacher = load_teacher(args.cache)
-    folders = real, noise, synthetic = [args.out / n for n in ("real", "noise", "synthetic")]
+    real, noise, synthetic = [args.out / n for n in ("real", "noise", "synthetic")]
     make(real, make_real, args.data, teacher)
     make(noise, make_noise, args.data, real, teacher, args.seed)
     if args.synthetic:
         make(synthetic, make_synthetic, args.synthetic, args.seed, noise)
+    folders = [real / "records", real / "unlabelled", noise, synthetic]
     for folder in filter(Path.is_dir, folders):
         print(f"\n{folder.name}\n{table(folder).to_string()}")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 from enum import Enum
 from pathlib import Path
 from typing import Annotated
@@ -72,6 +71,7 @@ def monitor(
     Example: seisbench-llm monitor day.mseed --inventory stations.xml --out catalogue
     """
     from .monitor import SeismicMonitor
+    from .stations import read_stations
     from .waveform_files import read_files
 
     stations = None if inventory is None else read_stations(inventory)
@@ -99,27 +99,6 @@ def monitor(
         written.append("monitor.png")
     if how == "table":
         typer.echo(f"Written to {out}: {', '.join(sorted(written))}")
-
-
-def read_stations(path: Path):
-    """
-    Station coordinates of a file: a CSV table, or whatever inventory ObsPy can read.
-
-    :raises FileNotFoundError: If there is no such file.
-    :raises ValueError: If it is neither.
-    """
-    import obspy
-    import pandas as pd
-
-    if not path.is_file():
-        raise FileNotFoundError(f"There is no file {path}.")
-    try:
-        if path.suffix.lower() == ".csv":
-            return pd.read_csv(path)
-        return obspy.read_inventory(glob.escape(str(path)))
-    except Exception as error:
-        # The readers raise whatever comes to them on a broken file.
-        raise ValueError(f"{path} is no station file that can be read: {error}") from error
 
 
 def write(result, out: Path, formats: list[MonitorFormat]) -> list[str]:

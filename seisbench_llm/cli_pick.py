@@ -87,13 +87,14 @@ def _pick(files, weights, out, formats, plot, stations, thresholds, how, keep_go
     from .export_formats import FORMATS, require, stations_to_dataframe
     from .models import SeisMoLLM
     from .pick_files import pick_files
+    from .stations import read_stations
 
     if out is None and (formats or plot or stations):
         raise ValueError("--format, --plot and --stations need a folder to write to: --out.")
     names = [form.value for form in formats or [PickFormat.csv, PickFormat.quakeml]]
     for name in names:
         require(name, associated=False)
-    coordinates = stations_to_dataframe(_read_stations(stations)) if stations else None
+    coordinates = stations_to_dataframe(read_stations(stations)) if stations else None
 
     model = SeisMoLLM.from_pretrained(weights)
     if model.task.name != "picking":
@@ -141,18 +142,6 @@ def _pick(files, weights, out, formats, plot, stations, thresholds, how, keep_go
         typer.echo(f"seisbench-llm: skipped {file}: {why}", err=True)
     if found.failed:
         raise typer.Exit(2)
-
-
-def _read_stations(path: Path):
-    import obspy
-    import pandas as pd
-
-    if path.suffix.lower() == ".csv":
-        return pd.read_csv(path, dtype={"location": str}, keep_default_na=False)
-    try:
-        return obspy.read_inventory(str(path))
-    except Exception as error:
-        raise ValueError(f"{path} is no inventory that ObsPy can read: {error}") from error
 
 
 def _plot(out: Path, written: list[Path], stream, picks, annotations) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -64,3 +65,26 @@ def weights_pull(
     checked = f"SHA-256 {digest}" if digest else "no SHA-256 on record"
     if not quiet:
         typer.echo(f"{name}, version {model.weights_version}: complete, {checked}")
+
+
+@app.command("onnx")
+def weights_onnx(
+    name: Annotated[str, typer.Argument(help="Name, path or Hugging Face id.")],
+    out: Annotated[Path, typer.Option(help="File to write.")],
+    normalize: Annotated[
+        bool, typer.Option(help="Begin with the normalisation: takes windows in any unit.")
+    ] = True,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing.")] = False,
+) -> None:
+    """
+    Write a weight as an ONNX file, for programs without Python or PyTorch.
+
+    Task, sampling rate, component order, filter and licence are in the file's metadata.
+
+    Example: seisbench-llm weights onnx compact_picking --out picker.onnx
+    """
+    from .models import SeisMoLLM
+
+    SeisMoLLM.from_pretrained(name).to_onnx(out, normalize)
+    if not quiet:
+        typer.echo(f"Written: {out}")

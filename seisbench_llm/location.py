@@ -174,7 +174,8 @@ def single_stations(
     :param pairs: Indices of P and S picks, one pair per row.
     :param rows: Rows of a monitor's table; coordinates, epicentres and events are filled in.
     :param arrivals: Of events that are located otherwise; their P picks make no event here.
-    :param errors: Task -> standard error, added in quadrature to the spreads.
+    :param errors: Task -> standard error, added in quadrature to the spreads; not needed where
+        those are calibrated.
     :return: Events and arrivals, as :py:func:`seisbench_llm.association.associate`.
     """
     known = dict(zip(arrivals["pick"], arrivals["event_id"], strict=True))
@@ -229,7 +230,11 @@ def single_stations(
 
 
 def standard_error(spread: float, error: float | None) -> float:
-    """Spread over windows and standard error of a model together; nan if neither is known."""
+    """
+    Spread of an estimate and standard error of its model together; nan if neither is known.
+
+    A calibrated spread is the whole error: the standard error is for weights without calibration.
+    """
     known = [value for value in (spread, error) if value is not None and np.isfinite(value)]
     return float(np.hypot.reduce(known)) if known else np.nan
 

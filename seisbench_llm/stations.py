@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import glob
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 import obspy
@@ -113,6 +115,42 @@ class Stations:
                 if code == wanted:
                     return place
         return active[0][1] if active else None
+
+
+def read_stations(path) -> obspy.Inventory | pd.DataFrame:
+    """
+    Station coordinates of a file: a CSV table, or whatever inventory ObsPy can read.
+
+    :param path: A name that ends with ``.csv`` means a table: id (NET.STA or NET.STA.LOC) or
+        network, station and, optionally, location; latitude, longitude (degrees) and, optionally,
+        elevation (m).
+    :return: A table always has the column id.
+    :raises FileNotFoundError: If there is no such file.
+    :raises ValueError: If it is neither.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"There is no file {path}.")
+    try:
+        if path.suffix.lower() != ".csv":
+            return obspy.read_inventory(glob.escape(str(path)))
+        # Codes are text: location 00 is no zero, and network NA is not a missing value.
+        codes = ("id", "network", "station", "location")
+        places = ("latitude", "longitude", "elevation")
+        table = pd.read_csv(
+            path,
+            dtype=dict.fromkeys(codes, str),
+            keep_default_na=False,
+            na_values={name: ["", "nan", "NaN"] for name in places},
+            skipinitialspace=True,
+        )
+    except Exception as error:
+        # The readers raise whatever comes to them on a broken file.
+        raise ValueError(f"{path} is no station file that can be read: {error}") from error
+    if "id" not in table and {"network", "station"} <= set(table):
+        location = table["location"] if "location" in table else ""
+        table["id"] = table["network"] + "." + table["station"] + "." + location
+    return table
 
 
 def warn_of_missing(picks: Sequence, stations: Stations) -> None:

@@ -308,3 +308,11 @@ def test_figure_limits_stations_and_refuses_nothing():
 
 def test_version():
     assert __version__ == "0.1.0"
+
+
+def test_onnx_command(files, tmp_path):
+    pytest.importorskip("onnx")
+    out = tmp_path / "models" / "picker.onnx"
+    result = run(cli.app, ["weights", "onnx", files[2], "--out", str(out)])
+    assert result.exit_code == 0, result.output
+    assert f"Written: {out}" in result.output and out.stat().st_size > 10_000

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from numbers import Integral, Real
 from typing import TYPE_CHECKING
 
 import seisbench
 from seisbench.models import WaveformModel
+
+from .inference import PRECISIONS
 
 if TYPE_CHECKING:
     from .seismollm import SeisMoLLM
@@ -14,6 +17,11 @@ if TYPE_CHECKING:
 # Argument -> (documentation, default), as SeisBench has it.
 SHARED_ARGS = {
     "batch_size": ("Number of windows that pass the network at a time", 32),
+    "precision": (
+        "Number format inside the network: float32, bfloat16 (twice as fast on many processors, "
+        "answers differ a little) or float16 (for GPUs)",
+        "float32",
+    ),
 }
 PICKING_ARGS = {
     "*_threshold": (
@@ -38,6 +46,23 @@ POINT_ARGS = {
     ),
     "windows_per_pick": ("Number of windows around each pick that an estimate averages", 5),
     "window_jitter": ("Largest shift in seconds of these windows against the pick", 0.5),
+    "rotations": (
+        "Number of directions in which the horizontals are looked at to estimate a back-azimuth at "
+        "a pick, evenly over the circle; the answers are turned back and averaged",
+        1,
+    ),
+    "calibration": (
+        "What turns the spread over these windows into how wrong an estimate may be (magnitude, "
+        "distance, back-azimuth, at picks): a dictionary of floor, windows and relative or, for "
+        "back-azimuth, length; see seisbench_llm.models.estimates.calibrated_spread. "
+        "None: the spread over the windows itself",
+        None,
+    ),
+}
+# Head of a task -> what its calibration may hold.
+CALIBRATIONS = {
+    "scalar": ("floor", "relative", "windows"),
+    "angle": ("floor", "length", "windows"),
 }
 
 
@@ -60,12 +85,16 @@ def validate_arguments(model: SeisMoLLM, kwargs: dict) -> None:
 
     :raises ValueError: If a value is impossible, with what is possible.
     """
-    for name in ("batch_size", "stride", "windows_per_pick"):
+    for name in ("batch_size", "stride", "windows_per_pick", "rotations"):
         value = argument(model, kwargs, name)
         _require(isinstance(value, Integral) and value >= 1, name, value, "an integer from 1")
+    precision = argument(model, kwargs, "precision")
+    _require(precision in PRECISIONS, "precision", precision, f"one of {', '.join(PRECISIONS)}")
     for name in ("min_separation", "window_jitter"):
         value = argument(model, kwargs, name)
         _require(isinstance(value, Real) and value >= 0, name, value, "seconds from 0")
+
+    _validate_calibration(model, argument(model, kwargs, "calibration"))
 
     samples = model.in_samples
     overlap = argument(model, kwargs, "overlap")
@@ -104,6 +133,27 @@ def validate_arguments(model: SeisMoLLM, kwargs: dict) -> None:
             f"Blinding {tuple(blinding)} discards more than the windows overlap ({int(overlap)} "
             f"samples): parts of the stream stay without annotation. Increase overlap."
         )
+
+
+def _validate_calibration(model: SeisMoLLM, calibration) -> None:
+    if calibration is None:
+        return
+    known = CALIBRATIONS.get(model.task.head)
+    _require(
+        known is not None,
+        "calibration",
+        calibration,
+        f"None for {model.task.name}, whose probabilities are calibrated in the weights",
+    )
+    _require(
+        isinstance(calibration, Mapping)
+        and bool(calibration)
+        and set(calibration) <= set(known)
+        and all(isinstance(x, Real) and 0 <= x < float("inf") for x in calibration.values()),
+        "calibration",
+        calibration,
+        f"None or a dictionary of {', '.join(known)}, each a number from 0",
+    )
 
 
 def _require(condition: bool, name: str, value, possible: str) -> None:

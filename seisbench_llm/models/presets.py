@@ -27,7 +27,12 @@ PRESETS: dict[str, dict] = {
 _SHORT = {"in_samples": 512, "joint_norm": True, "default_args": {"window_jitter": 0.1}}
 WINDOWS: dict[tuple[str, str], dict] = {
     ("compact", "polarity"): {**_SHORT, "pred_sample": 256},
-    ("compact", "back_azimuth"): {**_SHORT, "pred_sample": 192},
+    ("compact", "back_azimuth"): {
+        **_SHORT,
+        "pred_sample": 192,
+        # Answers turn with the horizontals only as far as the network has learnt it.
+        "default_args": {**_SHORT["default_args"], "rotations": 8},
+    },
     ("compact", "distance"): {"pred_sample": 500, "joint_norm": True},
     ("compact", "magnitude"): {"pred_sample": 500, "joint_norm": True},
 }

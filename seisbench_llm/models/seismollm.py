@@ -13,9 +13,10 @@ from seisbench.models import WaveformModel
 from .. import weights
 from ..preprocess import normalize
 from ..tasks import get_task
-from . import language, lora, streams
+from . import executor, inference, language, lora, streams
 from .arguments import PICKING_ARGS, POINT_ARGS, SHARED_ARGS, argument, validate_arguments
 from .backbone import Backbone, BackboneConfig
+from .curves import Sieve
 from .estimates import classify_at_picks, classify_continuous
 from .guard import report_failure
 from .network import Network
@@ -147,6 +148,7 @@ class SeisMoLLM(WaveformModel):
         )
         self.task = spec
         self.joint_norm = joint_norm
+        self.compile_arguments: tuple | None = None
         if head_skips and curves and len(head_channels) != len(embedder_channels) + 1:
             raise ValueError("head_skips needs as many head stages as embedder blocks.")
         blocks = self._build_backbone(backbone, pretrained, backbone_layers, backbone_config)
@@ -237,7 +239,24 @@ class SeisMoLLM(WaveformModel):
     def __call__(self, *args, **kwargs):
         # Around forward, not in it, so that torch.compile and torch.export see only the network.
         with report_failure():
-            return super().__call__(*args, **kwargs)
+            precision = inference.wanted.get()
+            inference.wanted.set(None)
+            # Whoever replaces forward or network means it.
+            own = type(self).forward is SeisMoLLM.forward and "forward" not in self.__dict__
+            own = own and type(self.network) is Network
+            if precision is None or not own or self.training or torch.is_grad_enabled():
+                return super().__call__(*args, **kwargs)
+            return inference.answer(self, *args, precision=precision)
+
+    def compile(self, *args, **kwargs):
+        """
+        Compile the network with :py:func:`torch.compile`, in place, for ``annotate`` too.
+
+        :param args: As of :py:meth:`torch.nn.Module.compile`.
+        """
+        super().compile(*args, **kwargs)
+        self.compile_arguments = (args, kwargs)
+        self.__dict__.pop("_fused", None)
 
     def forward(self, x: torch.Tensor, logits: bool = False) -> torch.Tensor:
         """
@@ -344,6 +363,18 @@ class SeisMoLLM(WaveformModel):
         """
         weights.save(self, path, weights_docstring, version_str, record)
 
+    def to_onnx(self, path, normalization=True):
+        """
+        Write the model as an ONNX file, for programs without Python or PyTorch.
+
+        :param path: File to write.
+        :param normalization: Whether the graph takes windows in any unit and normalises them.
+        :return: The path. See :py:func:`seisbench_llm.models.onnx.export_onnx`.
+        """
+        from .onnx import export_onnx
+
+        return export_onnx(self, path, normalization)
+
     @property
     def record(self) -> weights.WeightRecord | None:
         """What is known of the loaded weights; None for an untrained model."""
@@ -351,14 +382,29 @@ class SeisMoLLM(WaveformModel):
 
     # Streams: SeisBench's hooks
 
+    def annotate(self, stream, copy=True, **kwargs) -> obspy.Stream:
+        """
+        Annotate a stream of any length and kind, see :py:mod:`seisbench_llm.models.streams`.
+
+        The network runs in the calling thread, and long records are worked on in chunks: beside
+        the stream and the annotations, memory does not grow with their length.
+
+        :param stream: Waveforms; not changed.
+        :param copy: Accepted for compatibility with SeisBench; nothing needs to be copied.
+        :param kwargs: Arguments as listed for the class.
+        :return: One trace per output and time span that holds data.
+        """
+        return executor.run(self.annotate_async(stream, copy=copy, **kwargs))
+
     async def annotate_async(self, stream, copy=True, **kwargs) -> obspy.Stream:
         """
-        See :py:meth:`annotate`. With ``copy=False`` the stream may be changed.
+        See :py:meth:`annotate`, but the network runs in a thread of the event loop's executor.
         """
         validate_arguments(self, kwargs)
-        return await streams.annotate(self, super().annotate_async, stream, copy, kwargs)
+        return await streams.annotate(self, super().annotate_async, stream, kwargs)
 
     def annotate_stream_pre(self, stream, argdict):
+        inference.refresh(self)
         if argument(self, argdict, "zerophase_resample"):
             streams.resample_stream(stream, self.sampling_rate)
         return super().annotate_stream_pre(stream, argdict)
@@ -369,6 +415,7 @@ class SeisMoLLM(WaveformModel):
 
     def annotate_batch_pre(self, batch, argdict):
         with report_failure():
+            inference.wanted.set(argument(self, argdict, "precision"))
             return normalize(batch, self.joint_norm)
 
     def annotate_batch_post(self, batch, piggyback, argdict):
@@ -382,12 +429,35 @@ class SeisMoLLM(WaveformModel):
             batch[:, batch.shape[1] - after :] = torch.nan
             return batch
 
+    def classify(self, stream, parallelism=None, **kwargs):
+        """
+        Picks and detections, or estimates, of a stream; memory and threads as :py:meth:`annotate`.
+
+        :param stream: Waveforms; not changed.
+        :param parallelism: Without effect, as in SeisBench.
+        :param kwargs: Arguments as listed for the class.
+        :return: :py:class:`seisbench.util.ClassifyOutput` with ``picks`` and ``detections`` or,
+            for all tasks but picking, ``estimates``.
+        """
+        return executor.run(self.classify_async(stream, **kwargs))
+
     async def classify_async(self, stream, **kwargs):
-        if self.output_type == "array" or kwargs.get("picks") is None:
-            kwargs.pop("picks", None)
+        """See :py:meth:`classify`, but the network runs as in :py:meth:`annotate_async`."""
+        if self.output_type == "point":
+            if kwargs.get("picks") is None:
+                return await super().classify_async(stream, **kwargs)
+            validate_arguments(self, kwargs)
+            return classify_at_picks(self, stream, {**self.default_args, **kwargs})
+        kwargs.pop("picks", None)
+        if type(self).classify_aggregate is not SeisMoLLM.classify_aggregate:
             return await super().classify_async(stream, **kwargs)
+        kwargs.pop("copy", None)
         validate_arguments(self, kwargs)
-        return classify_at_picks(self, stream, {**self.default_args, **kwargs})
+        argdict = {**self.default_args, **kwargs}
+        stream = self.classify_stream_pre(stream, argdict)
+        sieve = Sieve(self, argdict)
+        annotations = await streams.annotate(self, super().annotate_async, stream, kwargs, sieve)
+        return self.classify_aggregate(annotations, argdict)
 
     def classify_aggregate(self, annotations, argdict):
         if self.output_type == "array":

@@ -11,52 +11,95 @@ import obspy
 import seisbench
 
 from ..preprocess import resample
+from . import chunks
 from .arguments import argument
+from .curves import Curve, Excerpts, Sieve, Span, trim
 from .guard import fail_instead_of_hanging
+from .runs import Run, find_runs, warn
 
 if TYPE_CHECKING:
     from .seismollm import SeisMoLLM
 
-Span = tuple[obspy.UTCDateTime, obspy.UTCDateTime]
 
-
-def location_id(trace: obspy.Trace) -> str:
+def location_id(trace: obspy.Trace | Run) -> str:
     """NET.STA.LOC, which is how SeisBench names what it annotates."""
     return trace.id.rpartition(".")[0]
 
 
-async def annotate(model: SeisMoLLM, pipeline, stream, copy: bool, kwargs: dict) -> obspy.Stream:
+async def annotate(
+    model: SeisMoLLM, pipeline, stream: obspy.Stream, kwargs: dict, sieve: Sieve | None = None
+) -> obspy.Stream:
     """
-    Annotate a stream of any kind.
+    Annotate a stream of any kind and length; the stream is not changed.
 
     :param pipeline: SeisBench's own ``annotate_async``.
+    :param sieve: What to keep of the annotations; by default all.
     :return: Annotations over exactly the time spans that hold data. ``stats.instrument`` of each
         annotation is the band and instrument code it was made from, for example HH.
     """
     argdict = {**model.default_args, **kwargs}
-    stream = clean(stream.copy() if copy else stream, model, argdict)
+    pipeline = _checked(model, pipeline, kwargs)
+    rate = model.sampling_rate
     output = obspy.Stream()
-    for instruments in one_instrument_per_location(stream):
-        codes = {location_id(trace): trace.stats.channel[:-1] for trace in instruments}
-        spans = data_spans(instruments, model.sampling_rate)
-        annotations = await fail_instead_of_hanging(pipeline(instruments, copy=False, **kwargs))
-        if model.output_type == "array" and "Detection" not in model.labels:
-            add_detection(annotations, model.name)
-        for trace in annotations:
-            trace.stats.instrument = codes[location_id(trace)]
-            output.extend(trim(trace, spans[location_id(trace)], model.sampling_rate))
-        for missing in sorted(set(codes) - {location_id(trace) for trace in annotations}):
+    for runs in one_instrument_per_location(usable(stream, model, argdict)):
+        codes = {location_id(run): run.stats.channel[:-1] for run in runs}
+        spans = data_spans(runs, rate)
+        found = {}
+        short, long = chunks.divide(runs, model, argdict)
+        for part in short:
+            for trace in await pipeline(obspy.Stream([run.trace() for run in part])):
+                location = location_id(trace)
+                trace.stats.instrument = codes[location]
+                found[location] = trace.stats
+                for piece in trim(trace, spans[location], rate):
+                    output.extend([piece] if sieve is None else sieve.excerpts(piece)[0])
+        for segment in long:
+            location = location_id(segment.places[0][0])
+            curves: dict[str, Curve | Excerpts] = {}
+            for chunk in segment.chunks:
+                for trace in await pipeline(segment.cut(chunk)):
+                    first, channel = segment.place(trace, chunk), trace.stats.channel
+                    if channel not in curves:
+                        stats = trace.stats.copy()
+                        stats.update({"starttime": segment.start, "instrument": codes[location]})
+                        arguments = (stats, segment.outputs, spans[location], rate)
+                        curves[channel] = (
+                            Curve(*arguments) if sieve is None else Excerpts(*arguments, sieve)
+                        )
+                        found[location] = stats
+                    curves[channel].take(*chunk.keep, first, trace.data)
+            for curve in curves.values():
+                output.extend(curve.parts())
+        if sieve is not None:
+            output.extend([sieve.reminder(stats) for stats in found.values()])
+        for location in sorted(set(codes) - set(found)):
             seisbench.logger.warning(
-                f"{missing}.{codes[missing]}: no annotation. With strict=True all of "
+                f"{location}.{codes[location]}: no annotation. With strict=True all of "
                 f"{model.component_order} must be there for at least "
                 f"{model.in_samples / model.sampling_rate:g} s without a gap."
             )
     return output
 
 
-def clean(stream: obspy.Stream, model: SeisMoLLM, argdict: dict) -> obspy.Stream:
+def _checked(model: SeisMoLLM, pipeline, kwargs: dict):
+    """SeisBench's pipeline, to be called with a stream that it may change."""
+    known = {name: v for name, v in kwargs.items() if name in model._annotate_args}
+    known.update({name: v for name, v in kwargs.items() if name.endswith("_threshold")})
+    given = [kwargs, known]  # so that SeisBench warns of unknown arguments only once
+
+    async def call(stream: obspy.Stream) -> obspy.Stream:
+        now = given.pop(0) if len(given) > 1 else known
+        annotations = await fail_instead_of_hanging(pipeline(stream, copy=False, **now))
+        if model.output_type == "array" and "Detection" not in model.labels:
+            add_detection(annotations, model.name)
+        return annotations
+
+    return call
+
+
+def usable(stream: obspy.Stream, model: SeisMoLLM, argdict: dict) -> list[Run]:
     """
-    Contiguous, finite, zero-mean traces in double precision, of components that the model knows.
+    Contiguous, finite records of components that the model knows, not copied.
 
     Whatever is left out is named in a warning.
     """
@@ -65,52 +108,31 @@ def clean(stream: obspy.Stream, model: SeisMoLLM, argdict: dict) -> obspy.Stream
     parts = obspy.Stream()
     for trace in stream:
         if trace.stats.npts == 0:
-            _warn(trace, "it has no samples")
+            warn(trace, "it has no samples")
         elif trace.stats.channel[-1:] not in known:
-            _warn(trace, f"its component is none of {', '.join(sorted(known))}")
+            warn(trace, f"its component is none of {', '.join(sorted(known))}")
         elif not np.issubdtype(trace.data.dtype, np.number) or np.iscomplexobj(trace.data):
-            _warn(trace, f"its samples are {trace.data.dtype}, not real numbers")
+            warn(trace, f"its samples are {trace.data.dtype}, not real numbers")
         else:
-            parts.extend(_finite_parts(trace))
-
-    before = {trace.id: 0 for trace in parts}
-    for trace in parts:
-        before[trace.id] += trace.stats.npts
-    # Before the mean is removed, as that would make equal overlapping parts differ.
-    parts = model.sanitize_mismatching_overlapping_records(parts)
-    left = {trace.id for trace in parts}
-    for trace_id in sorted(set(before) - left):
-        seisbench.logger.warning(
-            f"{trace_id} is ignored: its overlapping records contradict each other. "
-            f"Keep one of them."
-        )
-    for trace in parts:
-        trace.data = trace.data - trace.data.mean()
-    return _drop_incomplete(parts, model)
+            parts.append(trace)
+    return _drop_incomplete(find_runs(parts), model)
 
 
-def _warn(trace: obspy.Trace, cause: str) -> None:
-    seisbench.logger.warning(f"{trace.id} at {trace.stats.starttime} is ignored: {cause}.")
+def clean(stream: obspy.Stream, model: SeisMoLLM, argdict: dict) -> obspy.Stream:
+    """
+    Contiguous, finite, zero-mean traces in double precision, of components that the model knows.
+
+    Whatever is left out is named in a warning.
+    """
+    return obspy.Stream([run.trace() for run in usable(stream, model, argdict)])
 
 
-def _finite_parts(trace: obspy.Trace) -> obspy.Stream:
-    data = np.ma.masked_invalid(np.ma.asarray(trace.data, dtype=np.float64))
-    if not data.mask.any():
-        trace.data = np.ascontiguousarray(data.data)
-        return obspy.Stream([trace])
-    if data.mask.all():
-        _warn(trace, "all its samples are masked or not finite")
-        return obspy.Stream()
-    trace.data = data
-    return trace.split()
-
-
-def _drop_incomplete(stream: obspy.Stream, model: SeisMoLLM) -> obspy.Stream:
+def _drop_incomplete(runs: list[Run], model: SeisMoLLM) -> list[Run]:
     if model.task.components == 1:
-        return stream
+        return runs
     components = defaultdict(set)
-    for trace in stream:
-        components[trace.id[:-1]].add(trace.id[-1])
+    for run in runs:
+        components[run.id[:-1]].add(run.id[-1])
     for instrument, present in sorted(components.items()):
         if len(present) < model.task.components:
             seisbench.logger.warning(
@@ -118,28 +140,28 @@ def _drop_incomplete(stream: obspy.Stream, model: SeisMoLLM) -> obspy.Stream:
                 f"({', '.join(model.component_order)}) and found {', '.join(sorted(present))}. "
                 f"Rotate other horizontals to north and east first (obspy.Stream.rotate)."
             )
-    return obspy.Stream([t for t in stream if len(components[t.id[:-1]]) >= model.task.components])
+    return [run for run in runs if len(components[run.id[:-1]]) >= model.task.components]
 
 
-def one_instrument_per_location(stream: obspy.Stream) -> Iterator[obspy.Stream]:
+def one_instrument_per_location(runs: list[Run]) -> Iterator[list[Run]]:
     """
-    Split a stream so that each part has at most one instrument per NET.STA.LOC.
+    Split records so that each part has at most one instrument per NET.STA.LOC.
 
     SeisBench does not look at band and instrument codes: of HH and HN at one location, one would
     overwrite the other.
     """
     instruments = defaultdict(lambda: defaultdict(list))
-    for trace in stream:
-        instruments[location_id(trace)][trace.stats.channel[:-1]].append(trace)
+    for run in runs:
+        instruments[location_id(run)][run.stats.channel[:-1]].append(run)
     for index in range(max((len(codes) for codes in instruments.values()), default=0)):
-        part = obspy.Stream()
+        part = []
         for codes in instruments.values():
             if index < len(codes):
                 part.extend(codes[sorted(codes)[index]])
         yield part
 
 
-def data_spans(stream: obspy.Stream, rate: float) -> dict[str, list[Span]]:
+def data_spans(stream: obspy.Stream | list[Run], rate: float) -> dict[str, list[Span]]:
     """NET.STA.LOC -> time spans in which at least one component has data."""
     pieces = defaultdict(list)
     for trace in stream:
@@ -155,20 +177,6 @@ def _union(spans: list[Span], largest_gap: float) -> list[Span]:
         else:
             joined.append((start, end))
     return joined
-
-
-def trim(trace: obspy.Trace, spans: list[Span], rate: float) -> list[obspy.Trace]:
-    """The parts of an annotation that lie within the spans, to half a sample of the waveforms."""
-    half = 0.5 / rate
-    parts = []
-    for start, end in spans:
-        if start - half <= trace.stats.endtime and end + half >= trace.stats.starttime:
-            part = trace.slice(start - half, end + half, nearest_sample=False)
-            if part.stats.npts:
-                part.data = part.data.copy()
-                part.stats.pop("processing")
-                parts.append(part)
-    return parts
 
 
 def add_detection(annotations: obspy.Stream, name: str) -> None:
@@ -204,12 +212,16 @@ def blinding(model: SeisMoLLM, argdict: dict) -> tuple[int, int]:
     return tuple(argument(model, argdict, "blinding"))
 
 
-def fill(stream: obspy.Stream, model: SeisMoLLM, argdict: dict) -> obspy.Stream:
+def fill(
+    stream: obspy.Stream | chunks.ChunkStream, model: SeisMoLLM, argdict: dict
+) -> obspy.Stream:
     """
     Bridge gaps and pad the ends with zeros, so that each sample lies within some window's answer.
 
     Gaps so long that a window fits in are kept. In strict mode nothing is filled.
     """
+    if isinstance(stream, chunks.ChunkStream):
+        return stream.fill()
     if argument(model, argdict, "strict"):
         return stream
     if model.output_type == "array":
@@ -227,6 +239,8 @@ def fill(stream: obspy.Stream, model: SeisMoLLM, argdict: dict) -> obspy.Stream:
         spans = [(trace.stats.starttime, trace.stats.endtime) for trace in pieces]
         for start, end in _union(spans, longest_gap):
             samples = max(round((end - start) * rate) + 1 + before + after, model.in_samples)
+            if model.output_type == "point":  # SeisBench fails at a single estimate
+                samples = max(samples, model.in_samples + argument(model, argdict, "stride"))
             # One more, as SeisBench truncates when it counts the samples of a segment.
             samples += 1
             inside = [t for t in pieces if start <= t.stats.starttime <= end]

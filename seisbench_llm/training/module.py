@@ -82,7 +82,8 @@ class TrainingModule(lightning.LightningModule):
         torch.manual_seed(seed)
         self.model = build_model(task, preset, weights, model_args or {})
         # Recorded before adapters are added: what a checkpoint is rebuilt from.
-        self.save_hyperparameters({"built_args": self.model.get_model_args()})
+        built = {"built_args": self.model.get_model_args(), "default_args": self.model.default_args}
+        self.save_hyperparameters(built)
         self._prepare_backbone()
 
     def _prepare_backbone(self) -> None:
@@ -238,7 +239,9 @@ def trained_model(checkpoint: str) -> SeisMoLLM:
     state = torch.load(checkpoint, map_location="cpu", weights_only=True)
     try:
         options = state["hyper_parameters"]
-        model = SeisMoLLM(**options["built_args"])
+        # Checkpoints of earlier versions are without.
+        defaults = options.get("default_args")
+        model = SeisMoLLM(**options["built_args"], default_args=defaults)
     except (KeyError, TypeError) as error:
         raise ValueError(f"{checkpoint} is no checkpoint of a training run: {error}") from error
     tensors = {

@@ -1,5 +1,6 @@
 """The script that writes the data sets of the packaged weights."""
 
+import dataclasses
 import importlib
 import sys
 from pathlib import Path
@@ -89,9 +90,11 @@ def test_records_are_written_with_picks_of_the_teacher(script, shared, tmp_path,
         return [(start + 1, "P", 0.9), (start + 2, "P", 0.3), (start + 30.2, "P", 0.9)]
 
     monkeypatch.setattr(script, "SETS", ("phasenet_ncedc154",))
-    monkeypatch.setattr(script, "load_continuous", lambda folder: [])
+    whole = script.load_continuous(shared / "data")
+    monkeypatch.setattr(script, "load_continuous", lambda folder: [_minutes(whole[-1])])
     script.make(tmp_path / "real", script.make_real, shared / "data", teacher)
-    metadata = sbd.WaveformDataset(tmp_path / "real", component_order="ZNE").metadata
+    records = tmp_path / "real" / "records"
+    metadata = sbd.WaveformDataset(records, component_order="ZNE").metadata
     assert set(metadata["split"]) == {"train", "dev", "test"}
     assert (metadata["trace_p_arrival_sample"] == 3000).all()
     test = metadata["split"] == "test"
@@ -101,5 +104,13 @@ def test_records_are_written_with_picks_of_the_teacher(script, shared, tmp_path,
     added = ["trace_p2_arrival_sample", "trace_p_unsure_sample"]
     assert metadata.loc[test, added].isna().all(axis=None)
     assert "trace_p3_arrival_sample" not in metadata
-    counts = script.table(tmp_path / "real")
+    counts = script.table(records)
     assert counts["picking"].sum() == len(metadata) == 154
+    pieces = sbd.WaveformDataset(records.with_name("unlabelled"), component_order="ZNE").metadata
+    assert set(pieces["trace_parent_dataset"]) == {script.UNLABELLED} and len(pieces) == 2
+
+
+def _minutes(record, minutes=5):
+    """The first minutes of a continuous record."""
+    start = record.stream[0].stats.starttime
+    return dataclasses.replace(record, stream=record.stream.slice(start, start + 60 * minutes))

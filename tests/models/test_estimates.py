@@ -6,7 +6,7 @@ from obspy.core.event import Pick as ObsPyPick
 from obspy.core.event import WaveformStreamID
 from seisbench.util import Pick
 
-from seisbench_llm import TASKS, Estimate
+from seisbench_llm import TASKS, Estimate, SeisMoLLM
 from seisbench_llm.models.estimates import summarize
 from seisbench_llm.preprocess import normalize
 from tests.conftest import make_stream, tiny_model
@@ -61,6 +61,69 @@ def test_value_and_spread_are_over_shifted_windows():
     ]
     assert found.value == pytest.approx(np.mean(single), abs=1e-4)
     assert found.spread == pytest.approx(np.std(single, ddof=1), abs=1e-4)
+
+
+@pytest.mark.parametrize("task, kind", [("magnitude", "relative"), ("distance", "relative")])
+def test_calibrated_spread_of_numbers(task, kind):
+    model, stream = tiny_model(task), make_stream(12000)
+    bare = model.classify(stream, picks=[pick()]).estimates[0]
+    factors = {"floor": 0.5, kind: 0.1, "windows": 2.0}
+    found = model.classify(stream, picks=[pick()], calibration=factors).estimates[0]
+    assert found.value == bare.value
+    expected = np.sqrt(0.5**2 + (0.1 * bare.value) ** 2 + (2 * bare.spread) ** 2)
+    assert found.spread == pytest.approx(expected)
+    # What is left out counts as zero.
+    only = model.classify(stream, picks=[pick()], calibration={"windows": 3}).estimates[0]
+    assert only.spread == pytest.approx(3 * bare.spread)
+
+
+def test_calibrated_spread_of_angles_knows_how_long_the_vector_is():
+    model = tiny_model("back_azimuth")
+
+    def spread(size, **factors):
+        outputs = size * np.array([[1.0, 0], [np.cos(0.2), np.sin(0.2)]])
+        return summarize(model, "XX.STA.", START, outputs, factors).spread
+
+    # R of the mean of two vectors 0.2 rad apart is their length times cos(0.1).
+    expected = np.degrees(np.sqrt(-2 * np.log(0.5 * np.cos(0.1))))
+    assert spread(0.5, length=1) == pytest.approx(expected)
+    assert spread(0.5, length=1, floor=20) == pytest.approx(np.hypot(expected, 20))
+    assert spread(0.2, length=1) > spread(0.9, length=1)
+    assert spread(0.2, windows=1) == pytest.approx(spread(0.9, windows=1))
+    assert spread(1e-6, length=5) == 180
+
+
+def test_calibration_comes_with_the_weights_and_can_be_switched_off(tmp_path):
+    stream = make_stream(12000)
+    model = tiny_model("distance")
+    bare = model.classify(stream, picks=[pick()]).estimates[0].spread
+    model.default_args["calibration"] = {"floor": 30.0}
+    model.save(tmp_path / "weights")
+    loaded = SeisMoLLM.load(tmp_path / "weights")
+    assert loaded.classify(stream, picks=[pick()]).estimates[0].spread == pytest.approx(30)
+    off = loaded.classify(stream, picks=[pick()], calibration=None).estimates[0]
+    assert off.spread == pytest.approx(bare)
+    # One window tells nothing of the spread that the calibration rests on.
+    single = loaded.classify(stream, picks=[pick()], windows_per_pick=1).estimates[0]
+    assert np.isnan(single.spread)
+    assert np.isnan([e.spread for e in loaded.classify(stream).estimates]).all()
+
+
+@pytest.mark.parametrize(
+    "task, calibration",
+    [
+        ("magnitude", {"length": 1}),
+        ("back_azimuth", {"relative": 1}),
+        ("distance", {"floor": -1}),
+        ("distance", {"floor": np.inf}),
+        ("distance", {}),
+        ("distance", 3),
+        ("polarity", {"floor": 1}),
+    ],
+)
+def test_impossible_calibrations(task, calibration):
+    with pytest.raises(ValueError, match="calibration=.*must be None"):
+        tiny_model(task).classify(make_stream(), picks=[pick(10)], calibration=calibration)
 
 
 def test_angles_are_averaged_as_vectors():
@@ -146,3 +209,24 @@ def test_without_picks_estimates_are_those_of_annotate():
 
 def test_empty_pick_list():
     assert tiny_model("magnitude").classify(make_stream(), picks=[]).estimates == []
+
+
+def test_rotations_do_not_favour_a_direction():
+    model, stream = tiny_model(task="back_azimuth"), obspy.read()
+    for trace in stream:
+        trace.stats.sampling_rate = model.sampling_rate
+    time = stream[0].stats.starttime + 10
+    picks = [Pick("BW.RJOB.", time, time, time, 0.9, "P")]
+    turned = stream.copy()
+    north, east = (turned.select(component=code)[0] for code in "NE")
+    # A quarter clockwise: what is north for this seismometer was east.
+    north.data, east.data = east.data.copy(), -north.data
+
+    def estimate(stream, rotations):
+        found = model.classify(stream, picks=picks, rotations=rotations, windows_per_pick=1)
+        return found.estimates[0].value
+
+    for rotations in (4, 8):
+        change = estimate(turned, rotations) - estimate(stream, rotations)
+        assert change % 360 == pytest.approx(270, abs=0.1)
+    assert abs((estimate(turned, 1) - estimate(stream, 1)) % 360 - 270) > 0.5

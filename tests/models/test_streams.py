@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from seisbench_llm import TASKS
-from seisbench_llm.models import streams
+from seisbench_llm.models import inference
 from seisbench_llm.preprocess import normalize
 from tests.conftest import make_stream, tiny_model
 
@@ -78,11 +78,17 @@ def test_annotation_covers_the_record_whatever_its_length(samples):
         assert abs(trace.stats.starttime - stream[0].stats.starttime) < 1e-6
 
 
-def test_window_sees_what_training_would_see():
+def test_window_sees_what_training_would_see(monkeypatch):
     # A stream of exactly one window that nothing is added to: the network gets normalize(data).
     model, stream = tiny_model(), make_stream(3000)
     seen = []
-    model.network.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].clone()))
+    answer = inference.answer
+
+    def spy(model, window, precision):
+        seen.append(window.clone())
+        return answer(model, window, precision)
+
+    monkeypatch.setattr(inference, "answer", spy)
     annotations = model.annotate(stream, blinding=(0, 0), strict=True)
     data = np.stack([stream.select(component=c)[0].data for c in "ZNE"])
     window = normalize(torch.from_numpy(data[None]).float())
@@ -268,100 +274,6 @@ def test_two_instruments_at_one_location_are_kept_apart():
     assert {p.trace_id for p in model.classify(hh, P_threshold=0.01).picks} == {"XX.STA.00"}
 
 
-def gap(stream, first, last):
-    """The same stream without the seconds from first to last."""
-    start = stream[0].stats.starttime
-    parts = stream.slice(endtime=start + first) + stream.slice(starttime=start + last)
-    return parts.copy()
-
-
-def test_gaps_are_not_annotated_and_nothing_else_is_lost():
-    model, stream = tiny_model(), make_stream(20000)
-    for first, last in [(50, 50.5), (50, 60), (50, 120), (5, 10), (190, 195)]:
-        annotations = model.annotate(gap(stream, first, last)).select(channel="*_P")
-        assert len(annotations) == 2
-        start = stream[0].stats.starttime
-        assert abs(annotations[0].stats.endtime - (start + first)) < 0.02
-        assert abs(annotations[1].stats.starttime - (start + last)) < 0.02
-        assert abs(annotations[1].stats.endtime - stream[0].stats.endtime) < 0.02
-
-
-def test_masked_and_not_finite_samples_are_gaps(warnings_of):
-    model, stream = tiny_model(), make_stream(9000)
-    start = stream[0].stats.starttime
-    expected = model.annotate(gap(stream, 40, 50))
-    masked, broken = stream.copy(), stream.copy()
-    for trace in masked:
-        trace.data = np.ma.masked_array(trace.data, np.zeros(trace.data.size, bool))
-        trace.data[4001:5000] = np.ma.masked
-    for trace in broken:
-        trace.data[4001:5000] = np.nan
-    assert_same(model.annotate(masked), expected)
-    assert_same(model.annotate(broken), expected)
-
-    broken[0].data[:] = np.inf
-    assert len(model.annotate(broken)) > 0
-    assert f"{broken[0].id} at {start} is ignored: all its samples" in warnings_of()
-
-
-def test_gap_in_one_component_only():
-    stream = make_stream(9000)
-    start = stream[0].stats.starttime
-    z = obspy.Stream([stream[0]])
-    annotations = tiny_model().annotate(gap(z, 40, 50) + stream[1:])
-    assert len(annotations) == 3
-    assert annotations[0].stats.npts == 9000
-    assert annotations[0].stats.starttime == start
-
-
-def test_contradicting_records_are_named(warnings_of):
-    stream = make_stream()
-    stream += make_stream(components="Z", seed=5)
-    annotations = tiny_model().annotate(stream)
-    assert len(annotations) == 3
-    assert "XX.STA.00.HHZ is ignored: its overlapping records contradict" in warnings_of()
-
-
-def test_equal_overlapping_records_are_merged():
-    model, stream = tiny_model(), make_stream(9000)
-    start = stream[0].stats.starttime
-    halves = stream.slice(endtime=start + 50) + stream.slice(starttime=start + 40)
-    assert_same(model.annotate(halves), model.annotate(stream))
-
-
-def test_fractional_samples():
-    stream = make_stream()
-    for shift, trace in zip((0.0, 0.003, -0.003), stream, strict=True):
-        trace.stats.starttime += shift
-    annotations = tiny_model().annotate(stream)
-    assert len(annotations) == 3
-    assert abs(annotations[0].stats.starttime - obspy.UTCDateTime(2020, 1, 1)) < 0.011
-
-
-@pytest.mark.parametrize(
-    "change, cause",
-    [
-        (lambda t: t.stats.update({"channel": "HHX"}), "its component is none of"),
-        (lambda t: t.stats.update({"channel": ""}), "its component is none of"),
-        (lambda t: setattr(t, "data", np.array([])), "it has no samples"),
-        (lambda t: setattr(t, "data", np.array([b"a"] * 100)), "not real numbers"),
-    ],
-)
-def test_unusable_traces_are_named(change, cause, warnings_of):
-    stream = make_stream()
-    change(stream[2])
-    assert len(tiny_model().annotate(stream)) == 3
-    assert cause in warnings_of() and "XX.STA.00" in warnings_of()
-
-
-def test_strict_leaves_out_incomplete_stations_and_says_so(warnings_of):
-    model = tiny_model()
-    stream = make_stream(9000) + make_stream(9000, components="Z", station="ONE")
-    annotations = model.annotate(stream, strict=True)
-    assert {t.stats.station for t in annotations} == {"STA"}
-    assert "XX.ONE.00.HH: no annotation" in warnings_of()
-
-
 def test_filter_is_applied():
     stream = make_stream(9000)
     drifting = stream.copy()
@@ -401,12 +313,3 @@ def test_point_estimate_is_that_of_its_window():
     with torch.no_grad():
         expected = model(normalize(torch.from_numpy(window).float())).item()
     assert trace.data[4] == pytest.approx(expected, abs=5e-3)
-
-
-def test_spans_join_what_touches():
-    stream = make_stream(100)
-    later = stream.copy()
-    for trace in later:
-        trace.stats.starttime = stream[0].stats.endtime + 0.01
-    spans = streams.data_spans(stream + later, 100)["XX.STA.00"]
-    assert spans == [(stream[0].stats.starttime, later[0].stats.endtime)]

@@ -1,0 +1,241 @@
+"""
+The twelve worst held-out real records of each task, plotted.
+
+    python benchmarks/failures.py --records RECORDS --data DATA
+
+DATA is what packaged_data.py wrote. Without names, for all packaged weights. Writes
+docs/figures/failures_TASK.png and, unless it is there, docs/failures.md with a line per panel to be
+completed by what went wrong. Held out are records of split test and, as these are few, those of
+which the station or the event is unknown to the training (unused); for polarity all, as it is
+learnt from synthetic records alone.
+
+Worst is: for picking what the probabilities of missed and false picks add up to, threshold 0.3,
+tolerance 0.5 s; for polarity the least probability of the right answer; for distance the error in
+units of what is allowed (25 % or 5 km); else the error.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+import matplotlib
+import matplotlib.pyplot as plt
+import numpy as np
+import obspy
+import seisbench
+from cases import real_cases, split_records
+from estimates import errors_of, estimate
+from real_records import NEAR, peaks_of, true_picks
+from records import SETS, Record
+from scipy.optimize import linear_sum_assignment
+
+from seisbench_llm import SeisMoLLM, WeightsError, weights
+
+matplotlib.use("Agg")
+
+PANELS = 12
+LEVEL, TOLERANCE = 0.3, 0.5
+# What of a record is shown: components, seconds before and after P.
+VIEWS = {
+    "polarity": ("Z", 0.5, 0.7),
+    "back_azimuth": ("ZNE", 1, 3),
+    "magnitude": ("ZNE", 5, 55),
+    "distance": ("ZNE", 5, 55),
+}
+COLOURS = {"P": "tab:red", "S": "tab:blue"}
+
+
+@dataclass
+class Panel:
+    """
+    What is shown of one record.
+
+    :param marks: (phase, seconds from the start of the stream, probability or None if it is the
+        analyst's).
+    :param span: Seconds from the start of the stream that are shown.
+    """
+
+    score: float
+    place: str
+    outcome: str
+    stream: obspy.Stream
+    components: str
+    marks: list[tuple[str, float, float | None]]
+    span: tuple[float, float]
+
+
+def match(peaks: np.ndarray, picks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Which picks are missed, and which peaks near one are false, as in ``real_records.count``."""
+    away = np.abs(peaks[:, :1] - picks[None])
+    rows, columns = linear_sum_assignment(np.where(away <= TOLERANCE, away, 1e3))
+    hit = away[rows, columns] <= TOLERANCE
+    missed, false = np.ones(picks.size, bool), (away <= NEAR).any(axis=1)
+    missed[columns[hit]], false[rows[hit]] = False, False
+    return missed, false
+
+
+def picking_panel(model: SeisMoLLM, record: Record) -> Panel | None:
+    """Misses and false picks of one record; None if there are none."""
+    peaks = peaks_of(model, False, record.stream)
+    score, outcome, marks = 0.0, [], []
+    for phase in "PS":
+        truth = true_picks(record, phase)
+        marks += [(phase, time, None) for time in truth]
+        if not truth.size:
+            continue
+        found = peaks[phase][peaks[phase][:, 1] >= LEVEL]
+        marks += [(phase, time, value) for time, value in found]
+        missed, false = match(found, truth)
+        for time in truth[missed]:
+            near = np.abs(peaks[phase][:, 0] - time) <= TOLERANCE
+            best = peaks[phase][near, 1].max(initial=0)
+            score += 1 - best
+            outcome.append(f"{phase} missed ({best:.2f})")
+        for time, value in found[false]:
+            score += value
+            late = time - truth[np.abs(truth - time).argmin()]
+            outcome.append(f"false {phase} ({value:.2f}, {late:+.1f} s)")
+    if not outcome:
+        return None
+    times = [time for _, time, value in marks if value is None]
+    span = (min(times) - NEAR, max(times) + NEAR)
+    place = f"{record.dataset}, {record.station}"
+    components = "".join(trace.stats.channel[-1] for trace in record.stream)
+    return Panel(score, place, ", ".join(outcome), record.stream, components, marks, span)
+
+
+def picking_panels(model: SeisMoLLM, folder: Path, data: Path) -> list[Panel]:
+    found = [r for r, row in split_records(folder, data) if row["split"] in ("test", "unused")]
+    found = [r for r in found if r.dataset in SETS[:3] and len(r.stream) and any(r.picks.values())]
+    return [panel for panel in (picking_panel(model, r) for r in found) if panel]
+
+
+def estimate_panels(model: SeisMoLLM, folder: Path, data: Path) -> list[Panel]:
+    task = model.task.name
+    splits = ("test", "unused") if task != "polarity" else ("train", "dev", "test", "unused")
+    cases = real_cases(folder, data, task, splits)
+    table = estimate(model, cases)
+    error = np.abs(errors_of(task, table))
+    if task == "distance":
+        error = error / np.maximum(0.25 * table["truth"], 5).to_numpy()
+    panels = []
+    for case, row, score in zip(cases, table.itertuples(), error, strict=True):
+        if not np.isfinite(score):
+            continue
+        start = min(trace.stats.starttime for trace in case.stream)
+        onset = case.pick.peak_time - start
+        components, before, after = VIEWS[task]
+        outcome = f"{row.truth:.1f} {model.task.unit}, estimate {row.value:.1f} ± {row.spread:.1f}"
+        if task == "polarity":
+            letter = "up" if row.truth else "down"
+            outcome = f"{letter}, probability of up {row.value:.2f}"
+        place = f"{case.dataset}, {case.station}, P {case.snr:.0f} dB"
+        span, marks = (onset - before, onset + after), [("P", onset, None)]
+        panels.append(Panel(score, place, outcome, case.stream, components, marks, span))
+    return panels
+
+
+def draw(panels: list[Panel], title: str, out: Path) -> None:
+    """One figure, 3 x 4 panels: Z above horizontals, above 1 Hz, each scaled to what is shown."""
+    figure, axes = plt.subplots(3, 4, figsize=(20, 13), layout="constrained")
+    for number, (ax, panel) in enumerate(zip(axes.flat, panels, strict=False), start=1):
+        begin = min(trace.stats.starttime for trace in panel.stream)
+        for level, name in enumerate(reversed(panel.components)):
+            traces = panel.stream.select(component=name)
+            for trace in traces:
+                trace = trace.copy().detrend("constant")
+                trace.filter("highpass", freq=1.0, corners=2)
+                times = trace.times() + (trace.stats.starttime - begin)
+                shown = (times >= panel.span[0]) & (times <= panel.span[1])
+                z = trace.data[shown] / (np.abs(trace.data[shown]).max(initial=0) or 1)
+                ax.plot(times[shown], 0.48 * z + level, "k", lw=0.5)
+        ax.set_yticks(range(len(panel.components)), reversed(panel.components))
+        for phase, time, value in panel.marks:
+            if not panel.span[0] <= time <= panel.span[1]:
+                continue
+            colour = COLOURS[phase]
+            if value is None:
+                ax.axvline(time, color=colour, lw=1.5)
+            else:
+                ax.axvline(time, color=colour, lw=1.5, ls=":")
+                # Above the panel's own frame, where no waveform is.
+                top = len(panel.components) - 0.45
+                ax.text(time, top, f"{phase} {value:.2f}", color=colour, fontsize=8, rotation=90)
+        found = any(value is not None for *_, value in panel.marks)
+        ax.set(xlim=panel.span, ylim=(-0.55, len(panel.components) + (0.1 if found else -0.45)))
+        ax.set_title(f"{number}. {panel.place}\n{_wrapped(panel.outcome)}", fontsize=9)
+        ax.set_xlabel("s", fontsize=8)
+    for ax in axes.flat[len(panels) :]:
+        ax.set_axis_off()
+    figure.suptitle(title)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(out, dpi=75)
+    plt.close(figure)
+
+
+def _wrapped(text: str, width: int = 62) -> str:
+    import textwrap
+
+    lines = textwrap.wrap(text, width)
+    return "\n".join(lines[:2] + (["..."] if len(lines) > 2 else []))
+
+
+def section(task: str, panels: list[Panel], total: int, figure: str) -> str:
+    """Part of the page."""
+    name = task.replace("_", "-").capitalize()
+    lines = [
+        f"## {name}",
+        "",
+        f"Of {total} held-out records"
+        + (" with a missed or false pick." if task == "picking" else "."),
+        "",
+        f"![The twelve worst records: {name}]({figure})",
+        "",
+        "| | record | truth and answer | what went wrong |",
+        "| --- | --- | --- | --- |",
+    ]
+    for number, panel in enumerate(panels, start=1):
+        lines.append(f"| {number} | {panel.place} | {panel.outcome} | TO BE WRITTEN |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser.add_argument("weights", nargs="*", help="names or paths; by default all packaged ones")
+    parser.add_argument("--records", type=Path, required=True, help="folder of the real records")
+    parser.add_argument("--data", type=Path, required=True, help="what packaged_data.py wrote")
+    parser.add_argument("--figures", type=Path, default=Path("docs/figures"))
+    parser.add_argument("--page", type=Path, default=Path("docs/failures.md"))
+    args = parser.parse_args()
+    seisbench.logger.setLevel(logging.ERROR)
+    try:
+        names = args.weights or weights.packaged_names()
+        models = [SeisMoLLM.from_pretrained(name) for name in names]
+    except WeightsError as error:
+        parser.error(str(error))
+    parts = [
+        "# Where the packaged weights fail",
+        "The twelve worst held-out real records per task, as `python benchmarks/failures.py` finds "
+        "them. Full lines: analysts' picks; dotted: those found, with their probability. "
+        "Waveforms above 1 Hz, each component scaled to its largest value in the panel.",
+    ]
+    for model in models:
+        task = model.task.name
+        find = picking_panels if task == "picking" else estimate_panels
+        panels = find(model, args.records, args.data)
+        worst = sorted(panels, key=lambda panel: -panel.score)[:PANELS]
+        figure = args.figures / f"failures_{task}.png"
+        draw(worst, f"{task.replace('_', '-')}: the {len(worst)} worst of {len(panels)}", figure)
+        parts.append(section(task, worst, len(panels), f"{args.figures.name}/{figure.name}"))
+        print(f"\n{parts[-1]}")
+    if args.page.is_file():
+        print(f"\n{args.page} is there already and stays as it is.")
+    else:
+        args.page.write_text("\n\n".join(parts) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,306 @@
+"""
+Calibrate the model of a finished run and package it, with a record of what it was trained on.
+
+    python benchmarks/package.py picking --run RUNS/picking --records RECORDS --data DATA
+
+and likewise for polarity, magnitude, distance and back_azimuth. DATA is what packaged_data.py wrote
+and the run has read. When all five are there, and real_records.py and estimates.py have run:
+
+    python benchmarks/package.py picking --figures benchmarks/results/compact_picking.json
+    python benchmarks/package.py magnitude --figures benchmarks/results/estimates.json
+
+puts their figures on record, likewise for the others. Writes seisbench_llm/pretrained/compact_TASK.
+
+All calibration is on records for development, real and synthetic ones with the same total weight,
+never on test records:
+
+picking
+    Training weighs samples near onsets more than others and has soft labels, so that its curves are
+    no probabilities of a right pick. The logits of each phase are scaled by the slope of a logistic
+    regression (Platt 1999) of hit or false on the logit of the peak, and shifted such that the
+    threshold of the best F1 (0.5 s, false picks on noise included) becomes 0.3, the default. Real
+    records only.
+polarity
+    The logits are divided by a temperature (Guo et al. 2017), synthetic records only.
+magnitude, distance, back-azimuth
+    The factors of the spread (``seisbench_llm.models.estimates.calibrated_spread``) are those of
+    the largest likelihood if errors in spreads follow Student's t, which outliers do not
+    rule; then all are scaled so that 68 % of the errors are within one spread and 95 % within two,
+    as near as can be.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import math
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import numpy as np
+import seisbench
+import torch
+import yaml
+from cases import TRUTHS, real_cases, split_noise, split_records, synthetic_cases
+from estimates import errors_of, estimate, outcomes
+from package_record import LICENCE, LIMITS, SUMMARIES, described, figures_of, start_of
+from real_records import THRESHOLDS, count, f1, mirrored, peaks_of, true_picks
+from records import SETS
+from scipy.optimize import minimize, minimize_scalar
+from scipy.special import expit
+from scipy.special import logit as logits_of
+from scipy.stats import norm
+
+from seisbench_llm import SeisMoLLM, WeightRecord, weights
+from seisbench_llm.models.arguments import CALIBRATIONS
+from seisbench_llm.models.presets import WINDOWS
+from seisbench_llm.training.fit import BEST
+from seisbench_llm.training.module import trained_model
+
+LANGUAGE_MODEL = "sentence-transformers/all-MiniLM-L6-v2"
+LARGEST_TOTAL = 30e6  # bytes
+
+
+def best_threshold(found: list[dict], silent: list[dict], truth: list, phase: str) -> float:
+    """Threshold of the best F1 at 0.5 s, where every peak on noise is a false pick."""
+
+    def f1_at(level: float) -> float:
+        total = np.zeros(3, int)
+        for peaks, picks in zip(found, truth, strict=True):
+            total += count(peaks[phase], picks, 0.5, level)
+        total[1] += sum((peaks[phase][:, 1] >= level).sum() for peaks in silent)
+        return f1(total)
+
+    return float(max(THRESHOLDS, key=f1_at))
+
+
+def slope(found: list[dict], silent: list[dict], truth: list, phase: str) -> float:
+    """Slope of a logistic regression of hit (1) or false (0) on the logit of the peak."""
+    rows = [np.stack([peaks[phase][:, 1], np.zeros(len(peaks[phase]))], 1) for peaks in silent]
+    value, hit = np.concatenate([*rows, outcomes(found, truth, phase)]).T
+    x = logits_of(np.clip(value, 1e-6, 1 - 1e-6))
+
+    def loss(parameters: np.ndarray) -> float:
+        return np.logaddexp(0, (1 - 2 * hit) * (parameters[0] * x + parameters[1])).mean()
+
+    return float(minimize(loss, [1.0, 0.0]).x[0])
+
+
+def calibrate_picker(model: SeisMoLLM, folder: Path, data: Path, split: str) -> str:
+    """Scale and shift the logits of P and S; returns what was done in words."""
+    chosen = [r for r, row in split_records(folder, data) if row["split"] == split]
+    chosen = [r for r in chosen if r.dataset in SETS[:3] and len(r.stream)]
+    noise = split_noise(folder, data, split)
+    found = [peaks_of(model, False, record.stream) for record in chosen]
+    silent = [peaks_of(model, False, mirrored(record.stream)) for record in noise]
+    steps = []
+    for phase in "PS":
+        truth = [true_picks(record, phase) for record in chosen]
+        level = best_threshold(found, silent, truth, phase)
+        scale = slope(found, silent, truth, phase)
+        if not scale > 0:
+            raise SystemExit(f"Larger {phase} curves are less often right: train for longer.")
+        last, output = model.network.head.out, model.task.outputs.index(phase)
+        last.weight.data[output] *= scale
+        shifted = scale * (last.bias.data[output] - math.log(level / (1 - level)))
+        last.bias.data[output] = shifted + math.log(0.3 / 0.7)
+        steps.append(f"{phase} threshold {level:g} to 0.3, slope {scale:.2f}")
+    return f"{'; '.join(steps)} on {len(chosen)} {split} records and {len(noise)} of noise"
+
+
+def calibrate_polarity(model: SeisMoLLM, data: Path, size: int) -> str:
+    """Divide the logits by a temperature."""
+    cases = synthetic_cases(data, "polarity", "dev", size)
+    temperature = 1.0
+    # An answer averages windows, of which each is divided: not quite the same as dividing it.
+    for _ in range(3):
+        table = estimate(model, cases).dropna(subset="value")
+        x = logits_of(np.clip(table["value"], 1e-6, 1 - 1e-6)) * (2 * table["truth"] - 1)
+        factor = minimize_scalar(
+            lambda log, x=x: -np.log(expit(np.exp(log) * x)).mean(), bounds=(-3, 3)
+        )
+        factor = math.exp(factor.x)
+        model.network.head.linear.weight.data *= factor
+        model.network.head.linear.bias.data *= factor
+        temperature /= factor
+    return f"temperature {temperature:.2f} on {len(table)} synthetic dev records"
+
+
+def fit_calibration(
+    errors: np.ndarray, terms: dict[str, np.ndarray], share: np.ndarray, freedom: float = 4.0
+) -> dict[str, float]:
+    """
+    Factors of the terms of a spread, see this file's head.
+
+    :param errors: Shape (records,).
+    :param terms: Name -> what is squared and summed, (records,).
+    :param share: Weight of each record.
+    :param freedom: Degrees of freedom of Student's t.
+    """
+    share, size = share / share.sum(), np.abs(errors)
+    values = np.stack(list(terms.values()))
+    start = np.log(np.median(size) / np.maximum(np.median(values, axis=1), 1e-9) / len(values))
+
+    def spread(factors: np.ndarray) -> np.ndarray:
+        return np.sqrt((np.exp(2 * factors)[:, None] * values**2).sum(axis=0)) + 1e-12
+
+    def loss(factors: np.ndarray) -> float:
+        s = spread(factors)
+        tail = (freedom + 1) / 2 * np.log1p((errors / s) ** 2 / freedom)
+        return (share * (tail + np.log(s))).sum()
+
+    begins = [start, *(start - 3 * (np.arange(len(values)) != k) for k in range(len(values)))]
+    options = {"maxiter": 4000, "xatol": 1e-3, "fatol": 1e-6}
+    fits = [minimize(loss, x, method="Nelder-Mead", options=options) for x in begins]
+    factors = min(fits, key=lambda fit: fit.fun).x
+
+    ratio = size / spread(factors)
+    scales = np.geomspace(0.2, 5, 401)
+    miss = 0.0
+    for k in (1, 2):
+        wanted = 2 * norm.cdf(k) - 1
+        got = (share[:, None] * (ratio[:, None] <= k * scales)).sum(axis=0)
+        # In units of what chance would do.
+        miss = miss + (got - wanted) ** 2 / (wanted * (1 - wanted))
+    scale = scales[np.argmin(miss)]
+    fitted = dict(zip(terms, np.exp(factors) * scale, strict=True))
+    return {name: float(f"{factor:.3g}") for name, factor in fitted.items() if factor > 1e-4}
+
+
+def calibrate_spread(model: SeisMoLLM, folder: Path, data: Path, size: int) -> str:
+    """Put a calibration into the model's default arguments."""
+    task = model.task.name
+    groups = [
+        real_cases(folder, data, task, ("dev",)),
+        synthetic_cases(data, task, "dev", size),
+    ]
+    keys = CALIBRATIONS[model.task.head]
+    errors, terms, share = [], {key: [] for key in keys}, []
+    for cases in filter(None, groups):
+        # With a single factor of one the spread is that term.
+        tables = {key: estimate(model, cases, calibration={key: 1.0}) for key in keys}
+        there = tables["floor"]["value"].notna().to_numpy()
+        errors.append(errors_of(task, tables["floor"])[there])
+        share.append(np.full(there.sum(), 1 / max(there.sum(), 1)))
+        for key in keys:
+            terms[key].append(tables[key]["spread"].to_numpy()[there])
+    joined = {key: np.concatenate(parts) for key, parts in terms.items()}
+    found = fit_calibration(np.concatenate(errors), joined, np.concatenate(share))
+    model.default_args["calibration"] = found
+    return f"spread {found} on {' and '.join(str(len(e)) for e in errors)} real and synthetic dev"
+
+
+def package(args: argparse.Namespace) -> None:
+    """Calibrate and write."""
+    file = args.run / "checkpoints" / args.checkpoint
+    if not file.is_file():
+        raise SystemExit(f"{args.run} has no {args.checkpoint}; is it a run of fit?")
+    config = yaml.safe_load((args.run / "config.yaml").read_text())
+    trained = trained_model(str(file))
+    if trained.task.name != args.task:
+        raise SystemExit(f"{args.run} is a run for {trained.task.name}, not {args.task}.")
+    arguments = trained.get_model_args()
+    # Under the language model's own name, wherever its files were for training.
+    if arguments["backbone"] and Path(arguments["backbone"]).is_dir():
+        arguments["backbone"] = LANGUAGE_MODEL
+    model = SeisMoLLM(**arguments)
+    model.load_state_dict(trained.state_dict())
+    # Calibrated as it is written.
+    model.half().float().eval()
+    if args.task == "picking":
+        # A quarter of a window is no whole number of tokens, so that four windows see each onset at
+        # four places within a token: their mean hardly depends on where the stream starts.
+        # For the same reason the ends of windows are kept: else only three windows would do.
+        model.default_args.update(overlap=0.75, blinding=(0, 0))
+        done = calibrate_picker(model, args.records, args.data, args.calibrate_on)
+    else:
+        window = WINDOWS.get((config["model"]["preset"], args.task), {})
+        model.default_args.update(window.get("default_args") or {})
+        if args.task == "polarity":
+            done = calibrate_polarity(model, args.data, args.synthetic)
+        else:
+            done = calibrate_spread(model, args.records, args.data, args.synthetic)
+    print(f"{args.task}: {done}")
+
+    checkpoint = torch.load(file, map_location="cpu", weights_only=True)
+    start = start_of(config, args.data)
+    began = config["model"].get("weights")
+    from_language = not began and (config["model"].get("model_args") or {}).get("pretrained", True)
+    data = described(args.run, args.data, checkpoint)
+    if began and not (start or args.start):
+        raise SystemExit(f"'{began}' has no record: say by --start what it was trained on.")
+    if began:
+        data += f"The weights it started from: {args.start or start.data}"
+    record = WeightRecord(
+        name=args.out.name,
+        task=args.task,
+        version=args.version,
+        sampling_rate=model.sampling_rate,
+        window=model.in_samples / model.sampling_rate,
+        data=f"{data.strip()} Calibration: {done}.",
+        licence=LICENCE,
+        language_model=arguments["backbone"] if from_language else start and start.language_model,
+        figures={"best validation loss": _best_loss(args.run)},
+        limits=LIMITS[args.task],
+    )
+    weights.save(model, args.out, f"{SUMMARIES[args.task]}.", record=record, half=True)
+    written = SeisMoLLM.from_pretrained(str(args.out.resolve())).eval()
+    x = torch.randn(4, 3, model.in_samples, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        changed = float((written(x, logits=True) - model(x, logits=True)).abs().max())
+    total = sum(path.stat().st_size for path in args.out.parent.glob("*.safetensors"))
+    size = args.out.with_suffix(".safetensors").stat().st_size
+    print(
+        f"written {args.out}: {size / 1e6:.1f} MB, all {total / 1e6:.1f} MB; rounding {changed:g}"
+    )
+    if changed > 0.05 or total > LARGEST_TOTAL:
+        raise SystemExit("That is too much: half precision or the size of all does not do.")
+
+
+def _best_loss(run: Path) -> float | None:
+    file = run / "metrics.json"
+    return json.loads(file.read_text())["best_val_loss"] if file.is_file() else None
+
+
+def put_figures(args: argparse.Namespace) -> None:
+    """Put figures into the record of a weight that is there."""
+    file = args.out.with_suffix(".json")
+    metadata = json.loads(file.read_text())
+    record = WeightRecord.from_dict(metadata["record"])
+    results = json.loads(args.figures.read_text())
+    record = replace(record, figures=figures_of(args.task, args.out.name, results))
+    file.write_text(json.dumps({**metadata, "record": asdict(record)}, indent=2) + "\n")
+    print(json.dumps(record.figures, indent=1))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser.add_argument("task", choices=("picking", *TRUTHS))
+    parser.add_argument("--run", type=Path, help="folder of the run")
+    parser.add_argument("--records", type=Path, help="folder of the real records")
+    parser.add_argument("--data", type=Path, help="what packaged_data.py wrote")
+    parser.add_argument("--checkpoint", default=BEST)
+    parser.add_argument("--calibrate-on", default="dev", choices=("dev", "train"), help="picking")
+    parser.add_argument("--synthetic", type=int, default=1000, help="synthetic records to use")
+    parser.add_argument(
+        "--start", help="what weights without a record, that the run began with, are"
+    )
+    parser.add_argument("--version", default="1")
+    parser.add_argument("--figures", type=Path, help="results to put on record, without a run")
+    parser.add_argument("--out", type=Path, help="path without suffix")
+    args = parser.parse_args()
+    seisbench.logger.setLevel(logging.ERROR)
+    args.out = args.out or weights.PACKAGED / f"compact_{args.task}"
+    if args.run:
+        if not (args.records and args.data):
+            parser.error("--run needs --records and --data.")
+        package(args)
+    elif not args.figures:
+        parser.error("Give --run, or --figures for a weight that is there.")
+    if args.figures:
+        put_figures(args)
+
+
+if __name__ == "__main__":
+    main()

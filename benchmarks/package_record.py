@@ -1,0 +1,144 @@
+"""
+What the record of a packaged weight says: where its data come from, and what a run's files tell.
+
+Used by package.py.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pandas as pd
+import yaml
+from cases import SYNTHETIC
+
+from seisbench_llm import SeisMoLLM, WeightRecord
+from seisbench_llm.training.datamodule import fingerprint
+
+LICENCE = "GPL-3.0"
+SOURCES = {
+    "phasenet_ncedc154": "northern California (test data of AI4EPS/PhaseNet, MIT; NCEDC)",
+    "eqcorrscan_nz": "New Zealand (test data of EQcorrscan, LGPL-3; GeoNet, temporary networks)",
+    "quakemigrate_iceland": "Iceland (examples of QuakeMigrate, GPL-3; automatic picks)",
+    "gmprocess_strongmotion": "strong motion (test data of USGS groundmotion-processing, public "
+    "domain; automatic picks)",
+    "ridgecrest_pb": "boreholes at Ridgecrest 2019 (RED-PAN, MIT; catalogue incomplete)",
+    "iquique_cx": "northern Chile (DeepPhasePick, GPL-3; unlabelled)",
+    SYNTHETIC: "seisbench_llm.data.Synthetic, half of them over real noise of the training part",
+}
+TEACHER = (
+    "Picks that analysts left out: those of the published PhaseNet (MIT) above 0.6; what it was "
+    "unsure of was left out of the loss. "
+)
+_LOCAL = (
+    "Local and regional earthquakes, 1 Hz and above. Few regions and few records: check it on your "
+    "own before relying on it. Not for teleseisms, volcanic tremor, ocean-bottom or distributed "
+    "acoustic sensing. "
+)
+LIMITS = {
+    "picking": _LOCAL + "Best to about 100 km.",
+    "polarity": _LOCAL + "Learnt from synthetic first motions only; a pick that is off by half a "
+    "period gives the wrong sign.",
+    "magnitude": _LOCAL + "Amplitudes do not reach the network: it rests on the duration, the "
+    "frequencies and the distance that S minus P tells, on what is large against the noise, and on "
+    "the stations and magnitudes it was trained on.",
+    "distance": _LOCAL + "To 300 km at most, and only where S and coda are within 55 s of P.",
+    "back_azimuth": _LOCAL + "Three components whose horizontals point north and east; P must be "
+    "clear. Can be off by 180 degrees where the vertical is weak.",
+}
+SUMMARIES = {
+    "picking": "Compact P and S picker for local earthquakes",
+    "polarity": "Compact model of first-motion polarity at a P pick",
+    "magnitude": "Compact single-station magnitude at a P pick, without instrument response",
+    "distance": "Compact single-station epicentral distance at a P pick",
+    "back_azimuth": "Compact single-station back-azimuth at a P pick",
+}
+
+
+def described(run: Path, data: Path, checkpoint: dict) -> str:
+    """What a run was trained on and how, from its own files."""
+    config = yaml.safe_load((run / "config.yaml").read_text())
+    options, sentences = config["data"], []
+    for file in sorted(run.glob("split_*.csv.gz"), key=lambda path: int(path.name[6:-7])):
+        split = pd.read_csv(file)
+        name = split["dataset"].iloc[0]
+        counts = split["split"].value_counts()
+        sentence = f"{name}: {counts.get('train', 0)} records to train on"
+        sentence += f", {counts.get('dev', 0)} for development"
+        if (data / name / "metadata.csv").is_file():
+            metadata = pd.read_csv(data / name / "metadata.csv", low_memory=False)
+            source = metadata.get("trace_parent_dataset", pd.Series(name, metadata.index))
+            joined = split.merge(
+                pd.DataFrame({"trace_name": metadata["trace_name"], "source": source}),
+                on="trace_name",
+                validate="one_to_one",
+            )
+            if len(joined) != len(split):
+                raise SystemExit(f"{data / name} is not what {run} was trained on.")
+            trained = joined.loc[joined["split"] == "train", "source"].value_counts()
+            sentence += f" ({_sources(trained)})"
+        sentences.append(sentence)
+    text = "; ".join(sentences) + ". "
+    if options.get("shares"):
+        text += f"Drawn in shares of {', '.join(map(str, options['shares']))}. "
+    if options.get("noise") and (data / options["noise"] / "metadata.csv").is_file():
+        noise = pd.read_csv(data / options["noise"] / "metadata.csv", low_memory=False)
+        noise = noise[noise["split"] == "train"]
+        text += f"Noise added: {_sources(noise['trace_parent_dataset'].value_counts())}. "
+    if any("records" in s or "unlabelled" in s for s in sentences):
+        text += TEACHER
+    model = config["model"]
+    began = model.get("weights")
+    text += f"Started from the weights '{Path(began).name}' " if began else "Started from "
+    pretrained = (model.get("model_args") or {}).get("pretrained", True)
+    text += "" if began else "the language model " if pretrained else "random weights "
+    text += (
+        f"(backbone training: {model['language_model']}). {checkpoint['global_step']} steps of "
+        f"{options['batch_size']} windows, {model['optimizer']}, {model['schedule']} learning rate "
+        f"to {model['learning_rate']:g}, augmentations '{options['recipe']}', "
+        f"{config['trainer']['precision']}, seed {config['seed_everything']}. "
+    )
+    versions = json.loads((run / "versions.json").read_text())
+    used = ", ".join(f"{k} {versions[k]}" for k in ("seisbench_llm", "torch") if k in versions)
+    return text + f"Split SHA-256 {fingerprint(run)[:16]}; {used}. "
+
+
+def _sources(counts: pd.Series) -> str:
+    parts = []
+    for name, number in counts.items():
+        known = SOURCES.get(str(name).removeprefix("noise_"), str(name))
+        parts.append(f"{number} {'before P, ' if str(name).startswith('noise_') else ''}{known}")
+    return "; ".join(parts)
+
+
+def start_of(config: dict, data: Path) -> WeightRecord | None:
+    """Record of the weights that the run began with; paths are as in the data folder."""
+    name = config["model"].get("weights")
+    if not name:
+        return None
+    inside = (data / name).with_suffix(".json").is_file()
+    return SeisMoLLM.from_pretrained(str((data / name).resolve()) if inside else name).record
+
+
+def figures_of(task: str, name: str, results: dict) -> dict:
+    """What belongs on record, from the results of real_records.py or estimates.py."""
+    if name not in results:
+        raise SystemExit(f"The results know {', '.join(results)}, but not {name}.")
+    found = results[name]
+    if task == "picking":
+        columns = ("P@0.5", "S@0.5", "P@0.1", "S@0.1")
+        rates = found["false picks per hour"]
+        return {
+            "protocol": "F1 at 0.3, benchmarks/real_records.py, held-out stations and events",
+            **{key: found[key]["at 0.3"]["all"] for key in columns},
+            "false picks per hour of noise": {phase: rates[phase]["at 0.3"] for phase in rates},
+        }
+    chosen = {}
+    for group, kinds in found.items():
+        if group != "reliability":
+            sets = kinds["analyst's P"]
+            chosen[group] = sets.get("all") or next(
+                (v for v in sets.values() if isinstance(v, dict)), {}
+            )
+    return {"protocol": "benchmarks/estimates.py, analysts' P", **chosen}

@@ -1,0 +1,168 @@
+"""Annotations of a long record: put together from its chunks, or only where they matter."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import obspy
+from obspy.core.trace import Stats
+
+from .arguments import argument, threshold
+from .runs import make_trace
+
+if TYPE_CHECKING:
+    from .seismollm import SeisMoLLM
+
+Span = tuple[obspy.UTCDateTime, obspy.UTCDateTime]
+# Samples below half the threshold to keep on either side of an excerpt.
+_MARGIN = 2
+
+
+def trim(
+    trace: obspy.Trace, spans: list[Span], rate: float, copy: bool = True
+) -> list[obspy.Trace]:
+    """
+    The parts of an annotation that lie within the spans, to half a sample of the waveforms.
+
+    :param copy: Whether the parts get memory of their own.
+    """
+    half = 0.5 / rate
+    parts = []
+    for start, end in spans:
+        if start - half <= trace.stats.endtime and end + half >= trace.stats.starttime:
+            part = trace.slice(start - half, end + half, nearest_sample=False)
+            if part.stats.npts:
+                if copy:
+                    part.data = part.data.copy()
+                part.stats.pop("processing")
+                parts.append(part)
+    return parts
+
+
+class Curve:
+    """
+    One output of the model over one segment.
+
+    :param stats: Header; its start is the time of the segment's first output.
+    :param samples: Number of outputs.
+    :param spans: Time spans that hold data.
+    :param rate: The model's sampling rate.
+    """
+
+    def __init__(self, stats: Stats, samples: int, spans: list[Span], rate: float):
+        self._header, self._spans, self._rate = stats, spans, rate
+        # Not in memory before it is written to.
+        self._data = np.empty(samples, np.float32)
+        self._range: tuple[int, int] | None = None
+
+    def take(self, begin: int, end: int, first: int, data: np.ndarray) -> None:
+        """
+        Add the answer from ``begin`` to the one before ``end``; chunks come in order.
+
+        :param first: Place of the first sample of ``data``, which may reach beyond.
+        :param data: Answer of a chunk. Where it has none, there is none.
+        """
+        end = min(end, len(self._data))
+        self._data[begin:end] = np.nan
+        low, high = max(begin, first), min(end, first + len(data))
+        if low < high:
+            self._data[low:high] = data[low - first : high - first]
+            self._range = (self._range[0] if self._range else low, high)
+
+    def parts(self) -> list[obspy.Trace]:
+        """One trace per time span that holds data."""
+        if self._range is None:
+            return []
+        first, last = self._range
+        trace = make_trace(self._data[first:last], self._header)
+        trace.stats.starttime += first * trace.stats.delta
+        return trim(trace, self._spans, self._rate, copy=False)
+
+
+class Sieve:
+    """
+    Leaves of probability curves what can make a pick or a detection.
+
+    A pick depends on the curve from where it rises above half the threshold to where it falls
+    below, and on other picks within the smallest separation. So curves can be cut wherever they
+    stay below for longer than that, and :py:func:`~seisbench_llm.models.picks.classify_picks`
+    gives the same for the excerpts as for the whole.
+    """
+
+    def __init__(self, model: SeisMoLLM, argdict: dict):
+        separation = argument(model, argdict, "min_separation")
+        self.quiet = max(1, round(separation * model.sampling_rate)) + 2 * _MARGIN + 2
+        self._levels = {
+            f"{model.name}_{label}": threshold(model, argdict, argument_name) / 2
+            for label, argument_name in (("P", "P"), ("S", "S"), ("Detection", "detection"))
+        }
+        self._channel = f"{model.name}_P"
+
+    def excerpts(self, trace: obspy.Trace, closed: bool = True) -> tuple[list[obspy.Trace], int]:
+        """
+        :param closed: Whether the curve ends here; if not, what reaches its end is kept back.
+        :return: Excerpts, and the number of samples that are done with.
+        """
+        level = self._levels[trace.stats.channel]
+        loud = np.flatnonzero(~(np.nan_to_num(trace.data) < level))
+        groups = np.split(loud, np.flatnonzero(np.diff(loud) > self.quiet) + 1) if len(loud) else []
+        done = trace.stats.npts if closed else max(0, trace.stats.npts - self.quiet)
+        traces = []
+        for group in groups:
+            first, last = max(group[0] - _MARGIN, 0), group[-1] + 1 + _MARGIN
+            if not closed and group[-1] >= done:
+                done = min(done, first)
+                break
+            excerpt = make_trace(trace.data[first:last].copy(), trace.stats)
+            excerpt.stats.starttime += first * excerpt.stats.delta
+            traces.append(excerpt)
+        return traces, int(done)
+
+    def reminder(self, stats: Stats) -> obspy.Trace:
+        """A zero that says that there is an annotation; which instruments have one names picks."""
+        reminder = make_trace(np.zeros(1, np.float32), stats)
+        reminder.stats.channel = self._channel
+        return reminder
+
+
+class Excerpts:
+    """What a sieve leaves of a :py:class:`Curve`; otherwise the same."""
+
+    def __init__(self, stats: Stats, samples: int, spans: list[Span], rate: float, sieve: Sieve):
+        self._header, self._sieve = stats, sieve
+        self._parts: list[obspy.Trace] = []
+        # Which samples make up each part, by the same rule as for a whole curve.
+        probe = obspy.Trace(header=stats)
+        probe._always_contiguous = False
+        probe.data = np.broadcast_to(np.float32(0), samples)
+        self._ranges = []
+        for part in trim(probe, spans, rate, copy=False):
+            first = round((part.stats.starttime - stats.starttime) * part.stats.sampling_rate)
+            self._ranges.append((first, first + part.stats.npts))
+        self._held: tuple[int, np.ndarray] | None = None
+
+    def take(self, begin: int, end: int, first: int, data: np.ndarray) -> None:
+        """See :py:meth:`Curve.take`."""
+        whole = np.full(end - begin, np.nan, np.float32)
+        low, high = max(begin, first), min(end, first + len(data))
+        if low < high:
+            whole[low - begin : high - begin] = data[low - first : high - first]
+        for start, stop in self._ranges:
+            low, high = max(begin, start), min(end, stop)
+            if low >= high:
+                continue
+            piece = whole[low - begin : high - begin]
+            if self._held is not None:
+                low, piece = self._held[0], np.concatenate([self._held[1], piece])
+                self._held = None
+            trace = make_trace(piece, self._header)
+            trace.stats.starttime += low * trace.stats.delta
+            found, done = self._sieve.excerpts(trace, closed=stop <= end)
+            self._parts.extend(found)
+            if stop > end:
+                self._held = (low + done, piece[done:].copy())
+
+    def parts(self) -> list[obspy.Trace]:
+        """Excerpts in the order of their times."""
+        return self._parts

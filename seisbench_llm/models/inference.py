@@ -1,0 +1,288 @@
+"""
+The network as it is evaluated: the same function from fewer and cheaper operations.
+
+Everything linear that follows a convolution is folded into its weights, adapters are merged, and
+the branches of a block share one convolution where that is faster. The result is rebuilt when the
+weights of the model change, and it is never saved or trained.
+"""
+
+from __future__ import annotations
+
+import copy
+from contextvars import ContextVar
+from typing import TYPE_CHECKING
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from . import lora
+from .embedder import Branch, MultiScaleBlock
+from .heads import CurveHead, stage_sizes
+from .network import Network
+from .tokenizer import from_tokens, to_tokens
+
+if TYPE_CHECKING:
+    from .seismollm import SeisMoLLM
+
+PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+# The precision that annotate has asked for: SeisBench calls the model between our hooks, as
+# anybody else would, who shall get the network itself.
+wanted: ContextVar[str | None] = ContextVar("wanted", default=None)
+
+# Up to so many output channels, the branches of a block are faster as one convolution with the
+# largest kernel, zero-padded weights included; measured by benchmarks/throughput.py.
+MERGE_CHANNELS = 96
+# Up to so many output channels, a convolution behind an up-sampling is done by parts.
+NARROW = 16
+
+
+def refresh(model: SeisMoLLM) -> None:
+    """Notice weights that were changed behind PyTorch's back, as ``tensor.data`` allows."""
+    if model.__dict__.get("_fused") and model.__dict__["_fused_sums"] != _sums(model):
+        del model.__dict__["_fused"]
+
+
+def _sums(model: SeisMoLLM) -> list[float]:
+    with torch.no_grad():
+        sums = [tensor.sum(dtype=torch.float64) for tensor in model.state_dict().values()]
+        return torch.stack(sums).tolist()
+
+
+def answer(model: SeisMoLLM, x: torch.Tensor, precision: str = "float32") -> torch.Tensor:
+    """
+    What ``model(x)`` gives in evaluation, faster; no gradients.
+
+    :param x: Normalised windows, shape (batch, components, samples).
+    :param precision: A name in ``PRECISIONS``.
+    :return: In single precision, whatever ``precision`` is.
+    """
+    tensors = [*model.parameters(), *model.buffers()]
+    # Versions count changes in place; tensors made for inference have none.
+    state = [(t.data_ptr(), 0 if t.is_inference() else t._version, t.device) for t in tensors]
+    # A dictionary hides the copy from state_dict, parameters and so on.
+    cache = model.__dict__.setdefault("_fused", {})
+    key = (x.shape[-1], precision)
+    if key not in cache or cache[key][0] != state:
+        network = FusedNetwork(model.network, x.shape[-1]).to(PRECISIONS[precision])
+        if model.compile_arguments is not None:
+            args, kwargs = model.compile_arguments
+            network.compile(*args, **kwargs)
+        cache[key] = (state, network)
+        model.__dict__["_fused_sums"] = _sums(model)
+    with torch.no_grad():
+        return cache[key][1](x.to(PRECISIONS[precision]))
+
+
+def padding(samples: int, kernel: int, stride: int = 1) -> tuple[int, int]:
+    """What :py:func:`seisbench_llm.models.embedder.pad_same` adds on either side."""
+    total = max(kernel - stride, 0) + (-samples) % stride
+    return total // 2, total - total // 2
+
+
+def folded(conv: nn.Conv1d, norm: nn.BatchNorm1d) -> tuple[torch.Tensor, torch.Tensor]:
+    """Weight and bias of a convolution that includes the normalisation behind it."""
+    scale = norm.weight / (norm.running_var + norm.eps).sqrt()
+    bias = norm.bias - norm.running_mean * scale
+    if conv.bias is not None:
+        bias = bias + conv.bias * scale
+    return conv.weight * scale[:, None, None], bias
+
+
+class Convolution(nn.Module):
+    """
+    A convolution along time with given weights, zeros outside.
+
+    (batch, in_channels, 1, samples) -> (batch, out_channels, 1, samples / stride), channels last in
+    memory, where convolutions with few channels come near the speed of the processor.
+
+    :param weight: Shape (out_channels, in_channels, kernel).
+    :param sides: Zeros before and after.
+    """
+
+    def __init__(self, weight, bias, stride: int = 1, sides: tuple[int, int] = (0, 0)):
+        super().__init__()
+        weight = weight[:, :, None].contiguous(memory_format=torch.channels_last)
+        self.weight = nn.Parameter(weight, requires_grad=False)
+        self.bias = nn.Parameter(bias.contiguous(), requires_grad=False)
+        self.stride, self.sides = stride, sides
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        before, after = self.sides
+        if before == after or self.stride > 1:
+            x = x if before == after else F.pad(x, (0, after - before))
+            return F.conv2d(x, self.weight, self.bias, (1, self.stride), (0, before))
+        # One output too many is cheaper than a copy of the input.
+        x = F.conv2d(x, self.weight, self.bias, 1, (0, after))
+        return x[..., after - before :]
+
+
+def upsample(x: torch.Tensor, samples: int) -> torch.Tensor:
+    """Linear interpolation along time."""
+    return x if x.shape[-1] == samples else F.interpolate(x, size=(1, samples), mode="bilinear")
+
+
+class FusedBlock(nn.Module):
+    """See :py:class:`~seisbench_llm.models.embedder.MultiScaleBlock`, for one length."""
+
+    def __init__(self, block: MultiScaleBlock, samples: int):
+        super().__init__()
+        branches = [self._branch(branch) for branch in block.branches]
+        stride = block.branches[0].conv.stride[0]
+        pads = [padding(samples, weight.shape[-1], stride) for weight, _ in branches]
+        merge = sum(len(bias) for _, bias in branches) <= MERGE_CHANNELS
+        if merge:
+            left, right = (max(sides) for sides in zip(*pads, strict=True))
+            weight = torch.cat(
+                [
+                    F.pad(weight, (left - before, right - after))
+                    for (weight, _), (before, after) in zip(branches, pads, strict=True)
+                ]
+            )
+            branches = [(weight, torch.cat([bias for _, bias in branches]))]
+            pads = [(left, right)]
+        self.branches = nn.ModuleList(
+            Convolution(weight, bias, stride, sides)
+            for (weight, bias), sides in zip(branches, pads, strict=True)
+        )
+        self.project = Convolution(*folded(block.project, block.norm))
+
+    @staticmethod
+    def _branch(branch: Branch) -> tuple[torch.Tensor, torch.Tensor]:
+        weight, bias = folded(branch.conv, branch.norm)
+        return torch.einsum("omk,mi->oik", weight, branch.project.weight[..., 0]), bias
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        signals = [F.gelu(branch(x)) for branch in self.branches]
+        return self.project(signals[0] if len(signals) == 1 else torch.cat(signals, dim=1))
+
+
+class UpConvolution(nn.Module):
+    """Up-sampling, further channels, and a convolution, as an ``UpStage`` has them."""
+
+    def __init__(self, weight: torch.Tensor, bias: torch.Tensor, samples: int):
+        super().__init__()
+        self.conv = Convolution(weight, bias, sides=padding(0, weight.shape[-1]))
+        self.samples = samples
+
+    def forward(self, x: torch.Tensor, skip: torch.Tensor | None = None) -> torch.Tensor:
+        if skip is None and self.conv.weight.shape[-1] == 1:
+            # One sample at a time: the same before up-sampling, where there are fewer.
+            return upsample(self.conv(x), self.samples)
+        x = upsample(x, self.samples)
+        if skip is not None:
+            x = torch.cat([x, upsample(skip, self.samples)], dim=1)
+        return self.conv(x)
+
+
+class NarrowUpConvolution(nn.Module):
+    """
+    The same for few output channels and no further ones: first the products, then the samples.
+
+    Each tap of the kernel is applied before up-sampling, as one matrix product; an output sample is
+    a weighted sum over the taps and the two samples that each interpolates. A convolution with few
+    output channels leaves most of a processor's registers empty.
+
+    :param latent: Samples of the input.
+    :param samples: Samples of the output.
+    """
+
+    def __init__(self, weight: torch.Tensor, bias: torch.Tensor, latent: int, samples: int):
+        super().__init__()
+        outputs, inputs, kernel = weight.shape
+        table = weight.permute(1, 2, 0).reshape(inputs, kernel * outputs).contiguous()
+        self.weight = nn.Parameter(table, requires_grad=False)
+        self.bias = nn.Parameter(bias.contiguous(), requires_grad=False)
+        # As torch.nn.functional.interpolate has it, in single precision.
+        place = (torch.arange(samples, device=bias.device) + 0.5) * (latent / samples) - 0.5
+        place = place.clamp(min=0)
+        low = place.floor().long().clamp(max=latent - 1)
+        fraction = (place - low)[:, None]
+        at = torch.arange(samples, device=bias.device)[:, None] + torch.arange(
+            kernel, device=bias.device
+        )
+        at = at - padding(0, kernel)[0]
+        inside = (at >= 0) & (at < samples)
+        at = at.clamp(0, samples - 1)
+        taps = torch.arange(kernel, device=bias.device)
+        rows = [low[at] * kernel + taps, (low[at] + 1).clamp(max=latent - 1) * kernel + taps]
+        shares = [(1 - fraction[at, 0]) * inside, fraction[at, 0] * inside]
+        self.register_buffer("rows", torch.cat(rows, dim=1))
+        self.register_buffer("shares", torch.cat(shares, dim=1).to(weight.dtype))
+
+    def forward(self, x: torch.Tensor, skip: None = None) -> torch.Tensor:
+        batch, _, _, latent = x.shape
+        products = x[:, :, 0].transpose(1, 2) @ self.weight
+        products = products.reshape(batch, -1, len(self.bias))
+        sums = [
+            F.embedding_bag(self.rows, table, per_sample_weights=self.shares, mode="sum")
+            for table in products
+        ]
+        return (torch.stack(sums) + self.bias).transpose(1, 2)[:, :, None]
+
+
+class FusedCurveHead(nn.Module):
+    """See :py:class:`~seisbench_llm.models.heads.CurveHead`, for one length; gives logits."""
+
+    def __init__(self, head: CurveHead, latent: int, samples: int, skips: bool):
+        super().__init__()
+        stages = []
+        sizes = stage_sizes(latent, samples, len(head.stages))
+        for stage, size in zip(head.stages, sizes, strict=True):
+            weight, bias = folded(stage.conv, stage.norm)
+            if skips or len(bias) > NARROW or weight.device.type != "cpu":
+                stages.append(UpConvolution(weight, bias, size))
+            else:
+                stages.append(NarrowUpConvolution(weight, bias, latent, size))
+            latent = size
+        self.stages = nn.ModuleList(stages)
+        sides = padding(0, head.out.kernel_size[0])
+        self.out = Convolution(head.out.weight, head.out.bias, sides=sides)
+
+    def forward(self, x: torch.Tensor, skips: list[torch.Tensor]) -> torch.Tensor:
+        for i, stage in enumerate(self.stages):
+            x = F.gelu(stage(x, skips[i] if skips else None))
+        return self.out(x)[:, :, 0]
+
+
+class FusedNetwork(nn.Module):
+    """
+    A network in evaluation, for windows of one length.
+
+    :param network: Not changed; later changes of it have no effect here.
+    :param samples: Length of the windows.
+    """
+
+    def __init__(self, network: Network, samples: int):
+        super().__init__()
+        with torch.no_grad():
+            network = copy.deepcopy(network).eval().requires_grad_(False)
+            lora.merge_lora(network)
+            self.patch, self.skips = network.patch, network.skips
+            blocks = []
+            length = samples
+            for block in network.embedder:
+                blocks.append(FusedBlock(block, length))
+                length = -(-length // block.branches[0].conv.stride[0])
+            self.embedder = nn.ModuleList(blocks)
+            self.backbone = network.backbone
+            self.head = network.head
+            if isinstance(network.head, CurveHead):
+                length = length // self.patch * self.patch
+                self.head = FusedCurveHead(network.head, length, samples, self.skips)
+            self.activate = network.head.activate
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Answers in single precision for normalised windows, (batch, components, samples)."""
+        samples = x.shape[-1]
+        signals = [x[:, :, None].contiguous(memory_format=torch.channels_last)]
+        for block in self.embedder:
+            signals.append(block(signals[-1]))
+        tokens = self.backbone(to_tokens(signals[-1][:, :, 0], self.patch))
+        latent = from_tokens(tokens, self.patch)
+        if isinstance(self.head, FusedCurveHead):
+            latent = latent[:, :, None].contiguous(memory_format=torch.channels_last)
+            logits = self.head(latent, signals[-2::-1] if self.skips else [])
+        else:
+            logits = self.head(latent, samples, logits=True)
+        return self.activate(logits.float())

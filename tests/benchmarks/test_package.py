@@ -1,0 +1,276 @@
+"""The scripts that calibrate, package and evaluate, on what is known beforehand."""
+
+import importlib
+import json
+import sys
+from argparse import Namespace
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import obspy
+import pandas as pd
+import pytest
+import torch
+import yaml
+
+from seisbench_llm import SeisMoLLM, weights
+from seisbench_llm.data import Synthetic
+from tests.conftest import tiny_model
+
+BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
+NAMES = ("package", "package_record", "estimates", "cases", "failures", "records", "real_records")
+
+
+@pytest.fixture
+def scripts(monkeypatch):
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    # Names as short as "records" must not shadow anything in other tests.
+    for name in NAMES:
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    yield lambda name: importlib.import_module(name)
+    for name in NAMES:
+        sys.modules.pop(name, None)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    """A folder as packaged_data.py writes it, of synthetic records alone."""
+    folder = tmp_path_factory.mktemp("data")
+    Synthetic(60, 0).write(folder / "synthetic")
+    return folder
+
+
+@pytest.mark.parametrize("tail", ["normal", "heavy"])
+def test_fitted_spread_covers_what_it_says(scripts, tail):
+    fit = scripts("package").fit_calibration
+    rng = np.random.default_rng(0)
+    value = rng.uniform(5, 200, 1500)
+    windows = rng.uniform(0.1, 1, value.size)
+    true = np.sqrt(3**2 + (0.2 * value) ** 2)
+    unit = rng.standard_normal(value.size) if tail == "normal" else rng.standard_t(3, value.size)
+    terms = {"floor": np.ones(value.size), "relative": value, "windows": windows}
+    found = fit(true * unit, terms, np.ones(value.size))
+    spread = np.sqrt(sum((factor * terms[name]) ** 2 for name, factor in found.items()))
+    # No one scale brings Student's t to both shares: what is between the two is right.
+    margin = 0.06 if tail == "normal" else 0.1
+    for near in (value < 40, value > 150):
+        ratio = np.abs(true * unit)[near] / spread[near]
+        assert np.mean(ratio <= 1) == pytest.approx(0.683, abs=margin)
+        assert np.mean(ratio <= 2) == pytest.approx(0.954, abs=0.04)
+    if tail == "normal":
+        assert found["relative"] == pytest.approx(0.2, rel=0.1)
+    json.dumps(found)
+
+
+def test_shares_weigh_groups_of_records(scripts):
+    fit = scripts("package").fit_calibration
+    rng = np.random.default_rng(0)
+    errors = np.concatenate([rng.standard_normal(2000), 10 * rng.standard_normal(50)])
+    terms = {"floor": np.ones(errors.size)}
+    ignored = np.repeat([1.0, 1e-9], [2000, 50])
+    assert fit(errors, terms, ignored)["floor"] == pytest.approx(1, rel=0.1)
+    assert fit(errors, terms, 1 - ignored + 1e-9)["floor"] == pytest.approx(10, rel=0.3)
+
+
+def test_temperature_makes_probabilities_of_the_answers(scripts, data, monkeypatch):
+    package, cases = scripts("package"), scripts("cases")
+    model = tiny_model("polarity")
+    model.network.head.linear.weight.data *= 8
+    # Windows that disagree would weigh otherwise afterwards.
+    model.default_args["window_jitter"] = 0.0
+    some = cases.synthetic_cases(data, "polarity", "train", 100)
+    # Truths of which the untrained model's answers are right with a probability of 0.7.
+    rng = np.random.default_rng(0)
+    values = scripts("estimates").estimate(model, some)["value"]
+    truths = np.where(rng.random(len(some)) < 0.7, values >= 0.5, values < 0.5)
+    drawn = [replace(c, truth=float(t)) for c, t in zip(some, truths, strict=True)]
+    monkeypatch.setattr(package, "synthetic_cases", lambda *args: drawn)
+    text = package.calibrate_polarity(model, data, 100)
+    after = scripts("estimates").estimate(model, drawn)["value"]
+    assert np.array_equal(after >= 0.5, values >= 0.5)
+    right = np.mean((after >= 0.5) == truths)
+    assert np.mean(np.maximum(after, 1 - after)) == pytest.approx(right, abs=0.1)
+    assert np.mean(np.maximum(values, 1 - values)) > right + 0.1
+    assert f"on {len(some)} synthetic" in text
+
+
+def test_the_pickers_best_threshold_becomes_the_default(scripts, monkeypatch):
+    package, records = scripts("package"), scripts("records")
+    model = tiny_model("picking")
+    stream = obspy.Stream([obspy.Trace(np.zeros(3000), {"channel": "HHZ"})])
+    start = stream[0].stats.starttime
+    picks = {phase: [start + 10] for phase in "PS"}
+    record = records.Record(records.SETS[0], "a", "XX.A", "e", stream, picks)
+    monkeypatch.setattr(package, "split_records", lambda *args: [(record, {"split": "dev"})] * 40)
+    monkeypatch.setattr(package, "split_noise", lambda *args: [])
+    # Hits at 0.6 to 0.9, false peaks at 0.1 to 0.55, some of either where the others are.
+    rng = np.random.default_rng(0)
+    hits, false = rng.uniform(0.6, 0.9, 40), rng.uniform(0.1, 0.55, 40)
+    hits[0], false[0] = false[0], hits[0]
+    peaks = iter(
+        [{p: np.array([[10, h], [15, f]]) for p in "PS"} for h, f in zip(hits, false, strict=True)]
+    )
+    monkeypatch.setattr(package, "peaks_of", lambda *args: next(peaks))
+    x = torch.randn(2, 3, model.in_samples)
+    with torch.no_grad():
+        before = model(x, logits=True)
+        text = package.calibrate_picker(model, Path(), Path(), "dev")
+        after = model(x, logits=True)
+    level = float(text.split("P threshold ")[1].split(" to")[0])
+    scale = float(text.split("slope ")[1].split(";")[0])
+    assert 0.5 <= level <= 0.66 and scale > 0
+    logit = package.logits_of
+    for output in (1, 2):
+        expected = scale * (before[:, output] - logit(level)) + logit(0.3)
+        torch.testing.assert_close(after[:, output], expected, atol=0.05, rtol=0.01)
+    torch.testing.assert_close(after[:, 0], before[:, 0])
+
+
+def test_first_motions_are_those_of_the_synthetic_records(scripts, data):
+    cases = scripts("cases")
+    some = [
+        case
+        for split in ("train", "dev", "test")
+        for case in cases.synthetic_cases(data, "polarity", split, 100)
+    ]
+    found = np.array([cases.first_motion(c.stream, c.pick.peak_time) for c in some])
+    clear = np.isfinite(found)
+    assert clear.sum() >= 5
+    assert np.mean(found[clear] == np.array([c.truth for c in some])[clear]) >= 0.9
+
+
+def test_first_motion_of_a_small_or_late_swing_is_unknown(scripts):
+    first_motion = scripts("cases").first_motion
+    start = obspy.UTCDateTime(0)
+
+    def swing(height, at=10.0):
+        data = np.random.default_rng(0).uniform(-1, 1, 2000)
+        onset = round(at * 100)
+        data[onset : onset + 10] += height * np.sin(np.linspace(0, np.pi, 10))
+        return obspy.Stream([obspy.Trace(data, {"channel": "HHZ", "sampling_rate": 100})])
+
+    assert first_motion(swing(50), start + 10) == 1
+    assert first_motion(swing(-50), start + 10) == 0
+    assert np.isnan(first_motion(swing(2), start + 10))
+    assert np.isnan(first_motion(swing(50, at=12), start + 10))
+    assert np.isnan(first_motion(swing(50, at=1), start + 1))
+
+
+def test_outcomes_count_near_an_analysts_pick_only(scripts):
+    peaks = {"P": np.array([[10.2, 0.9], [15.0, 0.4], [40.0, 0.8]])}
+    rows = scripts("estimates").outcomes([peaks, peaks], [np.array([10.0]), np.array([])], "P")
+    assert rows.tolist() == [[0.9, 1.0], [0.4, 0.0]]
+
+
+def test_angles_differ_by_the_shorter_way(scripts):
+    table = pd.DataFrame({"value": [350.0, 10, 180], "truth": [10.0, 350, 0]})
+    assert np.abs(scripts("estimates").errors_of("back_azimuth", table)).tolist() == [20, 20, 180]
+
+
+def test_missed_and_false_picks(scripts):
+    peaks = np.array([[10.1, 0.9], [14.0, 0.5], [80.0, 0.9]])
+    missed, false = scripts("failures").match(peaks, np.array([10.0, 20.0]))
+    assert missed.tolist() == [False, True] and false.tolist() == [False, True, False]
+
+
+@pytest.fixture
+def run(tmp_path, data):
+    """A run folder of a tiny distance model, as fit leaves it."""
+    folder = tmp_path / "distance"
+    (folder / "checkpoints").mkdir(parents=True)
+    model = tiny_model("distance")
+    state = {
+        "hyper_parameters": {"built_args": model.get_model_args()},
+        "state_dict": {f"model.{name}": value for name, value in model.state_dict().items()},
+        "global_step": 123,
+    }
+    torch.save(state, folder / "checkpoints" / "best.ckpt")
+    config = {
+        "seed_everything": 7,
+        "task": "distance",
+        "trainer": {"precision": "bf16-mixed"},
+        "model": {
+            "preset": "compact",
+            "weights": None,
+            "model_args": {"pretrained": False},
+            "language_model": "full",
+            "optimizer": "adamw",
+            "schedule": "onecycle",
+            "learning_rate": 1e-3,
+        },
+        "data": {"batch_size": 16, "recipe": "compact", "noise": None, "shares": None},
+    }
+    (folder / "config.yaml").write_text(yaml.safe_dump(config))
+    (folder / "versions.json").write_text(json.dumps({"torch": "2.0"}))
+    metadata = pd.read_csv(data / "synthetic" / "metadata.csv")
+    split = metadata[["trace_name", "split"]].assign(dataset="synthetic")
+    split.to_csv(folder / "split_0.csv.gz", index=False)
+    return folder
+
+
+def arguments(run, data, out, **kwargs):
+    options = {
+        "task": "distance",
+        "run": run,
+        "records": None,
+        "data": data,
+        "out": out,
+        "checkpoint": "best.ckpt",
+        "synthetic": 50,
+        "version": "1",
+        "calibrate_on": "dev",
+        "start": None,
+    }
+    return Namespace(**{**options, **kwargs})
+
+
+def test_a_run_becomes_a_calibrated_weight_with_an_exact_record(
+    scripts, run, data, tmp_path, monkeypatch
+):
+    package = scripts("package")
+    monkeypatch.setattr(package, "real_cases", lambda *args: [])
+    out = tmp_path / "out" / "compact_distance"
+    package.package(arguments(run, data, out))
+    model = SeisMoLLM.from_pretrained(str(out))
+    calibration = model.default_args["calibration"]
+    assert set(calibration) <= {"floor", "relative", "windows"} and max(calibration.values()) > 0
+    record = model.record
+    counts = pd.read_csv(data / "synthetic" / "metadata.csv")["split"].value_counts()
+    for part in (
+        f"synthetic: {counts['train']} records to train on, {counts['dev']} for development",
+        "random weights",
+        "123 steps of 16 windows",
+        "seed 7",
+        "Calibration: spread {",
+    ):
+        assert part in record.data
+    assert record.language_model is None and record.licence and record.limits
+    assert str(tmp_path) not in out.with_suffix(".json").read_text()
+    stored = weights.read_tensors(out.with_suffix(".safetensors"))
+    assert all(value.dtype == torch.float16 for value in stored.values() if value.ndim)
+
+    group = {"all": {"records": 20, "median error, km": 3.0}}
+    results = {"compact_distance": {"test": {"analyst's P": group}}}
+    figures = tmp_path / "results.json"
+    figures.write_text(json.dumps(results))
+    package.put_figures(arguments(None, None, out, figures=figures))
+    again = SeisMoLLM.from_pretrained(str(out))
+    assert again.record.figures["test"] == group["all"]
+    assert again.record.data == record.data
+    assert again.default_args["calibration"] == calibration
+
+
+def test_runs_that_cannot_be_packaged(scripts, run, data, tmp_path):
+    package = scripts("package")
+    out = tmp_path / "compact_magnitude"
+    with pytest.raises(SystemExit, match="a run for distance, not magnitude"):
+        package.package(arguments(run, data, out, task="magnitude"))
+    with pytest.raises(SystemExit, match=r"no last\.ckpt"):
+        package.package(arguments(run, data, out, checkpoint="last.ckpt"))
+    split = pd.read_csv(run / "split_0.csv.gz")
+    split["trace_name"] += "x"
+    split.to_csv(run / "split_0.csv.gz", index=False)
+    checkpoint = {"global_step": 1}
+    with pytest.raises(SystemExit, match="is not what"):
+        package.described(run, data, checkpoint)

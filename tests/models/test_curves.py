@@ -1,0 +1,87 @@
+"""What is left of a curve gives the picks of the whole curve."""
+
+import numpy as np
+import obspy
+import pytest
+
+from seisbench_llm.models.curves import Curve, Excerpts, Sieve
+from tests.conftest import make_stream
+from tests.models.test_chunks import soft_model
+
+
+@pytest.fixture(scope="module")
+def model():
+    return soft_model()
+
+
+def random_curves(samples=6000, seed=0):
+    """Probabilities with peaks of all widths and heights, flat tops and holes."""
+    rng = np.random.default_rng(seed)
+    output = obspy.Stream()
+    header = {"network": "XX", "station": "A", "sampling_rate": 100.0}
+    for label in ("P", "S", "Detection"):
+        curve = 0.05 * rng.random(samples)
+        for at in rng.integers(0, samples, 40):
+            width = rng.integers(2, 60)
+            shape = np.clip(1 - np.abs(np.arange(samples) - at) / width, 0, 0.9)
+            curve = np.maximum(curve, rng.uniform(0.1, 1) * shape)
+        curve[1000:1003] = np.nan
+        stats = {**header, "channel": f"SeisMoLLM_{label}"}
+        trace = obspy.Trace(curve.astype(np.float32), stats)
+        trace.stats.instrument = "HH"
+        output.append(trace)
+    return output
+
+
+def summary(result):
+    return [str(p) for p in result.picks], [str(d) for d in result.detections]
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("separation", [0, 0.3, 1.0])
+@pytest.mark.parametrize("level", [0.3, 0.6])
+def test_excerpts_give_the_same_picks(model, seed, separation, level):
+    whole = random_curves(seed=seed)
+    argdict = {"min_separation": separation, "P_threshold": level, "detection_threshold": level}
+    sieve = Sieve(model, argdict)
+    spans = [(t.stats.starttime + 3, t.stats.endtime - 4) for t in whole[:1]]
+    spans = [(spans[0][0], spans[0][0] + 12), (spans[0][0] + 12.5, spans[0][1])]
+    expected, parts = obspy.Stream(), obspy.Stream()
+    for trace in whole:
+        curve = Curve(trace.stats, 6000, spans, 100)
+        excerpts = Excerpts(trace.stats, 6000, spans, 100, sieve)
+        borders = [0, 700, 701, 2500, 2600, 5999, 6000]
+        for begin, end in zip(borders, borders[1:], strict=False):
+            # Chunks reach beyond what is kept of them.
+            first, last = max(0, begin - 50), end + 50
+            curve.take(begin, end, first, trace.data[first:last])
+            excerpts.take(begin, end, first, trace.data[first:last])
+        expected += obspy.Stream(curve.parts())
+        parts += obspy.Stream(excerpts.parts())
+    assert sum(t.stats.npts for t in expected) == 3 * (1201 + 4050)
+    result = model.classify_aggregate(parts, argdict)
+    assert summary(result) == summary(model.classify_aggregate(expected, argdict))
+    assert len(result.picks) > 10 and len(result.detections) > 3
+    if level > 0.5:
+        assert sum(t.stats.npts for t in parts) < sum(t.stats.npts for t in expected)
+
+
+def test_threshold_zero_keeps_all(model):
+    trace = random_curves()[0]
+    sieve = Sieve(model, {"P_threshold": 0.0})
+    (excerpt,), done = sieve.excerpts(trace)
+    assert excerpt.stats.npts == done == 6000
+    assert sieve.excerpts(trace, closed=False) == ([], 0)
+
+
+def test_instrument_without_picks_still_names_the_other(model):
+    # The ids of picks tell instruments apart where a location has several.
+    stream = make_stream(seed=1) + make_stream(code="HN", seed=2)
+    largest = {
+        trace.stats.instrument: float(trace.data.max())
+        for trace in model.annotate(stream).select(channel="*_P")
+    }
+    quiet, loud = sorted(largest, key=largest.get)
+    level = (largest[quiet] + largest[loud]) / 2
+    picks = model.classify(stream, P_threshold=level, S_threshold=1.0).picks
+    assert {pick.trace_id for pick in picks} == {f"XX.STA.00.{loud}"}

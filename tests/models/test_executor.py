@@ -1,0 +1,87 @@
+"""Where the network runs."""
+
+import asyncio
+import signal
+import threading
+
+import obspy
+import pytest
+
+from seisbench_llm.models import executor
+from tests.conftest import tiny_model
+from tests.models.test_streams import assert_same
+
+
+def threads_of(model):
+    """Threads that the network is called in, as they come."""
+    seen = []
+    model.register_forward_pre_hook(lambda *_: seen.append(threading.get_ident()))
+    model.network.register_forward_pre_hook(lambda *_: seen.append(threading.get_ident()))
+    annotate_batch_pre = model.annotate_batch_pre
+
+    def noted(*args, **kwargs):
+        seen.append(threading.get_ident())
+        return annotate_batch_pre(*args, **kwargs)
+
+    model.annotate_batch_pre = noted
+    return seen
+
+
+def test_network_runs_in_the_calling_thread():
+    model = tiny_model()
+    seen = threads_of(model)
+    model.annotate(obspy.read())
+    model.classify(obspy.read())
+    assert set(seen) == {threading.get_ident()}
+
+
+def test_same_as_in_another_thread():
+    model, stream = tiny_model(), obspy.read()
+    here, picks = model.annotate(stream), model.classify(stream, P_threshold=0.5).picks
+    seen = threads_of(model)
+    there = asyncio.run(model.annotate_async(stream))
+    assert threading.get_ident() not in seen
+    assert_same(here, there, 1e-7)
+    other = asyncio.run(model.classify_async(stream, P_threshold=0.5)).picks
+    assert [str(pick) for pick in picks] == [str(pick) for pick in other] != []
+
+
+def test_errors_come_through():
+    async def fail():
+        await asyncio.to_thread(int, "none")
+
+    with pytest.raises(ValueError, match="none"):
+        executor.run(fail())
+
+
+def test_context_comes_through():
+    async def current():
+        return await asyncio.to_thread(asyncio.get_running_loop)
+
+    # Runs at once, so that the loop is the one that submits.
+    assert executor.run(current()).is_closed()
+
+
+def test_ctrl_c_ends_it():
+    model, calls = tiny_model(), []
+
+    def interrupt(batch, argdict):
+        if not calls:
+            signal.raise_signal(signal.SIGINT)
+        calls.append(len(batch))
+        return batch
+
+    model.annotate_batch_pre = interrupt
+    with pytest.raises(KeyboardInterrupt):
+        model.annotate(obspy.read(), overlap=0.9, batch_size=1)
+    # The batch that is under way ends, the next one may have begun.
+    assert len(calls) <= 2
+
+
+@pytest.mark.filterwarnings("error")
+def test_within_a_running_loop_as_seisbench():
+    async def notebook(model):
+        return model.annotate(obspy.read())
+
+    with pytest.raises(RuntimeError, match="running event loop"):
+        asyncio.run(notebook(tiny_model()))
