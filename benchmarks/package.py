@@ -231,7 +231,7 @@ def package(args: argparse.Namespace) -> None:
     if began and not (start or args.start):
         raise SystemExit(f"'{began}' has no record: say by --start what it was trained on.")
     if began:
-        data += f"The weights it started from: {args.start or start.data}"
+        data += f"The weights it started from: {args.start or start.data}. "
     record = WeightRecord(
         name=args.out.name,
         task=args.task,

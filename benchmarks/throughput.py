@@ -1,13 +1,14 @@
 """
 What SeisMoLLM costs beside PhaseNet and EQTransformer, all in one process and turn by turn.
 
-    python benchmarks/throughput.py --data DATA forward day settings tasks training memory
+    python benchmarks/throughput.py --data DATA forward day settings tasks precision \
+        training memory
     python benchmarks/throughput.py figure cores
 
 ``forward``: one 60 s window through the network alone. ``day``: a station-day through ``annotate``
 at equal overlap. ``settings``: the same against overlap, batch size and threads. ``tasks``: picks
-alone, and with four estimates at each. ``training``: steps, with their memory. ``memory``: peak for
-one day and three, each in a process of its own.
+alone, and with four estimates at each. ``precision``: picks with short numbers. ``training``:
+steps, with their memory. ``memory``: peak for one day and three, each in a process of its own.
 Names: *stock* is the class as it comes, for SeisMoLLM SeisBench's own loop around the network as it
 is trained; *tuned* has the network in the calling thread and, for SeisMoLLM, fused.
 
@@ -219,6 +220,22 @@ def tasks(args) -> dict:
     return {**result, "P picks": len(picks), "station-hours": round(hours, 2)}
 
 
+def precision(args) -> dict:
+    """Share of the picks in bfloat16 that are within a sample of one in float32, and back."""
+    model, found = SeisMoLLM.from_pretrained("compact_picking"), {}
+    stream = obspy.read(next((args.data / "continuous" / "ridgecrest_pb").glob("*.mseed")))
+    for name in inference.PRECISIONS:
+        picks = model.classify(stream, precision=name).picks
+        found[name] = {(p.trace_id, p.phase, round(p.peak_time.timestamp * 100)) for p in picks}
+    result = {"picks": len(found["float32"])}
+    for name in list(inference.PRECISIONS)[1:]:
+        for one, other in (("float32", name), (name, "float32")):
+            near = {(i, phase, at + d) for i, phase, at in found[other] for d in (-1, 0, 1)}
+            share = np.mean([pick in near for pick in found[one]])
+            result[f"{one} also in {other}"] = round(float(share), 4)
+    return result
+
+
 def training(args) -> dict:
     """Samples per second and peak memory of training steps; compare with benchmarks/loader.py."""
     result = {}
@@ -299,9 +316,11 @@ def _memory(args) -> None:
         trace.data = np.resize(trace.data, samples)
     model = SeisMoLLM.from_pretrained("compact_picking")
     model.annotate(obspy.read())  # libraries and threads
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    # Linux forgets the peak so far, which was when the stream was made.
+    Path("/proc/self/clear_refs").write_text("5")
+    before = _status("VmRSS")
     out = getattr(model, options["method"])(piece, overlap=0.5)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+    peak = _status("VmHWM") - before
     own = sum(t.data.nbytes for t in out) if options["method"] == "annotate" else 0
     entry = {
         "stream": sum(t.data.nbytes for t in piece) / 2**20,
@@ -309,6 +328,12 @@ def _memory(args) -> None:
         "of which result": own / 2**20,
     }
     print(json.dumps({name: round(value) for name, value in entry.items()}))
+
+
+def _status(name: str) -> int:
+    """A size in KiB that Linux tells of this process."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return int(next(line for line in lines if line.startswith(name)).split()[1])
 
 
 def figure(args) -> None:
@@ -332,7 +357,7 @@ def figure(args) -> None:
     fig.savefig(args.figure, dpi=120)
 
 
-PARTS = {f.__name__: f for f in (forward, day, settings, tasks, training, memory)}
+PARTS = {f.__name__: f for f in (forward, day, settings, tasks, precision, training, memory)}
 
 
 def main() -> None:

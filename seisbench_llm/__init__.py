@@ -1,10 +1,14 @@
 """Language-model-based seismic networks as SeisBench models."""
 
-from .models import SeisMoLLM
-from .models.estimates import Estimate, EstimateList
-from .models.presets import PRESETS
-from .tasks import TASKS, TaskSpec
-from .weights import WeightRecord, WeightsError
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .models import SeisMoLLM
+    from .models.estimates import Estimate, EstimateList
+    from .models.presets import PRESETS
+    from .tasks import TASKS, TaskSpec
+    from .weights import WeightRecord, WeightsError
 
 __version__ = "0.1.0"
 __all__ = [
@@ -18,3 +22,30 @@ __all__ = [
     "WeightsError",
     "__version__",
 ]
+
+# Imported when they are asked for: PyTorch and SeisBench take seconds, and the command line
+# shows its help without them.
+_PLACES = {
+    "SeisMoLLM": "models",
+    "Estimate": "models.estimates",
+    "EstimateList": "models.estimates",
+    "PRESETS": "models.presets",
+    "TASKS": "tasks",
+    "TaskSpec": "tasks",
+    "WeightRecord": "weights",
+    "WeightsError": "weights",
+}
+
+
+def __getattr__(name: str):
+    if name in _PLACES:
+        value = getattr(import_module(f".{_PLACES[name]}", __name__), name)
+        globals()[name] = value
+        return value
+    if name in ("models", "tasks", "weights"):
+        return import_module(f".{name}", __name__)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__():
+    return sorted({*globals(), *__all__})

@@ -1,4 +1,6 @@
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import obspy
@@ -316,3 +318,19 @@ def test_onnx_command(files, tmp_path):
     result = run(cli.app, ["weights", "onnx", files[2], "--out", str(out)])
     assert result.exit_code == 0, result.output
     assert f"Written: {out}" in result.output and out.stat().st_size > 10_000
+
+
+def test_help_imports_nothing_heavy():
+    code = (
+        "import sys; import seisbench_llm; from seisbench_llm.cli import app\n"
+        "try: app(['--help'])\n"
+        "except SystemExit: pass\n"
+        "heavy = {'torch', 'seisbench', 'obspy', 'pandas', 'scipy', 'numpy'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+        "assert 'SeisMoLLM' in dir(seisbench_llm)\n"
+        "from seisbench_llm import *; SeisMoLLM, TASKS, WeightsError, seisbench_llm.models\n"
+        "assert not hasattr(seisbench_llm, 'no_such_name')"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "Usage" in done.stdout

@@ -33,8 +33,9 @@ wanted: ContextVar[str | None] = ContextVar("wanted", default=None)
 # Up to so many output channels, the branches of a block are faster as one convolution with the
 # largest kernel, zero-padded weights included; measured by benchmarks/throughput.py.
 MERGE_CHANNELS = 96
-# Up to so many output channels, a convolution behind an up-sampling is done by parts.
-NARROW = 16
+# Up to so many output channels, a convolution behind an up-sampling is faster by parts; in short
+# numbers, processors convolve faster than they gather.
+WIDEST = {"float32": 256, "bfloat16": 16, "float16": 16}
 
 
 def refresh(model: SeisMoLLM) -> None:
@@ -64,7 +65,7 @@ def answer(model: SeisMoLLM, x: torch.Tensor, precision: str = "float32") -> tor
     cache = model.__dict__.setdefault("_fused", {})
     key = (x.shape[-1], precision)
     if key not in cache or cache[key][0] != state:
-        network = FusedNetwork(model.network, x.shape[-1]).to(PRECISIONS[precision])
+        network = FusedNetwork(model.network, x.shape[-1], precision)
         if model.compile_arguments is not None:
             args, kwargs = model.compile_arguments
             network.compile(*args, **kwargs)
@@ -175,13 +176,13 @@ class UpConvolution(nn.Module):
         return self.conv(x)
 
 
-class NarrowUpConvolution(nn.Module):
+class ProductsFirst(nn.Module):
     """
-    The same for few output channels and no further ones: first the products, then the samples.
+    The same without further channels: first the products, then the samples.
 
-    Each tap of the kernel is applied before up-sampling, as one matrix product; an output sample is
-    a weighted sum over the taps and the two samples that each interpolates. A convolution with few
-    output channels leaves most of a processor's registers empty.
+    Each tap of the kernel is applied before up-sampling, where there are fewer samples, as one
+    matrix product; an output sample is a weighted sum over the taps and the two samples that each
+    interpolates. Window by window, so that the products stay in the processor's cache.
 
     :param latent: Samples of the input.
     :param samples: Samples of the output.
@@ -207,33 +208,39 @@ class NarrowUpConvolution(nn.Module):
         taps = torch.arange(kernel, device=bias.device)
         rows = [low[at] * kernel + taps, (low[at] + 1).clamp(max=latent - 1) * kernel + taps]
         shares = [(1 - fraction[at, 0]) * inside, fraction[at, 0] * inside]
-        self.register_buffer("rows", torch.cat(rows, dim=1))
+        self.register_buffer("rows", torch.cat(rows, dim=1).int())
         self.register_buffer("shares", torch.cat(shares, dim=1).to(weight.dtype))
 
     def forward(self, x: torch.Tensor, skip: None = None) -> torch.Tensor:
         batch, _, _, latent = x.shape
-        products = x[:, :, 0].transpose(1, 2) @ self.weight
-        products = products.reshape(batch, -1, len(self.bias))
-        sums = [
-            F.embedding_bag(self.rows, table, per_sample_weights=self.shares, mode="sum")
-            for table in products
-        ]
-        return (torch.stack(sums) + self.bias).transpose(1, 2)[:, :, None]
+        products = x.new_empty(latent, self.weight.shape[1])
+        table = products.view(-1, len(self.bias))
+        out = x.new_empty(batch, len(self.rows), len(self.bias))
+        for window, sums in zip(x[:, :, 0].transpose(1, 2), out, strict=True):
+            torch.mm(window, self.weight, out=products)
+            sums.copy_(
+                F.embedding_bag(self.rows, table, per_sample_weights=self.shares, mode="sum")
+            )
+        return out.add_(self.bias).transpose(1, 2)[:, :, None]
 
 
 class FusedCurveHead(nn.Module):
-    """See :py:class:`~seisbench_llm.models.heads.CurveHead`, for one length; gives logits."""
+    """
+    See :py:class:`~seisbench_llm.models.heads.CurveHead`, for one length; gives logits.
 
-    def __init__(self, head: CurveHead, latent: int, samples: int, skips: bool):
+    :param widest: Up to so many output channels, a stage is :py:class:`ProductsFirst`.
+    """
+
+    def __init__(self, head: CurveHead, latent: int, samples: int, skips: bool, widest: int):
         super().__init__()
         stages = []
         sizes = stage_sizes(latent, samples, len(head.stages))
         for stage, size in zip(head.stages, sizes, strict=True):
             weight, bias = folded(stage.conv, stage.norm)
-            if skips or len(bias) > NARROW or weight.device.type != "cpu":
+            if skips or weight.shape[-1] == 1 or len(bias) > widest:
                 stages.append(UpConvolution(weight, bias, size))
             else:
-                stages.append(NarrowUpConvolution(weight, bias, latent, size))
+                stages.append(ProductsFirst(weight, bias, latent, size))
             latent = size
         self.stages = nn.ModuleList(stages)
         sides = padding(0, head.out.kernel_size[0])
@@ -251,9 +258,10 @@ class FusedNetwork(nn.Module):
 
     :param network: Not changed; later changes of it have no effect here.
     :param samples: Length of the windows.
+    :param precision: A name in ``PRECISIONS``.
     """
 
-    def __init__(self, network: Network, samples: int):
+    def __init__(self, network: Network, samples: int, precision: str = "float32"):
         super().__init__()
         with torch.no_grad():
             network = copy.deepcopy(network).eval().requires_grad_(False)
@@ -269,8 +277,10 @@ class FusedNetwork(nn.Module):
             self.head = network.head
             if isinstance(network.head, CurveHead):
                 length = length // self.patch * self.patch
-                self.head = FusedCurveHead(network.head, length, samples, self.skips)
+                widest = WIDEST[precision] if network.head.out.weight.device.type == "cpu" else 0
+                self.head = FusedCurveHead(network.head, length, samples, self.skips, widest)
             self.activate = network.head.activate
+        self.to(PRECISIONS[precision])
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Answers in single precision for normalised windows, (batch, components, samples)."""

@@ -98,3 +98,14 @@ def test_compiled_model_is_used_by_annotate():
     model.compile(backend=backend)
     assert peaks_of(model.classify(stream, P_threshold=0.9, S_threshold=0.9)) == wanted
     assert calls
+
+
+@pytest.mark.timeout(100)
+def test_without_a_compiler_the_error_says_so():
+    from torch._inductor import config
+
+    model = tiny_model(backbone=None, width=32, embedder_branches=1)
+    model.compile()
+    missing = {"cpp.cxx": (None, "no-such-compiler"), "force_disable_caches": True}
+    with config.patch(missing), pytest.raises(Exception, match=r"No working C\+\+ compiler"):
+        model.annotate(make_stream())

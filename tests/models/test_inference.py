@@ -68,10 +68,10 @@ def test_same_answers(task, shape):
 
 
 @pytest.mark.parametrize("merge", [0, 10**6])
-@pytest.mark.parametrize("narrow", [0, 10**6])
-def test_either_way(monkeypatch, merge, narrow):
+@pytest.mark.parametrize("widest", [0, 10**6])
+def test_either_way(monkeypatch, merge, widest):
     monkeypatch.setattr(inference, "MERGE_CHANNELS", merge)
-    monkeypatch.setattr(inference, "NARROW", narrow)
+    monkeypatch.setitem(inference.WIDEST, "float32", widest)
     model = calibrated("picking", **SHAPES["paper"])
     x = normalize(torch.randn(2, 3, model.in_samples))
     with torch.no_grad():

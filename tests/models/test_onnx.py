@@ -8,7 +8,6 @@ import torch
 import torch.nn.functional as F
 
 from seisbench_llm import TASKS, SeisMoLLM
-from seisbench_llm.models.arguments import argument
 from seisbench_llm.models.onnx import _interpolate
 from seisbench_llm.preprocess import normalize
 from tests.conftest import tiny_model, varied_windows
@@ -145,7 +144,6 @@ def test_metadata(compact):
     assert told["normalization"] == "in the graph"
     assert told["licence"] == model.record.licence != ""
     assert json.loads(told["record"])["name"] == told["weights"] == "compact_picking"
-    assert argument(model, {}, "overlap") == json.loads(told["default_args"]).get("overlap")
 
 
 def test_adapters_are_folded_in_and_the_model_stays(tmp_path):
