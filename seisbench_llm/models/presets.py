@@ -24,6 +24,8 @@ PRESETS: dict[str, dict] = {
 
 # What each question needs to see: the first motion, the polarisation of P, or P to the S coda. The
 # former two are learnt from short windows in minutes, and hardly at all from long ones.
+# A shift by less than a second changes little in a minute, which is most of the work.
+_LONG = {"pred_sample": 500, "joint_norm": True, "default_args": {"windows_per_pick": 2}}
 _SHORT = {"in_samples": 512, "joint_norm": True, "default_args": {"window_jitter": 0.1}}
 WINDOWS: dict[tuple[str, str], dict] = {
     ("compact", "polarity"): {**_SHORT, "pred_sample": 256},
@@ -31,8 +33,8 @@ WINDOWS: dict[tuple[str, str], dict] = {
         **_SHORT,
         "pred_sample": 192,
         # Answers turn with the horizontals only as far as the network has learnt it.
-        "default_args": {**_SHORT["default_args"], "rotations": 8},
+        "default_args": {**_SHORT["default_args"], "rotations": 4},
     },
-    ("compact", "distance"): {"pred_sample": 500, "joint_norm": True},
-    ("compact", "magnitude"): {"pred_sample": 500, "joint_norm": True},
+    ("compact", "distance"): _LONG,
+    ("compact", "magnitude"): _LONG,
 }
