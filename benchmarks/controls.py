@@ -224,7 +224,9 @@ def run_all(args: argparse.Namespace) -> None:
     folder = filtered(args.data / "real" / "records", args.data / "records_filtered")
     noise = filtered(args.data / "noise", args.data / "noise_filtered")
     # Seeds outermost, so that a run cut short has all variants.
-    for seed, share, task, variant in itertools.product(SEEDS, STEPS, args.tasks, VARIANTS):
+    for seed, share, task, variant in itertools.product(
+        args.seeds, STEPS, args.tasks, args.variants
+    ):
         found = json.loads(args.out.read_text()) if args.out.is_file() else []
         key = {"task": task, "variant": variant, "share": share, "seed": seed}
         if any(all(row[name] == value for name, value in key.items()) for row in found):
@@ -274,6 +276,8 @@ def main() -> None:
     parser.add_argument("--data", type=Path, help="folder that packaged_data.py wrote")
     parser.add_argument("--language-model", default="sentence-transformers/all-MiniLM-L6-v2")
     parser.add_argument("--tasks", nargs="+", default=list(TASKS), choices=TASKS)
+    parser.add_argument("--variants", nargs="+", default=list(VARIANTS), choices=VARIANTS)
+    parser.add_argument("--seeds", nargs="+", type=int, default=SEEDS)
     parser.add_argument("--out", type=Path, default=RESULTS)
     parser.add_argument("--figure", type=Path, default=FIGURE)
     args = parser.parse_args()

@@ -35,8 +35,10 @@ DEFAULTS = {
     "min_node_size_location": 1.5,
     "n_threads": 1,
 }
-# Neither picks nor a homogeneous model are better than this, in s, however small the residuals.
+# Picks are not better than this, in s, however small the residuals.
 SMALLEST_RESIDUAL = 0.1
+# Share of the travel time by which the medium is wrong: few picks fit any medium.
+MODEL_ERROR = 0.05
 
 
 def import_pyocto():
@@ -64,9 +66,9 @@ def associate(
     (Muenchmeyer 2024, doi:10.26443/seismica.v3i1.1130).
 
     Of picks at several instruments of a station that are less than 1 s apart, only the most
-    probable one takes part. Uncertainties are PyOcto's residuals carried through the travel times
-    of straight rays (Geiger's linearised covariance); they hold neither errors of the velocity
-    model nor wrong associations.
+    probable one takes part. Uncertainties are PyOcto's residuals, and travel times that the medium
+    has wrong by ``MODEL_ERROR``, carried through the travel times of straight rays (Geiger's
+    linearised covariance); they do not hold wrong associations.
 
     :param picks: Picks of SeisBench.
     :param vp: Velocity of P in km/s, of the homogeneous default model and of the uncertainties.
@@ -190,7 +192,9 @@ def _uncertainty(
     if len(speeds) <= unknowns or np.linalg.cond(matrix) > 1e6:
         return {}
     variance = max(residuals @ residuals / (len(speeds) - unknowns), SMALLEST_RESIDUAL**2)
-    covariance = variance * np.linalg.inv(matrix.T @ matrix)
+    variance = variance + (MODEL_ERROR * lengths[:, 0] / speeds) ** 2
+    solution = np.linalg.pinv(matrix)
+    covariance = solution @ (variance[:, None] * solution.T)
     # PyOcto answers with the centre of a node: a uniform error.
     covariance[:3, :3] += np.eye(3) * node**2 / 12
     values, vectors = np.linalg.eigh(covariance[:2, :2])

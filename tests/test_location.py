@@ -206,7 +206,8 @@ def test_events_outside_the_search_are_marked():
     assert len(events) == 1 and not events.at_edge[0]
 
 
-def test_uncertainty_is_that_of_least_squares():
+def test_uncertainty_is_that_of_least_squares(monkeypatch):
+    monkeypatch.setattr(association, "MODEL_ERROR", 0.0)
     rng = np.random.default_rng(2)
     sites = rng.uniform(-40, 40, (10, 3)) * [1, 1, 0]
     truth, speeds = np.array([3.0, -5.0, 12.0, 100.0]), np.tile([6.0, 3.5], 5)
@@ -228,6 +229,27 @@ def test_uncertainty_is_that_of_least_squares():
         np.degrees(np.arctan2(east, north)) % 180, 1e-3
     )
     assert association._uncertainty(event, sites[:4], speeds[:4], residuals[:4]) == {}
+
+
+def test_uncertainty_of_a_wrong_medium():
+    rng = np.random.default_rng(2)
+    sites = rng.uniform(-40, 40, (10, 3)) * [1, 1, 0]
+    speeds = np.tile([6.0, 3.5], 5)
+    truth = np.array([3.0, -5.0, 12.0])
+    travel = np.linalg.norm(sites - truth, axis=1) / speeds
+
+    def times(_, *source):
+        return source[3] + np.linalg.norm(sites - source[:3], axis=1) / speeds
+
+    found = []
+    for _ in range(300):
+        error = rng.normal(0, np.hypot(association.SMALLEST_RESIDUAL, 0.05 * travel))
+        found.append(curve_fit(times, None, travel + error, p0=[*truth, 0.0])[0])
+    event = pd.Series(truth, index=list("xyz"))
+    stated = association._uncertainty(event, sites, speeds, np.zeros(10))
+    spread = np.std(found, axis=0)
+    assert stated["depth_uncertainty_km"] == pytest.approx(spread[2], rel=0.2)
+    assert stated["time_uncertainty"] == pytest.approx(spread[3], rel=0.2)
 
 
 def test_coordinates_of_an_inventory():

@@ -19,6 +19,21 @@ def pad_same(x: torch.Tensor, kernel: int, stride: int = 1) -> torch.Tensor:
     return F.pad(x, (padding // 2, padding - padding // 2))
 
 
+def with_polarisation(x: torch.Tensor) -> torch.Tensor:
+    """
+    Join the product of the first component (Z) with each other one, over the length of the vector.
+
+    Of P, whose motion is along a line, the mean of these points from the station to the source or
+    away from it, whatever the first motion. They have the scale of the waveform and turn with the
+    horizontals.
+
+    :param x: Shape (batch, components, samples).
+    :return: Shape (batch, 2 * components - 1, samples).
+    """
+    length = (x.square().sum(dim=1, keepdim=True) + 1e-12).sqrt()
+    return torch.cat([x, x[:, :1] * x[:, 1:] / length], dim=1)
+
+
 class Branch(nn.Module):
     """One scale: 1x1 convolution, strided convolution, BatchNorm, GELU."""
 

@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from . import lora
-from .embedder import Branch, MultiScaleBlock
+from .embedder import Branch, MultiScaleBlock, with_polarisation
 from .heads import CurveHead, stage_sizes
 from .network import Network
 from .tokenizer import from_tokens, to_tokens
@@ -267,6 +267,7 @@ class FusedNetwork(nn.Module):
             network = copy.deepcopy(network).eval().requires_grad_(False)
             lora.merge_lora(network)
             self.patch, self.skips = network.patch, network.skips
+            self.polarisation = network.polarisation
             blocks = []
             length = samples
             for block in network.embedder:
@@ -285,6 +286,7 @@ class FusedNetwork(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Answers in single precision for normalised windows, (batch, components, samples)."""
         samples = x.shape[-1]
+        x = with_polarisation(x) if self.polarisation else x
         signals = [x[:, :, None].contiguous(memory_format=torch.channels_last)]
         for block in self.embedder:
             signals.append(block(signals[-1]))

@@ -7,7 +7,7 @@ from torch import nn
 
 from ..tasks import TaskSpec
 from .backbone import Backbone
-from .embedder import Embedder
+from .embedder import Embedder, with_polarisation
 from .heads import CurveHead, PooledHead
 from .tokenizer import from_tokens, to_tokens
 
@@ -23,6 +23,8 @@ class Network(nn.Module):
     :param width: Width of a token; the last embedder block has width / patch channels.
     :param head_skips: Whether the stages of a curve head also see the embedder's inner signals,
         the last one the waveform.
+    :param polarisation: Whether the embedder sees
+        :py:func:`~seisbench_llm.models.embedder.with_polarisation`.
     """
 
     def __init__(
@@ -43,10 +45,14 @@ class Network(nn.Module):
         head_skips: bool,
         pooled_kernel: int,
         pooled_stride: int,
+        polarisation: bool,
     ):
         super().__init__()
         latent = width // patch
         self.patch = patch
+        self.polarisation = polarisation
+        if polarisation:
+            in_channels = 2 * in_channels - 1
         self.embedder = Embedder(
             in_channels,
             [*embedder_channels, latent],
@@ -66,7 +72,7 @@ class Network(nn.Module):
             self.head = PooledHead(latent, task, pooled_kernel, pooled_stride)
 
     def forward(self, x: torch.Tensor, logits: bool = False) -> torch.Tensor:
-        signals = [x]
+        signals = [with_polarisation(x) if self.polarisation else x]
         for block in self.embedder:
             signals.append(block(signals[-1]))
         tokens = self.backbone(to_tokens(signals[-1], self.patch))

@@ -32,6 +32,7 @@ WINDOWS: dict[tuple[str, str], dict] = {
     ("compact", "back_azimuth"): {
         **_SHORT,
         "pred_sample": 192,
+        "polarisation": True,
         # Answers turn with the horizontals only as far as the network has learnt it.
         "default_args": {**_SHORT["default_args"], "rotations": 4},
     },

@@ -62,6 +62,9 @@ class SeisMoLLM(WaveformModel):
         SeisMoLLM_Detection is the larger one of P and S.
     :param joint_norm: Whether to divide a window by one number instead of each component by its
         own, see :py:func:`~seisbench_llm.preprocess.normalize`. Not in the paper.
+    :param polarisation: Whether the embedder also sees the product of the vertical with each
+        horizontal, see :py:func:`~seisbench_llm.models.embedder.with_polarisation`. Not in the
+        paper: convolutions learn a product only slowly, and the back-azimuth lies in it.
     :param embedder_channels: Output channels of all embedder blocks but the last, which has
         width / patch.
     :param embedder_kernels: Smallest kernel of each embedder block.
@@ -103,6 +106,7 @@ class SeisMoLLM(WaveformModel):
         pred_sample: int = 1000,
         detection: bool = False,
         joint_norm: bool = False,
+        polarisation: bool = False,
         embedder_channels: Sequence[int] = (16, 48, 96),
         embedder_kernels: Sequence[int] = (16, 8, 6, 1),
         embedder_kernel_steps: Sequence[int] = (8, 6, 4, 2),
@@ -170,6 +174,7 @@ class SeisMoLLM(WaveformModel):
             head_skips,
             pooled_kernel,
             pooled_stride,
+            polarisation,
         )
         self._check_window(embedder_strides, patch, pooled_kernel, pooled_stride)
         arguments.update(

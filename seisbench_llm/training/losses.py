@@ -51,6 +51,20 @@ def huber(predicted: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
     return F.huber_loss(predicted, target)
 
 
+def log_huber(predicted: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+    """
+    Huber loss of the logarithm: what counts is the ratio, of small values (below 3) the difference.
+
+    For distances, whose errors grow with them. Not in the paper.
+
+    :param predicted: Positive estimates, shape (batch, 1).
+    :param target: Truth, same shape.
+    """
+    difference = torch.log(predicted + 3) - torch.log(target + 3)
+    # Quadratic up to a tenth.
+    return F.huber_loss(10 * difference, torch.zeros_like(difference))
+
+
 def angle_huber(predicted: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
     """
     Huber loss of the cosine plus that of the sine.
@@ -62,4 +76,4 @@ def angle_huber(predicted: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
     return huber(predicted[:, 0], angle.cos()) + huber(predicted[:, 1], angle.sin())
 
 
-LOSSES = {f.__name__: f for f in (curve_bce, cross_entropy, huber, angle_huber)}
+LOSSES = {f.__name__: f for f in (curve_bce, cross_entropy, huber, log_huber, angle_huber)}

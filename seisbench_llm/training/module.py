@@ -47,6 +47,7 @@ class TrainingModule(lightning.LightningModule):
     :param steps_down: Steps back.
     :param positive_weight: Extra weight of samples near an onset
         (:py:func:`~seisbench_llm.training.losses.curve_bce`).
+    :param loss: One of :py:data:`~seisbench_llm.training.losses.LOSSES`; by default the task's own.
     :param seed: Seed of initial weights and of dropout.
     :raises ValueError: If an option is unknown, or if ``weights`` is for another size of model.
     """
@@ -71,11 +72,13 @@ class TrainingModule(lightning.LightningModule):
         steps_up: int = 4500,
         steps_down: int = 5000,
         positive_weight: float = 0.0,
+        loss: str | None = None,
         seed: int = 0,
     ):
         super().__init__()
         _one_of("language_model", language_model, ("lora", "full", "frozen"))
         _one_of("optimizer", optimizer, ("adam", "adamw"))
+        _one_of("loss", loss or get_task(task).loss, tuple(LOSSES))
         _one_of("schedule", schedule, ("cyclic", "onecycle", "constant"))
         self.save_hyperparameters()
         self.task = get_task(task)
@@ -114,14 +117,14 @@ class TrainingModule(lightning.LightningModule):
         answer = self.answer(batch["X"])
         # bf16 has too few digits for the logarithms.
         with torch.autocast(answer.device.type, enabled=False):
-            options = {}
-            if self.task.loss == "curve_bce":
+            options, name = {}, self.hparams.loss or self.task.loss
+            if name == "curve_bce":
                 options = {
                     "positive_weight": self.hparams.positive_weight,
                     "weight": batch.get("w"),
                     "channel_weights": (float("Detection" in self.model.labels), 1.0, 1.0),
                 }
-            return LOSSES[self.task.loss](answer, batch["y"], **options), answer
+            return LOSSES[name](answer, batch["y"], **options), answer
 
     def training_step(self, batch, batch_idx: int) -> torch.Tensor:
         loss, _ = self.loss(batch)

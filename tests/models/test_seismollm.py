@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from seisbench_llm import PRESETS, TASKS, SeisMoLLM
+from seisbench_llm.models.embedder import with_polarisation
 from seisbench_llm.models.heads import stage_sizes
 from seisbench_llm.models.tokenizer import from_tokens, to_tokens
 from tests.conftest import tiny_model, varied_windows
@@ -79,6 +80,21 @@ def test_head_skips():
     with pytest.raises(ValueError, match="as many head stages as embedder blocks"):
         tiny_model(head_skips=True, head_channels=(4, 4), head_kernels=(3, 3))
     assert not tiny_model("magnitude", head_skips=True).network.skips
+
+
+def test_polarisation_points_along_the_horizontal_of_p():
+    pulse = torch.randn(500)
+    azimuth = torch.deg2rad(torch.tensor(70.0))
+    # Away from a source in the back-azimuth: up, and so horizontally away from it.
+    for sign in (1, -1):
+        z, n, e = sign * pulse, -sign * azimuth.cos() * pulse, -sign * azimuth.sin() * pulse
+        x = torch.stack([z, n, e])[None]
+        joined = with_polarisation(x)
+        assert joined.shape == (1, 5, 500)
+        assert torch.equal(joined[:, :3], x)
+        north, east = -joined[0, 3:].mean(dim=-1)
+        assert torch.atan2(east, north).item() == pytest.approx(azimuth.item(), abs=1e-4)
+    assert with_polarisation(torch.zeros(1, 3, 10)).isfinite().all()
 
 
 def test_tokens_are_channel_major_and_invertible():

@@ -25,6 +25,7 @@ pytest.importorskip("lightning")
 from seisbench_llm.training import fit as fit_module  # noqa: E402
 from seisbench_llm.training.datamodule import EpochSampler  # noqa: E402
 from seisbench_llm.training.export import export_run  # noqa: E402
+from seisbench_llm.training.losses import LOSSES  # noqa: E402
 from seisbench_llm.training.module import TrainingModule, build_model, trained_model  # noqa: E402
 
 CONFIGS = Path(__file__).parents[2] / "benchmarks" / "configs"
@@ -222,6 +223,22 @@ def test_language_model_is_trained_as_asked(language_model):
         assert module.model.network.backbone.get_parameter(sorted(weights)[0]).shape[0] == 3
     else:
         assert any("mlp.up" in name for name in weights)
+
+
+def test_loss_of_choice():
+    arguments = {"backbone": None, "width": 48, "patch": 8, "backbone_config": None}
+    model = TrainingModule("distance", "compact", model_args=arguments, loss="log_huber")
+    far, near = torch.tensor([[100.0]]), torch.tensor([[10.0]])
+    batch = {"X": torch.zeros(1, 3, model.model.in_samples)}
+    losses = []
+    for truth in (far, near):
+        model.answer = lambda x, truth=truth: 1.2 * truth
+        losses.append(model.loss({**batch, "y": truth})[0].item())
+    # A fifth too far: the same ratio, but for what is small.
+    assert 0 < losses[1] < losses[0] < 2 * losses[1]
+    assert LOSSES["log_huber"](near, near).item() == 0
+    with pytest.raises(ValueError, match="loss is"):
+        TrainingModule("distance", "compact", model_args=arguments, loss="hubris")
 
 
 def test_finetuning_starts_from_any_weight(config):
