@@ -53,7 +53,9 @@ def monitor(
     formats: Annotated[
         list[MonitorFormat], typer.Option("--format", help="Format to write; may be repeated.")
     ] = [MonitorFormat.csv, MonitorFormat.quakeml],  # noqa: B006 (typer copies it)
-    plot: Annotated[bool, typer.Option(help="Draw waveforms and picks.")] = False,
+    plot: Annotated[
+        bool, typer.Option(help="Draw waveforms, picks and, with stations, a map.")
+    ] = False,
     strict: Annotated[bool, typer.Option("--strict", help="All five weights must be there.")] = (
         False
     ),
@@ -93,10 +95,14 @@ def monitor(
     out.mkdir(parents=True, exist_ok=True)
     written = write(result, out, formats)
     if plot:
-        from .plotting import plot_picks
+        from .plotting import plot_map, plot_picks
 
-        plot_picks(stream, result.picks).savefig(out / "monitor.png", dpi=150)
-        written.append("monitor.png")
+        figures = {"monitor.png": plot_picks(stream, result.picks)}
+        if stations is not None:
+            figures["map.png"] = plot_map(stations, result.picks, result.events)
+        for name, figure in figures.items():
+            figure.savefig(out / name, dpi=150)
+        written.extend(figures)
     if how == "table":
         typer.echo(f"Written to {out}: {', '.join(sorted(written))}")
 

@@ -18,8 +18,9 @@ def plot_map(stations, picks=None, events=None, coastlines: bool | None = None):
     :param stations: Inventory or table of stations, see
         :py:func:`seisbench_llm.export_formats.stations_to_dataframe`; None for none.
     :param picks: Picks; stations with more of them are larger, those without are empty.
-    :param events: ObsPy catalogue, or table with latitude, longitude, depth (km), magnitude; only
-        those with an origin are shown, larger ones larger, coloured by depth.
+    :param events: ObsPy catalogue, or table with latitude, longitude, depth_km and magnitude, such
+        as a monitor's events; only those with an origin are shown, larger ones larger, coloured by
+        depth.
     :param coastlines: Whether to draw coast lines, which needs cartopy; by default if cartopy is
         installed and has its data at hand. With True they may be fetched.
     :return: A matplotlib figure.
@@ -133,7 +134,9 @@ def _shocks(events) -> np.ndarray:
     rows = []
     if hasattr(events, "columns"):
         for row in events.itertuples():
-            depth, size = (getattr(row, key, None) for key in ("depth", "magnitude"))
+            # PyOcto's events have their depth in km, too.
+            depth = getattr(row, "depth_km", getattr(row, "depth", None))
+            size = getattr(row, "magnitude", None)
             rows.append((row.longitude, row.latitude, depth, size))
     else:
         for event in events or []:

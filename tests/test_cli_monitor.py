@@ -52,7 +52,7 @@ def test_command_writes_everything(files, expected, tmp_path):
     assert result.exit_code == 0, result.output
     wanted = expected
     assert str(wanted) in result.output and "single station" in result.output
-    names = {"monitor.png", "catalog.xml"} | {
+    names = {"monitor.png", "map.png", "catalog.xml"} | {
         f"{name}.{kind}" for name in ("monitor", "picks", "events") for kind in ("csv", "parquet")
     }
     assert {file.name for file in out.iterdir()} == names

@@ -18,17 +18,17 @@ def open_dataset(name: str | Path, **kwargs) -> sbd.WaveformDataset:
     """
     Open a data set by its name.
 
-    =====================  =================================================================
-    Name                   Data set
-    =====================  =================================================================
-    ``FOLDER``             a folder in SeisBench's format (metadata.csv, waveforms.hdf5)
-    ``STEAD``              :py:class:`~seisbench_llm.data.STEAD` from SeisBench's cache
-    ``InstanceCounts``     or any other class of :py:mod:`seisbench.data`, likewise
-    ``diting:FOLDER``      :py:class:`~seisbench_llm.data.DiTing` in its published files
-    ``diting-light:FOLDER``  the light subset of it
-    ``synthetic:N:SEED``   N :py:class:`~seisbench_llm.data.Synthetic` records (seed 0 by
-                           default), written to SeisBench's cache when first used
-    =====================  =================================================================
+    ========================  ================================================================
+    Name                      Data set
+    ========================  ================================================================
+    ``FOLDER``                a folder in SeisBench's format (metadata.csv, waveforms.hdf5)
+    ``STEAD``                 :py:class:`~seisbench_llm.data.STEAD` from SeisBench's cache
+    ``InstanceCounts``        or any other class of :py:mod:`seisbench.data`, likewise
+    ``diting:FOLDER``         :py:class:`~seisbench_llm.data.DiTing` in its published files
+    ``diting-light:FOLDER``   the light subset of it
+    ``synthetic:N:SEED``      N :py:class:`~seisbench_llm.data.Synthetic` records (seed 0
+                              by default), written to SeisBench's cache when first used
+    ========================  ================================================================
 
     SeisBench downloads a data set that is not in its cache; STEAD has 70 GB.
 

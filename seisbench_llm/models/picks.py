@@ -96,7 +96,8 @@ def separate(picks: list[Pick], separation: float) -> list[Pick]:
     """Drop the smaller of two picks that are too close, also across the parts of a trace."""
     kept: list[Pick] = []
     times: list[float] = []
-    for pick in sorted(picks, key=lambda pick: -pick.peak_value):
+    # Of equal ones the first, however the parts of a trace are ordered.
+    for pick in sorted(picks, key=lambda pick: (-pick.peak_value, pick.peak_time.ns)):
         time = pick.peak_time.timestamp
         at = bisect_left(times, time)
         near = times[max(at - 1, 0) : at + 1]
