@@ -34,7 +34,7 @@ WINDOWS: dict[tuple[str, str], dict] = {
         "pred_sample": 192,
         "polarisation": True,
         # Answers turn with the horizontals only as far as the network has learnt it.
-        "default_args": {**_SHORT["default_args"], "rotations": 4},
+        "default_args": {**_SHORT["default_args"], "rotations": 8},
     },
     ("compact", "distance"): _LONG,
     ("compact", "magnitude"): _LONG,
