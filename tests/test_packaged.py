@@ -12,6 +12,8 @@ from typer.testing import CliRunner
 
 from benchmarks.records import load_set
 from seisbench_llm import SeisMoLLM, cli, weights
+from seisbench_llm.monitor import SeismicMonitor
+from seisbench_llm.tasks import TASKS
 
 START = UTCDateTime("2009-08-24T00:20:03")
 
@@ -22,7 +24,7 @@ def picker():
 
 
 def test_every_packaged_weight_has_a_full_record_and_loads():
-    assert "compact_picking" in weights.packaged_names()
+    assert weights.packaged_names() == sorted(f"compact_{task}" for task in TASKS)
     total = 0
     for name in weights.packaged_names():
         model = SeisMoLLM.from_pretrained(name)

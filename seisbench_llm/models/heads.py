@@ -95,6 +95,8 @@ class PooledHead(nn.Module):
     """
     One estimate per window: two convolutions, mean over time, linear layer.
 
+    With ``hidden``, a layer over all times at once instead of the mean.
+
     (batch, in_channels, latent samples) -> (batch, outputs): probabilities that add to one
     (``class``), a value between zero and the task's scale (``scalar``), or cosine and sine
     (``angle``).
@@ -102,13 +104,29 @@ class PooledHead(nn.Module):
     :param task: Which of the three.
     :param kernel: Kernel of the two convolutions.
     :param stride: Their stride.
+    :param hidden: Width of a hidden layer, None for the mean.
+    :param samples: Latent samples; with ``hidden``, no other number will do.
     """
 
-    def __init__(self, in_channels: int, task: TaskSpec, kernel: int, stride: int):
+    def __init__(
+        self,
+        in_channels: int,
+        task: TaskSpec,
+        kernel: int,
+        stride: int,
+        hidden: int | None = None,
+        samples: int = 0,
+    ):
         super().__init__()
         self.convs = nn.ModuleList(
             nn.Conv1d(in_channels, in_channels, kernel, stride) for _ in range(2)
         )
+        self.hidden = None
+        if hidden is not None:
+            for _ in self.convs:
+                samples = (samples - kernel) // stride + 1
+            self.hidden = nn.Linear(in_channels * samples, hidden)
+            in_channels = hidden
         self.linear = nn.Linear(in_channels, len(task.outputs))
         self.kind = task.head
         self.scale = task.scale
@@ -116,7 +134,8 @@ class PooledHead(nn.Module):
     def forward(self, x: torch.Tensor, samples: int, logits: bool = False) -> torch.Tensor:
         for conv in self.convs:
             x = conv(x)
-        x = self.linear(x.mean(dim=-1))
+        x = x.mean(dim=-1) if self.hidden is None else F.gelu(self.hidden(x.flatten(1)))
+        x = self.linear(x)
         return x if logits else self.activate(x)
 
     def activate(self, logits: torch.Tensor) -> torch.Tensor:

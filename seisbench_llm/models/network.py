@@ -23,6 +23,7 @@ class Network(nn.Module):
     :param width: Width of a token; the last embedder block has width / patch channels.
     :param head_skips: Whether the stages of a curve head also see the embedder's inner signals,
         the last one the waveform.
+    :param latent_samples: Samples of the latent sequence for the window it is made for.
     :param polarisation: Whether the embedder sees
         :py:func:`~seisbench_llm.models.embedder.with_polarisation`.
     """
@@ -45,6 +46,8 @@ class Network(nn.Module):
         head_skips: bool,
         pooled_kernel: int,
         pooled_stride: int,
+        pooled_hidden: int | None,
+        latent_samples: int,
         polarisation: bool,
     ):
         super().__init__()
@@ -69,7 +72,9 @@ class Network(nn.Module):
                 latent, head_channels, head_kernels, head_out_kernel, len(task.outputs), skips
             )
         else:
-            self.head = PooledHead(latent, task, pooled_kernel, pooled_stride)
+            self.head = PooledHead(
+                latent, task, pooled_kernel, pooled_stride, pooled_hidden, latent_samples
+            )
 
     def forward(self, x: torch.Tensor, logits: bool = False) -> torch.Tensor:
         signals = [with_polarisation(x) if self.polarisation else x]

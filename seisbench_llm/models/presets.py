@@ -25,7 +25,12 @@ PRESETS: dict[str, dict] = {
 # What each question needs to see: the first motion, the polarisation of P, or P to the S coda. The
 # former two are learnt from short windows in minutes, and hardly at all from long ones.
 # A shift by less than a second changes little in a minute, which is most of the work.
-_LONG = {"pred_sample": 500, "joint_norm": True, "default_args": {"windows_per_pick": 2}}
+_LONG = {
+    "pred_sample": 500,
+    "joint_norm": True,
+    "pooled_hidden": 64,
+    "default_args": {"windows_per_pick": 2},
+}
 _SHORT = {"in_samples": 512, "joint_norm": True, "default_args": {"window_jitter": 0.1}}
 WINDOWS: dict[tuple[str, str], dict] = {
     ("compact", "polarity"): {**_SHORT, "pred_sample": 256},

@@ -80,6 +80,8 @@ class SeisMoLLM(WaveformModel):
         sample, and what they tell depends on where in the window it is.
     :param pooled_kernel: Kernel of the two convolutions of the other tasks' head.
     :param pooled_stride: Their stride.
+    :param pooled_hidden: Width of a hidden layer that sees all times at once, None for the mean over
+        time. Not in the paper: of a mean, a network of few blocks hardly learns when S came.
     :param kwargs: As :py:class:`seisbench.models.WaveformModel`: component_order, filter_args,
         filter_kwargs, default_args.
     :raises ValueError: If sizes do not fit together, with what to change.
@@ -119,6 +121,7 @@ class SeisMoLLM(WaveformModel):
         head_skips: bool = False,
         pooled_kernel: int = 16,
         pooled_stride: int = 4,
+        pooled_hidden: int | None = None,
         component_order: str = "ZNE",
         **kwargs,
     ):
@@ -157,6 +160,8 @@ class SeisMoLLM(WaveformModel):
             raise ValueError("head_skips needs as many head stages as embedder blocks.")
         blocks = self._build_backbone(backbone, pretrained, backbone_layers, backbone_config)
         width = self._check_width(width, blocks, patch)
+        tokens = self._count_tokens(embedder_strides, patch)
+        self._check_window(tokens, blocks, patch, pooled_kernel, pooled_stride)
         self.network = Network(
             spec,
             blocks,
@@ -174,9 +179,10 @@ class SeisMoLLM(WaveformModel):
             head_skips,
             pooled_kernel,
             pooled_stride,
+            pooled_hidden,
+            tokens * patch,
             polarisation,
         )
-        self._check_window(embedder_strides, patch, pooled_kernel, pooled_stride)
         arguments.update(
             pretrained=False,
             width=width,
@@ -225,12 +231,14 @@ class SeisMoLLM(WaveformModel):
             raise ValueError(f"Width {width} is not a multiple of the patch length {patch}.")
         return width
 
-    def _check_window(self, strides: Sequence[int], patch: int, kernel: int, stride: int) -> None:
+    def _count_tokens(self, strides: Sequence[int], patch: int) -> int:
         latent = self.in_samples
         for step in strides:
             latent = -(-latent // step)
-        tokens = latent // patch
-        longest = getattr(getattr(self.network.backbone, "config", None), "positions", tokens)
+        return latent // patch
+
+    def _check_window(self, tokens: int, blocks, patch: int, kernel: int, stride: int) -> None:
+        longest = tokens if blocks is None else blocks.config.positions
         # The pooled head's two convolutions have no padding.
         shortest = (
             1 if self.output_type == "array" else -(-(kernel + (kernel - 1) * stride) // patch)

@@ -115,7 +115,7 @@ def test_the_pickers_best_threshold_becomes_the_default(scripts, monkeypatch):
     x = torch.randn(2, 3, model.in_samples)
     with torch.no_grad():
         before = model(x, logits=True)
-        text = package.calibrate_picker(model, Path(), Path(), "dev")
+        text = package.calibrate_picker(model, Path(), Path(), ["dev"])
         after = model(x, logits=True)
     level = float(text.split("P threshold ")[1].split(" to")[0])
     scale = float(text.split("slope ")[1].split(";")[0])
@@ -219,7 +219,8 @@ def arguments(run, data, out, **kwargs):
         "checkpoint": "best.ckpt",
         "synthetic": 50,
         "version": "1",
-        "calibrate_on": "dev",
+        "calibrate_on": ["dev"],
+        "average": None,
         "start": None,
     }
     return Namespace(**{**options, **kwargs})

@@ -97,6 +97,19 @@ def test_polarisation_points_along_the_horizontal_of_p():
     assert with_polarisation(torch.zeros(1, 3, 10)).isfinite().all()
 
 
+def test_hidden_layer_of_the_pooled_head_tells_when():
+    x = torch.zeros(2, 3, 2048)
+    # Large, as the network is new; apart by a whole number of strides of embedder and head, far from the ends.
+    x[0, :, 700], x[1, :, 700 + 2 * 8 * 16] = 1e5, 1e5
+    for hidden in (None, 16):
+        torch.manual_seed(0)
+        arguments = {"backbone": None, "width": 64, "in_samples": 2048, "pooled_hidden": hidden}
+        model = SeisMoLLM(task="distance", pooled_kernel=4, pred_sample=100, **arguments).eval()
+        with torch.no_grad():
+            one, other = model(x, logits=True)[:, 0].tolist()
+        assert (one == pytest.approx(other, rel=1e-4)) == (hidden is None)
+
+
 def test_tokens_are_channel_major_and_invertible():
     x = torch.arange(2 * 3 * 19.0).reshape(2, 3, 19)
     tokens = to_tokens(x, 8)
