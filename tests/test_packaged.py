@@ -52,6 +52,17 @@ def test_rjob(picker):
     assert len(result.detections) >= 1
 
 
+def test_five_answers_at_rjob():
+    monitor = SeismicMonitor.from_pretrained("compact", strict=True)
+    row = monitor.classify(obspy.read()).table.iloc[0]
+    assert row["polarity"] in ("U", "D", "N")
+    # S comes 0.98 s after P: 8 km from the source.
+    assert 2 < row["distance_km"] < 20
+    assert -1 < row["magnitude"] < 3
+    for name in ("magnitude", "distance", "back_azimuth"):
+        assert row[f"{name}_spread"] > 0
+
+
 def test_uh_array(picker):
     # Two local earthquakes in four minutes, seen at all four stations.
     stream = uh_array()

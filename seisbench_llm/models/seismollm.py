@@ -80,8 +80,8 @@ class SeisMoLLM(WaveformModel):
         sample, and what they tell depends on where in the window it is.
     :param pooled_kernel: Kernel of the two convolutions of the other tasks' head.
     :param pooled_stride: Their stride.
-    :param pooled_hidden: Width of a hidden layer that sees all times at once, None for the mean over
-        time. Not in the paper: of a mean, a network of few blocks hardly learns when S came.
+    :param pooled_hidden: Width of a hidden layer that sees all times at once, None for the mean
+        over time. Not in the paper: of a mean, few blocks hardly learn when S came.
     :param kwargs: As :py:class:`seisbench.models.WaveformModel`: component_order, filter_args,
         filter_kwargs, default_args.
     :raises ValueError: If sizes do not fit together, with what to change.

@@ -99,7 +99,7 @@ def test_polarisation_points_along_the_horizontal_of_p():
 
 def test_hidden_layer_of_the_pooled_head_tells_when():
     x = torch.zeros(2, 3, 2048)
-    # Large, as the network is new; apart by a whole number of strides of embedder and head, far from the ends.
+    # Large, as the network is new; apart by a whole number of strides of embedder and head.
     x[0, :, 700], x[1, :, 700 + 2 * 8 * 16] = 1e5, 1e5
     for hidden in (None, 16):
         torch.manual_seed(0)
