@@ -2,7 +2,7 @@
 Write the data sets from which the packaged weights are trained.
 
     python benchmarks/packaged_data.py --data RECORDS --cache CACHE --out DATA \
-        --synthetic 20000
+        --synthetic 40000
 
 Four folders in SeisBench's format, all at 100 Hz, components Z, N, E, unfiltered:
 
