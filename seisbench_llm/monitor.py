@@ -140,8 +140,8 @@ class SeismicMonitor:
     :param polarity: One for polarity, or None to leave it out; likewise the others.
     :param errors: Task -> standard error of its model, as ``seisbench-llm evaluate`` measures it:
         s (picking), ML (magnitude), km (distance), degrees (back_azimuth). Added in quadrature
-        to the spread over shifted windows, which alone says how stable an answer is, not how
-        right.
+        to the spreads; those of weights with a calibration need it only where errors are larger
+        than on the records of the calibration.
     :raises ValueError: If a model is for another task, or an error is no positive number.
     """
 
