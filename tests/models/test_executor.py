@@ -62,7 +62,15 @@ def test_context_comes_through():
     assert executor.run(current()).is_closed()
 
 
-def test_ctrl_c_ends_it():
+@pytest.fixture
+def interruptible():
+    """Whoever starts the tests in the background has them ignore SIGINT."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_ctrl_c_ends_it(interruptible):
     model, calls = tiny_model(), []
 
     def interrupt(batch, argdict):
