@@ -117,7 +117,9 @@ def test_picks_move_with_the_stream(picker, shared):
                 same = [q for q in shifted if q.phase == pick.phase]
                 moved.append(min((abs(q.peak_time - pick.peak_time) for q in same), default=99.0))
     assert len(moved) > 100
-    assert np.mean(np.array(moved) <= 0.0201) >= 0.95
+    # Of PhaseNet's, three of four do.
+    assert np.mean(np.array(moved) <= 0.0201) >= 0.92
+    assert np.quantile(moved, 0.9) <= 0.0101
 
 
 def test_half_a_window_is_picked(picker, shared):
