@@ -1,5 +1,5 @@
 """
-Does the language model help? One compact network, six ways to fill its middle, real records only.
+Does the language model help? One compact network, several ways to fill its middle, real records only.
 
     python benchmarks/controls.py run --data DATA --language-model FOLDER
     python benchmarks/controls.py report
@@ -8,7 +8,8 @@ Does the language model help? One compact network, six ways to fill its middle, 
 ``noise`` are used. ``FOLDER`` holds MiniLM (or name a Hugging Face id). Each seed has its own split
 by event, initial weights and order; a smaller share of the training records leaves the test records
 as they are. The windows are of 30 s, for more runs in the same time. Runs that ``--out`` has
-already are left out, so that one can stop and go on. About three hours on one core.
+already are left out, so that one can stop and go on. About three hours on one core; those in
+benchmarks/results are without "MiniLM, all trained".
 """
 
 from __future__ import annotations
