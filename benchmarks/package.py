@@ -203,7 +203,7 @@ def calibrate_spread(model: SeisMoLLM, folder: Path, data: Path, size: int) -> s
 def average(model: SeisMoLLM, name: str) -> str:
     """
     Mean of the weights and those that a run began with, or another run from them (Wortsman et al.
-    2022): better than either. Not of the last layer, which calibration has changed.
+    2022). Not of the last layer, which calibration has changed.
     """
     other = SeisMoLLM.from_pretrained(name)
     given = other.state_dict()
