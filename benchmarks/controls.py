@@ -48,6 +48,7 @@ VARIANTS = {
     "random, all trained": ("random", "full"),
     "convolution": ("convolution", "full"),
     "none": ("none", "full"),
+    "none, two more stages": ("deeper", "full"),
 }
 # Share of the training events -> steps; fewer records are learnt by heart sooner.
 STEPS = {1.0: 600, 0.1: 300, 0.01: 150}
@@ -55,7 +56,7 @@ SEEDS = (0, 1, 2)
 TASKS = ("picking", "distance")
 BATCH = 16
 BASE = "random, all trained"
-MARKERS = ("o", "s", "^", "v", "D", "P")
+MARKERS = ("o", "s", "^", "v", "D", "P", "X")
 RESULTS = Path(__file__).parent / "results" / "controls.json"
 FIGURE = Path(__file__).parents[1] / "docs" / "figures" / "controls.png"
 
@@ -143,7 +144,7 @@ def build(variant: str, task: str, language_model: str, steps: int, seed: int) -
         arguments |= {"pred_sample": 500, "pooled_hidden": None}
     module = TrainingModule(
         task=task,
-        preset="compact",
+        preset="convolutional" if start == "deeper" else "compact",
         model_args=arguments,
         language_model=how,
         optimizer="adamw",

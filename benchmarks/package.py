@@ -200,20 +200,17 @@ def calibrate_spread(model: SeisMoLLM, folder: Path, data: Path, size: int) -> s
     return f"spread {found} on {' and '.join(str(len(e)) for e in errors)} real and synthetic dev"
 
 
-def average(model: SeisMoLLM, name: str) -> str:
-    """
-    Mean of the weights and those that a run began with, or another run from them (Wortsman et al.
-    2022). Not of the last layer, which calibration has changed.
-    """
-    other = SeisMoLLM.from_pretrained(name)
-    given = other.state_dict()
-    state = {
-        key: value if not value.is_floating_point() else (value + given[key]) / 2
-        for key, value in model.state_dict().items()
-    }
-    last = model.network.head.out.state_dict()
-    model.load_state_dict(state | {f"network.head.out.{k}": v for k, v in last.items()})
-    return f" Averaged with the weights '{Path(name).name}', version {other.weights_version}."
+def average(model: SeisMoLLM, checkpoint: Path) -> str:
+    """Mean with the weights of another step of the run, a wider minimum (Izmailov et al. 2018)."""
+    given = trained_model(str(checkpoint)).state_dict()
+    model.load_state_dict(
+        {
+            key: value if not value.is_floating_point() else (value + given[key]) / 2
+            for key, value in model.state_dict().items()
+        }
+    )
+    step = torch.load(checkpoint, map_location="cpu", weights_only=True)["global_step"]
+    return f" Mean of the weights with those at step {step}."
 
 
 def package(args: argparse.Namespace) -> None:
@@ -310,7 +307,7 @@ def main() -> None:
     parser.add_argument(
         "--calibrate-on", nargs="+", default=["dev"], choices=("dev", "train"), help="picking"
     )
-    parser.add_argument("--average", help="weight to average the run's with, picking")
+    parser.add_argument("--average", type=Path, help="checkpoint to average the weights with")
     parser.add_argument("--synthetic", type=int, default=1000, help="synthetic records to use")
     parser.add_argument(
         "--start", help="what weights without a record, that the run began with, are"

@@ -91,10 +91,13 @@ def described(run: Path, data: Path, checkpoint: dict) -> str:
     model = config["model"]
     began = model.get("weights")
     text += f"Started from the weights '{Path(began).name}' " if began else "Started from "
-    pretrained = (model.get("model_args") or {}).get("pretrained", True)
+    backbone = checkpoint["hyper_parameters"]["built_args"]["backbone"]
+    pretrained = backbone and (model.get("model_args") or {}).get("pretrained", True)
     text += "" if began else "the language model " if pretrained else "random weights "
-    text += (
-        f"(backbone training: {model['language_model']}). {checkpoint['global_step']} steps of "
+    if backbone:
+        text += f"(backbone training: {model['language_model']})"
+    text = text.rstrip() + (
+        f". {checkpoint['global_step']} steps of "
         f"{options['batch_size']} windows, {model['optimizer']}, {model['schedule']} learning rate "
         f"to {model['learning_rate']:g}, augmentations '{options['recipe']}', "
         f"{config['trainer']['precision']}, seed {config['seed_everything']}. "

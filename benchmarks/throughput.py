@@ -9,8 +9,9 @@ What SeisMoLLM costs beside PhaseNet and EQTransformer, all in one process and t
 at equal overlap. ``settings``: the same against overlap, batch size and threads. ``tasks``: picks
 alone, and with four estimates at each. ``precision``: picks with short numbers. ``training``:
 steps, with their memory. ``memory``: peak for one day and three, each in a process of its own.
-Names: *stock* is the class as it comes, for SeisMoLLM SeisBench's own loop around the network as it
-is trained; *tuned* has the network in the calling thread and, for SeisMoLLM, fused.
+Names: *packaged* is compact_picking, *compact* the preset with a block of MiniLM's shape, *full*
+the published size; *stock* is the class as it comes, for SeisMoLLM SeisBench's own loop around the
+network as it is trained; *tuned* has the network in the calling thread and, for SeisMoLLM, fused.
 
 Every figure is a median over rounds with the quartiles; ratios are taken within a round, as the
 machine's speed drifts. Nothing else should run meanwhile. Speed does not depend on the weights;
@@ -37,7 +38,7 @@ import seisbench.models as sbm
 import torch
 from seisbench.models import WaveformModel
 
-from seisbench_llm import TASKS, SeisMoLLM, weights
+from seisbench_llm import TASKS, SeisMoLLM
 from seisbench_llm.models import executor, inference
 from seisbench_llm.training.module import TrainingModule
 
@@ -85,33 +86,34 @@ def turns(functions: dict[str, Callable], rounds: int, base: str) -> dict[str, d
 
 def forward(args) -> dict:
     """Milliseconds per 60 s window of three components, batches of 16."""
-    full, compact = paper(), SeisMoLLM.from_pretrained("compact_picking").eval()
+    sizes = {
+        "packaged": SeisMoLLM.from_pretrained("compact_picking").eval(),
+        "compact": SeisMoLLM.from_preset("compact", pretrained=False).eval(),
+        "full": paper(),
+    }
     phasenet, eqtransformer = sbm.PhaseNet().eval(), sbm.EQTransformer().eval()
-    x = {n: torch.randn(BATCH, 3, n) for n in (full.in_samples, compact.in_samples)}
+    x = {name: torch.randn(BATCH, 3, model.in_samples) for name, model in sizes.items()}
     # Two windows of PhaseNet are as long as one of the others.
     half = torch.randn(2 * BATCH, 3, phasenet.in_samples)
-    sixty = x[full.in_samples]
-
-    def fused(model, precision="float32"):
-        return lambda: inference.answer(model, x[model.in_samples], precision)
-
     functions = {
-        "EQTransformer": lambda: eqtransformer(sixty),
+        "EQTransformer": lambda: eqtransformer(x["full"]),
         "PhaseNet": lambda: phasenet(half),
-        "compact, stock": lambda: compact(x[compact.in_samples]),
-        "compact, fused": fused(compact),
-        "compact, fused, bfloat16": fused(compact, "bfloat16"),
-        "full, stock": lambda: full(sixty),
-        "full, fused": fused(full),
-        "full, fused, bfloat16": fused(full, "bfloat16"),
     }
+    for size, model in sizes.items():
+        functions |= {
+            f"{size}, stock": lambda m=model, z=x[size]: m(z),
+            f"{size}, fused": lambda m=model, z=x[size]: inference.answer(m, z),
+            f"{size}, fused, bfloat16": lambda m=model, z=x[size]: inference.answer(
+                m, z, "bfloat16"
+            ),
+        }
     with torch.no_grad():
         result = turns(functions, args.rounds, "EQTransformer")
-        for size, model in (("compact", compact), ("full", full)):
+        for size, model in sizes.items():
             one = turns({k: f for k, f in functions.items() if size in k}, 5, f"{size}, stock")
             for name, entry in one.items():
                 result[name]["times stock"] = entry[f"times {size}, stock"]
-            difference = inference.answer(model, x[model.in_samples]) - model(x[model.in_samples])
+            difference = inference.answer(model, x[size]) - model(x[size])
             result[f"{size}, fused"]["largest difference"] = float(difference.abs().max())
     for entry in result.values():
         entry["milliseconds"] = round(entry.pop("seconds") / BATCH * 1e3, 3)
@@ -130,7 +132,8 @@ def station(args, hours: float) -> obspy.Stream:
 def day(args) -> dict:
     """Seconds per station-day through annotate, at an overlap of a half."""
     stream = station(args, args.hours)
-    compact, full = SeisMoLLM.from_pretrained("compact_picking"), paper()
+    packaged, full = SeisMoLLM.from_pretrained("compact_picking"), paper()
+    compact = SeisMoLLM.from_preset("compact", pretrained=False, **FILTER)
     phasenet, eqtransformer = sbm.PhaseNet(), sbm.EQTransformer()
 
     def stock(model):
@@ -144,7 +147,7 @@ def day(args) -> dict:
     def tuned(model, **kwargs):
         return lambda: executor.run(model.annotate_async(stream, overlap=0.5, **kwargs))
 
-    plain = SeisMoLLM(**compact.get_model_args())
+    plain = SeisMoLLM(**packaged.get_model_args())
     plain.annotate_batch_pre = lambda batch, argdict: SeisMoLLM.annotate_batch_pre(
         plain, batch, {**argdict, "precision": None}
     )
@@ -153,9 +156,10 @@ def day(args) -> dict:
         "PhaseNet, stock": stock(phasenet),
         "EQTransformer, tuned": tuned(eqtransformer),
         "PhaseNet, tuned": tuned(phasenet),
-        "compact, stock": stock(plain),
+        "packaged, stock": stock(plain),
+        "packaged": tuned(packaged),
+        "packaged, bfloat16": tuned(packaged, precision="bfloat16"),
         "compact": tuned(compact),
-        "compact, bfloat16": tuned(compact, precision="bfloat16"),
     }
     result = turns(functions, args.day_rounds, "EQTransformer, stock")
     for name, entry in turns(functions, args.day_rounds, "PhaseNet, stock").items():
@@ -163,14 +167,14 @@ def day(args) -> dict:
     result |= turns(
         {"full": tuned(full), "full, bfloat16": tuned(full, precision="bfloat16")}, 1, "full"
     )
-    result["compact, overlap 0.75"] = turns({"": lambda: compact.annotate(stream)}, 3, "")[""]
+    result["packaged, overlap 0.75"] = turns({"": lambda: packaged.annotate(stream)}, 3, "")[""]
     for entry in result.values():
         entry["seconds"] = round(entry["seconds"] * 24 / args.hours, 2)
     return result
 
 
 def settings(args) -> dict:
-    """Seconds per station-day of the compact picker against overlap, batch size and threads."""
+    """Seconds per station-day of the packaged picker against overlap, batch size and threads."""
     stream, model = station(args, args.hours), SeisMoLLM.from_pretrained("compact_picking")
     base = {"overlap": 0.5, "batch_size": 32}
     cases = {
@@ -195,7 +199,7 @@ def cores(args) -> None:
     threads = many["threads"]
     print("| model | core-seconds per station-day | 100 | 1,000 | 10,000 stations | 300 x a year |")
     print("| --- | ---: | ---: | ---: | ---: | ---: |")
-    rows = {"compact, one thread": one}
+    rows = {"packaged, one thread": one}
     rows |= {k: v["seconds"] * threads for k, v in many.items() if isinstance(v, dict)}
     for name, seconds in rows.items():
         needed = " | ".join(f"{seconds * n / 86400:.2g}" for n in (100, 1000, 10000))
@@ -205,17 +209,12 @@ def cores(args) -> None:
 
 
 def tasks(args) -> dict:
-    """Picks alone, and with four estimates at each P; a task without packaged weights is random."""
+    """Picks alone, and with four estimates at each P, of the packaged weights."""
     stream = obspy.read(next((args.data / "continuous" / "ridgecrest_pb").glob("*.mseed")))
     for trace in stream:  # not that they pointed there, but so that back-azimuth takes part
         trace.stats.channel = trace.stats.channel.replace("1", "N").replace("2", "E")
     picker = SeisMoLLM.from_pretrained("compact_picking")
-    others = []
-    for task in list(TASKS)[1:]:
-        if f"compact_{task}" in weights.packaged_names():
-            others.append(SeisMoLLM.from_pretrained(f"compact_{task}"))
-        else:
-            others.append(SeisMoLLM.from_preset("compact", task=task, pretrained=False, **FILTER))
+    others = [SeisMoLLM.from_pretrained(f"compact_{task}") for task in list(TASKS)[1:]]
     picks = [pick for pick in picker.classify(stream).picks if pick.phase == "P"]
 
     def five(number: int) -> None:
@@ -256,6 +255,8 @@ def training(args) -> dict:
     """Samples per second and peak memory of training steps; compare with benchmarks/loader.py."""
     result = {}
     for name, preset, batch, options in (
+        ("convolutional, float32", "convolutional", 32, {}),
+        ("convolutional, bfloat16", "convolutional", 32, {"bf16": True}),
         ("compact, float32", "compact", 32, {}),
         ("compact, bfloat16", "compact", 32, {"bf16": True}),
         ("full, float32", "paper", 8, {}),

@@ -20,6 +20,23 @@ PRESETS: dict[str, dict] = {
         # A whole number of tokens; a remainder would be dropped and the rest stretched over it.
         "in_samples": 6016,
     },
+    # No language model: in its place the embedder and the head have two more stages, which see as
+    # far as is of use and cost less. What the packaged weights are, see docs/controls.md.
+    "convolutional": {
+        "backbone": None,
+        "width": 64,
+        "patch": 1,
+        "embedder_channels": (8, 16, 24, 32, 48),
+        "embedder_kernels": (7, 5, 5, 5, 5, 5),
+        "embedder_kernel_steps": (8, 6, 4, 4, 4, 4),
+        "embedder_strides": (2, 2, 2, 2, 2, 2),
+        "embedder_branches": 3,
+        "head_channels": (48, 40, 32, 24, 16, 16),
+        "head_kernels": (5, 5, 5, 5, 7, 11),
+        "head_skips": True,
+        "pooled_kernel": 8,
+        "in_samples": 6016,
+    },
 }
 
 # What each question needs to see: the first motion, the polarisation of P, or P to the S coda. The
@@ -32,15 +49,30 @@ _LONG = {
     "default_args": {"windows_per_pick": 2},
 }
 _SHORT = {"in_samples": 512, "joint_norm": True, "default_args": {"window_jitter": 0.1}}
-WINDOWS: dict[tuple[str, str], dict] = {
-    ("compact", "polarity"): {**_SHORT, "pred_sample": 256},
-    ("compact", "back_azimuth"): {
+_TASKS = {
+    "polarity": {**_SHORT, "pred_sample": 256},
+    "back_azimuth": {
         **_SHORT,
         "pred_sample": 192,
         "polarisation": True,
         # Answers turn with the horizontals only as far as the network has learnt it.
         "default_args": {**_SHORT["default_args"], "rotations": 8},
     },
-    ("compact", "distance"): _LONG,
-    ("compact", "magnitude"): _LONG,
+    "distance": _LONG,
+    "magnitude": _LONG,
+}
+# Few samples are soon used up by strides.
+_FEW = {
+    "width": 48,
+    "embedder_channels": (16, 24, 32),
+    "embedder_kernels": (7, 5, 5, 1),
+    "embedder_kernel_steps": (8, 6, 4, 2),
+    "embedder_strides": (2, 2, 2, 1),
+}
+WINDOWS: dict[tuple[str, str], dict] = {
+    **{("compact", task): changes for task, changes in _TASKS.items()},
+    **{
+        ("convolutional", task): {**(_FEW if "in_samples" in changes else {}), **changes}
+        for task, changes in _TASKS.items()
+    },
 }

@@ -194,7 +194,7 @@ class SeisMoLLM(StreamHooks, WaveformModel):
         >>> SeisMoLLM.from_preset("compact", pretrained=False).in_samples
         6016
 
-        :param preset: ``paper`` or ``compact``.
+        :param preset: ``paper``, ``compact`` or ``convolutional``.
         :param kwargs: Arguments of the constructor that shall differ from the preset.
         :raises ValueError: If there is no such preset.
         """

@@ -7,7 +7,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from seisbench_llm import TASKS, SeisMoLLM
+from seisbench_llm import PRESETS, TASKS, SeisMoLLM
 from seisbench_llm.models.inference import FusedNetwork
 from seisbench_llm.preprocess import normalize
 from tests.conftest import TINY, make_stream, tiny_model, varied_windows
@@ -34,7 +34,7 @@ class OnlyHere(TorchDispatchMode):
 
 
 @pytest.mark.parametrize("task", TASKS)
-@pytest.mark.parametrize("preset", ["paper", "compact"])
+@pytest.mark.parametrize("preset", PRESETS)
 def test_models_live_on_any_device(preset, task):
     with torch.device("meta"):
         model = SeisMoLLM.from_preset(preset, task=task, pretrained=False)

@@ -16,6 +16,7 @@ from tests.conftest import tiny_model
 SHAPES = {
     # All that the compact preset has; its own window lengths.
     "compact": {},
+    "convolutional": {"preset": "convolutional"},
     # As in the paper: no skip signals, even kernels, few channels at the end.
     "paper": {
         "in_samples": 3000,
@@ -43,8 +44,8 @@ SHAPES = {
 def calibrated(task, **arguments) -> SeisMoLLM:
     """A model whose BatchNorms have seen data, so that folding them is put to the test."""
     torch.manual_seed(0)
-    arguments = {"backbone_layers": 1, **arguments}
-    model = SeisMoLLM.from_preset("compact", task=task, pretrained=False, **arguments)
+    arguments = {"preset": "compact", "backbone_layers": 1, "pretrained": False, **arguments}
+    model = SeisMoLLM.from_preset(task=task, **arguments)
     model.train()
     with torch.no_grad():
         for _ in range(20):

@@ -45,8 +45,10 @@ def test_presets():
     assert paper.network.backbone.config.layers == 3
     compact = SeisMoLLM.from_preset("compact", task="distance", pretrained=False)
     assert sum(p.numel() for p in compact.parameters()) < 5e6
-    assert set(PRESETS) == {"paper", "compact"}
-    with pytest.raises(ValueError, match="Unknown preset 'huge'. Known presets: paper, compact"):
+    convolutional = SeisMoLLM.from_preset("convolutional", task="distance")
+    assert not list(convolutional.network.backbone.parameters())
+    assert set(PRESETS) == {"paper", "compact", "convolutional"}
+    with pytest.raises(ValueError, match="preset 'huge'. Known presets: paper, compact, conv"):
         SeisMoLLM.from_preset("huge")
 
 
