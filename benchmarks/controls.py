@@ -272,6 +272,9 @@ def report(args: argparse.Namespace) -> None:
             trivial = part.groupby("seed")["trivial"].first().mean()
             axis.axhline(trivial, color="0.6", ls="--", lw=1)
             axis.annotate("median of the truths", (1.25, trivial + 0.1), color="0.4", fontsize=8)
+            axis.set_yscale("log")
+            axis.set_yticks([5, 10, 20, 50, 100], ["5", "10", "20", "50", "100"])
+            axis.minorticks_off()
             axis.set_ylabel("Mean absolute error of distance (km)")
         else:
             axis.set_ylabel("F1 of P and S at 0.5 s")
