@@ -221,7 +221,8 @@ def _finish(cli: FitCLI, folder: Path) -> None:
     trainer = cli.trainer
     if not trainer.state.finished:
         return
-    best = trainer.checkpoint_callback
+    # Whoever saves further checkpoints has theirs first.
+    best = next(c for c in trainer.checkpoint_callbacks if c.monitor == "val/loss")
     metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
     result = {
         "epochs": trainer.current_epoch,

@@ -75,7 +75,14 @@ def losses(run):
 
 
 def test_run_folder_tells_all(config, tmp_path):
+    entries = yaml.safe_load(config.read_text())
+    further = {"filename": "{step}", "every_n_train_steps": 5, "save_top_k": -1}
+    entries["trainer"]["callbacks"] = [
+        {"class_path": "lightning.pytorch.callbacks.ModelCheckpoint", "init_args": further}
+    ]
+    config.write_text(yaml.safe_dump(entries))
     run = fit(config)
+    assert (run / "logs" / "version_0" / "checkpoints" / "step=5.ckpt").is_file()
     metrics = json.loads((run / "metrics.json").read_text())
     assert metrics["epochs"] == 1
     assert metrics["steps"] == len(losses(run)) > 10
