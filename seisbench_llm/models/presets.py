@@ -21,7 +21,7 @@ PRESETS: dict[str, dict] = {
         "in_samples": 6016,
     },
     # No language model: in its place the embedder and the head have two more stages, which see as
-    # far as is of use and cost less. What the packaged weights are, see docs/controls.md.
+    # far as is of use and cost less. Most packaged weights are so, see docs/controls.md.
     "convolutional": {
         "backbone": None,
         "width": 64,
