@@ -4,13 +4,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .models import SeisMoLLM
-    from .models.estimates import Estimate, EstimateList
     from .models.presets import PRESETS
+    from .models.seismollm import SeisMoLLM
+    from .streams.estimates import Estimate, EstimateList
     from .tasks import TASKS, TaskSpec
     from .weights import WeightRecord, WeightsError
 
 __version__ = "0.1.0"
+
+
 __all__ = [
     "PRESETS",
     "TASKS",
@@ -23,12 +25,13 @@ __all__ = [
     "__version__",
 ]
 
+
 # Imported when they are asked for: PyTorch and SeisBench take seconds, and the command line
 # shows its help without them.
 _PLACES = {
     "SeisMoLLM": "models",
-    "Estimate": "models.estimates",
-    "EstimateList": "models.estimates",
+    "Estimate": "streams.estimates",
+    "EstimateList": "streams.estimates",
     "PRESETS": "models.presets",
     "TASKS": "tasks",
     "TaskSpec": "tasks",

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from .models import SeisMoLLM
-from .models.language import KNOWN_SHAPES
+from .models.seismollm import SeisMoLLM
+from .network.language import KNOWN_SHAPES
 from .tasks import TASKS, get_task
 from .weights import WeightsError, read_tensors
 

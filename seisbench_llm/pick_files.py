@@ -11,13 +11,15 @@ import obspy
 from seisbench.util import PickList
 from tqdm import tqdm
 
-from .models import SeisMoLLM
-from .models.arguments import argument
-from .models.picks import separate
+from .models.seismollm import SeisMoLLM
+from .streams.arguments import argument
+from .streams.picks import separate
 from .waveform_files import Reader, Segment, find_files
 
 # Samples that are annotated at once: a day of three components at 100 Hz are 26 million.
 LARGEST = 30_000_000
+
+
 _DAY = 86400
 
 

@@ -12,6 +12,7 @@ import numpy as np
 import obspy
 import pandas as pd
 import seisbench
+from obspy.signal.util import util_geo_km
 
 ALWAYS = obspy.UTCDateTime(1, 1, 1), obspy.UTCDateTime(9999, 1, 1)
 
@@ -163,3 +164,51 @@ def warn_of_missing(picks: Sequence, stations: Stations) -> None:
             f"No coordinates at the time of the picks for {', '.join(sorted(missing))}: "
             f"these are not located."
         )
+
+
+def stations_to_dataframe(stations: obspy.Inventory | pd.DataFrame) -> pd.DataFrame:
+    """
+    Coordinates of stations, as PyOcto and GaMMA take them.
+
+    :param stations: Inventory, or a table with latitude and longitude (degrees), id (NET.STA.LOC)
+        or network and station, and if known elevation (m).
+    :return: Columns id, longitude, latitude, elevation (m), and x(km), y(km), z(km; down, as
+        in GaMMA) east and north of the stations' mean. A station has one row per location.
+    :raises ValueError: If a column is missing, or there are no stations.
+    """
+    if isinstance(stations, pd.DataFrame):
+        frame = stations.copy()
+        if "id" not in frame and {"network", "station"} <= set(frame):
+            location = frame["location"].fillna("") if "location" in frame else ""
+            frame["id"] = frame["network"] + "." + frame["station"] + "." + location
+        missing = [c for c in ("id", "latitude", "longitude") if c not in frame]
+        if missing:
+            raise ValueError(f"The table of stations has no column {', '.join(missing)}.")
+        if "elevation" not in frame:
+            frame["elevation"] = 0.0
+    else:
+        rows = {}
+        for network in stations:
+            for station in network:
+                for location in {channel.location_code or "" for channel in station} | {""}:
+                    name = f"{network.code}.{station.code}.{location}"
+                    rows[name] = (station.longitude, station.latitude, station.elevation)
+        frame = pd.DataFrame([(name, *rows[name]) for name in sorted(rows)])
+        frame = frame.set_axis(
+            ["id", "longitude", "latitude", "elevation"][: frame.shape[1]], axis=1
+        )
+    if frame.empty:
+        raise ValueError("There are no stations.")
+    frame = frame[["id", "longitude", "latitude", "elevation"]].drop_duplicates("id")
+    first = frame["longitude"].iloc[0]
+    # Degrees from the first station, so that the date line does not tear a network apart.
+    east = (frame["longitude"] - first + 180) % 360 - 180
+    centre = east.mean(), frame["latitude"].mean()
+    local = [util_geo_km(*centre, *at) for at in zip(east, frame["latitude"], strict=True)]
+    return frame.reset_index(drop=True).assign(
+        **{
+            "x(km)": [x for x, _ in local],
+            "y(km)": [y for _, y in local],
+            "z(km)": (-frame["elevation"] / 1000).to_numpy(),
+        }
+    )

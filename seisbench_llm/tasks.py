@@ -42,6 +42,7 @@ class TaskSpec:
 
 _SCALAR_METRICS = ("mean", "std", "mae", "rmse", "r2")
 
+
 TASKS: dict[str, TaskSpec] = {
     spec.name: spec
     for spec in (

@@ -14,9 +14,11 @@ import seisbench
 import torch
 from packaging.version import parse as parse_version
 
-from .models import lora
+from .network import lora
 
 PACKAGED = Path(__file__).parent / "pretrained"
+
+
 # Oldest SeisBench that reads our files; not the one at hand, which users may be behind.
 SEISBENCH_REQUIREMENT = "0.12"
 

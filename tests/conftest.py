@@ -9,7 +9,7 @@ import pytest
 import seisbench
 import torch
 
-from seisbench_llm import SeisMoLLM
+from seisbench_llm.models.seismollm import SeisMoLLM
 from seisbench_llm.preprocess import normalize
 
 # No test may reach for the network, whatever the machine offers.

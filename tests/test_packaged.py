@@ -10,9 +10,10 @@ import seisbench.models as sbm
 from obspy import UTCDateTime
 from typer.testing import CliRunner
 
-from benchmarks.records import load_set
-from seisbench_llm import SeisMoLLM, cli, weights
-from seisbench_llm.monitor import SeismicMonitor
+from benchmarks.common.records import load_set
+from seisbench_llm import cli, weights
+from seisbench_llm.models.seismollm import SeisMoLLM
+from seisbench_llm.monitor.monitor import SeismicMonitor
 from seisbench_llm.tasks import TASKS
 
 START = UTCDateTime("2009-08-24T00:20:03")

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 import torch
 
-from seisbench_llm import TASKS
 from seisbench_llm.convert import load_published
-from seisbench_llm.data.targets import onset_curves
-from seisbench_llm.metrics import evaluate, picking_metrics
+from seisbench_llm.evaluate.metrics import evaluate, picking_metrics
+from seisbench_llm.tasks import TASKS
+from seisbench_llm.training.labellers import onset_curves
 from seisbench_llm.training.losses import LOSSES
 from tests.conftest import SHARED
 

@@ -3,8 +3,7 @@ import shutil
 import obspy
 import pytest
 
-from seisbench_llm.export_formats import stations_to_dataframe
-from seisbench_llm.stations import Stations, read_stations
+from seisbench_llm.stations import Stations, read_stations, stations_to_dataframe
 
 NOW = obspy.UTCDateTime(2020, 1, 1)
 

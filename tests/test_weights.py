@@ -9,7 +9,10 @@ import seisbench
 import torch
 from seisbench.models import WaveformModel
 
-from seisbench_llm import TASKS, SeisMoLLM, WeightRecord, WeightsError, weights
+from seisbench_llm import weights
+from seisbench_llm.models.seismollm import SeisMoLLM
+from seisbench_llm.tasks import TASKS
+from seisbench_llm.weights import WeightRecord, WeightsError
 from tests.conftest import make_stream, tiny_model
 
 RECORD = WeightRecord("tiny", "picking", "3", 100, 30, data="noise", figures={"F1": 0.5})

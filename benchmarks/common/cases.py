@@ -15,12 +15,11 @@ import numpy as np
 import obspy
 import pandas as pd
 import seisbench.data as sbd
-from records import SETS, load_noise, load_set
 from seisbench.util import Pick
 
-from seisbench_llm.data.targets import polarity_letter
+from benchmarks.common.records import SETS, load_noise, load_set
+from seisbench_llm.data.metadata import polarity_letter, usable
 from seisbench_llm.tasks import TASKS
-from seisbench_llm.training.labellers import usable
 
 TRUTHS = {
     "polarity": "trace_polarity",

@@ -1,7 +1,7 @@
 """
 Write the data sets from which the packaged weights are trained.
 
-    python benchmarks/packaged_data.py --data RECORDS --cache CACHE --out DATA \
+    python -m benchmarks.making.data --data RECORDS --cache CACHE --out DATA \
         --synthetic 40000
 
 Four folders in SeisBench's format, all at 100 Hz, components Z, N, E, unfiltered:
@@ -38,14 +38,13 @@ import pandas as pd
 import seisbench
 import seisbench.data as sbd
 import seisbench.models as sbm
-from records import SETS, Record, load_continuous, load_noise, load_set
 from tqdm import tqdm
 
-from seisbench_llm.data import Synthetic
+from benchmarks.common.records import SETS, Record, load_continuous, load_noise, load_set
+from seisbench_llm.data.metadata import polarity_letter, usable
 from seisbench_llm.data.splits import check_leakage, split_by_event, split_by_station
-from seisbench_llm.data.targets import polarity_letter
-from seisbench_llm.models.streams import resample_stream
-from seisbench_llm.training.labellers import usable
+from seisbench_llm.data.synthetic.records import Synthetic
+from seisbench_llm.streams.annotate import resample_stream
 
 RATE = 100.0
 # Seconds; pieces overlap within a block, but blocks do not, so that blocks can be split.

@@ -1,7 +1,7 @@
 """
 The figures of the documentation, from real records.
 
-    python benchmarks/figures.py --data DATA --out docs/figures
+    python -m benchmarks.making.figures --data DATA --out docs/figures
 
 DATA holds quakemigrate_iceland and continuous/, as real_records.py takes them. Writes picks.png and
 section.png (swarm at Askja, Iceland, 2014), day.png (12 h at CX.PB01 or PB02, Chile, 2014) and
@@ -16,8 +16,11 @@ from pathlib import Path
 import obspy
 import pandas as pd
 
-from seisbench_llm import SeisMoLLM
-from seisbench_llm.plotting import plot_day, plot_map, plot_picks, plot_section
+from seisbench_llm.models.seismollm import SeisMoLLM
+from seisbench_llm.plotting.day import plot_day
+from seisbench_llm.plotting.map import plot_map
+from seisbench_llm.plotting.picks import plot_picks
+from seisbench_llm.plotting.section import plot_section
 
 
 def iceland(model: SeisMoLLM, data: Path, out: Path) -> None:

@@ -1,13 +1,13 @@
 """
 Calibrate the model of a finished run and package it, with a record of what it was trained on.
 
-    python benchmarks/package.py picking --run RUNS/picking --records RECORDS --data DATA
+    python -m benchmarks.making.package picking --run RUNS/picking --records RECORDS --data DATA
 
 and likewise for polarity, magnitude, distance and back_azimuth. DATA is what packaged_data.py wrote
 and the run has read. When all five are there, and real_records.py and estimates.py have run:
 
-    python benchmarks/package.py picking --figures benchmarks/results/compact_picking.json
-    python benchmarks/package.py magnitude --figures benchmarks/results/estimates.json
+    python -m benchmarks.making.package picking --figures benchmarks/results/compact_picking.json
+    python -m benchmarks.making.package magnitude --figures benchmarks/results/estimates.json
 
 puts their figures on record, likewise for the others. Writes seisbench_llm/pretrained/compact_TASK.
 
@@ -42,21 +42,23 @@ import numpy as np
 import seisbench
 import torch
 import yaml
-from cases import TRUTHS, real_cases, split_noise, split_records, synthetic_cases
-from estimates import errors_of, estimate, outcomes
-from package_record import LICENCE, LIMITS, SUMMARIES, described, figures_of, start_of
-from real_records import THRESHOLDS, count, f1, mirrored, peaks_of, true_picks
-from records import SETS
 from scipy.optimize import minimize, minimize_scalar
 from scipy.special import expit
 from scipy.special import logit as logits_of
 from scipy.stats import norm
 
-from seisbench_llm import SeisMoLLM, WeightRecord, weights
-from seisbench_llm.models.arguments import CALIBRATIONS
+from benchmarks.common.cases import TRUTHS, real_cases, split_noise, split_records, synthetic_cases
+from benchmarks.common.records import SETS
+from benchmarks.making.record import LICENCE, LIMITS, SUMMARIES, described, figures_of, start_of
+from benchmarks.quality.estimates import errors_of, estimate, outcomes
+from benchmarks.quality.picking import THRESHOLDS, count, f1, mirrored, peaks_of, true_picks
+from seisbench_llm import weights
 from seisbench_llm.models.presets import WINDOWS
+from seisbench_llm.models.seismollm import SeisMoLLM
+from seisbench_llm.streams.arguments import CALIBRATIONS
 from seisbench_llm.training.fit import BEST
 from seisbench_llm.training.module import trained_model
+from seisbench_llm.weights import WeightRecord
 
 LANGUAGE_MODEL = "sentence-transformers/all-MiniLM-L6-v2"
 LARGEST_TOTAL = 30e6  # bytes

@@ -11,10 +11,11 @@ from pathlib import Path
 
 import pandas as pd
 import yaml
-from cases import SYNTHETIC
 
-from seisbench_llm import SeisMoLLM, WeightRecord
+from benchmarks.common.cases import SYNTHETIC
+from seisbench_llm.models.seismollm import SeisMoLLM
 from seisbench_llm.training.datamodule import fingerprint
+from seisbench_llm.weights import WeightRecord
 
 LICENCE = "GPL-3.0"
 SOURCES = {
@@ -133,7 +134,7 @@ def figures_of(task: str, name: str, results: dict) -> dict:
         columns = ("P@0.5", "S@0.5", "P@0.1", "S@0.1")
         rates = found["false picks per hour"]
         return {
-            "protocol": "F1 at 0.3, benchmarks/real_records.py, held-out stations and events",
+            "protocol": "F1 at 0.3, benchmarks/quality/picking.py, held-out stations and events",
             **{key: found[key]["at 0.3"]["all"] for key in columns},
             "false picks per hour of noise": {phase: rates[phase]["at 0.3"] for phase in rates},
         }
@@ -144,4 +145,4 @@ def figures_of(task: str, name: str, results: dict) -> dict:
             chosen[group] = sets.get("all") or next(
                 (v for v in sets.values() if isinstance(v, dict)), {}
             )
-    return {"protocol": "benchmarks/estimates.py, analysts' P", **chosen}
+    return {"protocol": "benchmarks/quality/estimates.py, analysts' P", **chosen}

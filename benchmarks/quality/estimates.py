@@ -1,7 +1,7 @@
 """
 How good the four single-station estimates are on real records, and whether their spread is true.
 
-    python benchmarks/estimates.py --records RECORDS --data DATA
+    python -m benchmarks.quality.estimates --records RECORDS --data DATA
 
 DATA is what packaged_data.py wrote. Writes benchmarks/results/estimates.json and
 docs/figures/reliability.png; without names, for all packaged weights.
@@ -26,7 +26,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import seisbench
-from cases import (
+
+from benchmarks.common.cases import (
     CLEAR_P,
     FIRST_MOTION,
     SYNTHETIC,
@@ -37,10 +38,11 @@ from cases import (
     split_records,
     synthetic_cases,
 )
-from real_records import NEAR, peaks_of, true_picks
-from records import SETS
-
-from seisbench_llm import SeisMoLLM, WeightsError, weights
+from benchmarks.common.records import SETS
+from benchmarks.quality.picking import NEAR, peaks_of, true_picks
+from seisbench_llm import weights
+from seisbench_llm.models.seismollm import SeisMoLLM
+from seisbench_llm.weights import WeightsError
 
 SPREADS = (0.5, 1.0, 2.0)
 NORMAL = {0.5: 0.383, 1.0: 0.683, 2.0: 0.954}

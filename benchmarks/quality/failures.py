@@ -1,7 +1,7 @@
 """
 The twelve worst held-out real records of each task, plotted.
 
-    python benchmarks/failures.py --records RECORDS --data DATA
+    python -m benchmarks.quality.failures --records RECORDS --data DATA
 
 DATA is what packaged_data.py wrote. Without names, for all packaged weights. Writes
 docs/figures/failures_TASK.png and, unless it is there, docs/failures.md with a line per panel to be
@@ -26,13 +26,15 @@ import matplotlib.pyplot as plt
 import numpy as np
 import obspy
 import seisbench
-from cases import real_cases, split_records
-from estimates import errors_of, estimate
-from real_records import NEAR, peaks_of, true_picks
-from records import SETS, Record
 from scipy.optimize import linear_sum_assignment
 
-from seisbench_llm import SeisMoLLM, WeightsError, weights
+from benchmarks.common.cases import real_cases, split_records
+from benchmarks.common.records import SETS, Record
+from benchmarks.quality.estimates import errors_of, estimate
+from benchmarks.quality.picking import NEAR, peaks_of, true_picks
+from seisbench_llm import weights
+from seisbench_llm.models.seismollm import SeisMoLLM
+from seisbench_llm.weights import WeightsError
 
 matplotlib.use("Agg")
 
@@ -218,8 +220,8 @@ def main() -> None:
         parser.error(str(error))
     parts = [
         "# Where the packaged weights fail",
-        "The twelve worst held-out real records per task, as `python benchmarks/failures.py` finds "
-        "them. Full lines: analysts' picks; dotted: those found, with their probability. "
+        "The twelve worst held-out real records per task; `python -m benchmarks.quality.failures` "
+        "finds them. Full lines: analysts' picks; dotted: those found, with their probability. "
         "Waveforms above 1 Hz, each component scaled to its largest value in the panel.",
     ]
     for model in models:

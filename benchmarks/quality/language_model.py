@@ -1,8 +1,8 @@
 """
 Does the language model help? One compact network, its middle filled in several ways; real records.
 
-    python benchmarks/controls.py run --data DATA --language-model FOLDER
-    python benchmarks/controls.py report
+    python -m benchmarks.quality.language_model run --data DATA --language-model FOLDER
+    python -m benchmarks.quality.language_model report
 
 ``DATA`` is what ``packaged_data.py`` writes; of it only ``real/records``, picked by analysts, and
 ``noise`` are used. ``FOLDER`` holds MiniLM (or name a Hugging Face id). Each seed has its own split
@@ -30,14 +30,14 @@ import seisbench.data as sbd
 import torch
 from torch import nn
 
-from seisbench_llm import metrics
-from seisbench_llm.data import open_dataset
+from seisbench_llm.data.datasets import open_dataset
+from seisbench_llm.data.metadata import usable
 from seisbench_llm.data.splits import split_by_event
-from seisbench_llm.evaluate import predict
+from seisbench_llm.evaluate import metrics
+from seisbench_llm.evaluate.predict import predict
+from seisbench_llm.training.augmentations.windows import Prepare
 from seisbench_llm.training.datamodule import DataModule
-from seisbench_llm.training.labellers import usable
 from seisbench_llm.training.module import TrainingModule
-from seisbench_llm.training.recipes import Prepare
 
 WINDOW = 3008
 # What fills the middle; how the language model is trained.
@@ -57,8 +57,8 @@ TASKS = ("picking", "distance")
 BATCH = 16
 BASE = "random, all trained"
 MARKERS = ("o", "s", "^", "v", "D", "P", "X")
-RESULTS = Path(__file__).parent / "results" / "controls.json"
-FIGURE = Path(__file__).parents[1] / "docs" / "figures" / "controls.png"
+RESULTS = Path(__file__).parents[1] / "results" / "controls.json"
+FIGURE = Path(__file__).parents[2] / "docs" / "figures" / "controls.png"
 
 
 class Convolution(nn.Module):

@@ -1,7 +1,7 @@
 """
 Does every task learn? Five compact models on 5,000 synthetic records, on events they never saw.
 
-    python benchmarks/learning.py --out benchmarks/results/learning.json
+    python -m benchmarks.quality.learning --out benchmarks/results/learning.json
 
 trains each model with ``configs/compact.yaml`` for a fixed number of steps, the language model with
 random weights, or all of it with those of the packaged picker, and compares it on the test events
@@ -21,14 +21,14 @@ from pathlib import Path
 import numpy as np
 import seisbench
 
-from seisbench_llm import metrics
-from seisbench_llm.data import open_dataset
+from seisbench_llm.data.datasets import open_dataset
 from seisbench_llm.data.splits import split_by_event
-from seisbench_llm.evaluate import Evaluation, evaluate
+from seisbench_llm.evaluate import metrics
+from seisbench_llm.evaluate.evaluation import Evaluation, evaluate
 from seisbench_llm.training.fit import fit
 from seisbench_llm.training.module import trained_model
 
-CONFIG = Path(__file__).parent / "configs" / "compact.yaml"
+CONFIG = Path(__file__).parents[1] / "configs" / "compact.yaml"
 DATASET = "synthetic:5000:1"
 # Steps of 32 windows; what is measured; and the margin: the model's score is to exceed the trivial
 # one by this much, or its error to be below this share of the trivial one.

@@ -8,10 +8,10 @@ import numpy as np
 import obspy
 import torch
 
-from seisbench_llm import SeisMoLLM
-from seisbench_llm.live import Live, run
-from seisbench_llm.live_instrument import LiveSettings
-from seisbench_llm.live_sources import Replay
+from seisbench_llm.live.instrument import LiveSettings
+from seisbench_llm.live.picker import Live, run
+from seisbench_llm.live.sources import Replay
+from seisbench_llm.models.seismollm import SeisMoLLM
 
 parser = argparse.ArgumentParser(description=__doc__)
 parser.add_argument("files", nargs="+")

@@ -1,7 +1,7 @@
 """
 Monitor a swarm at twelve stations, and compare with its catalogue.
 
-    python benchmarks/monitor.py --data DATA [--weights compact]
+    python -m benchmarks.quality.monitor --data DATA [--weights compact]
 
 DATA holds quakemigrate_iceland (stations and catalogue) and continuous/quakemigrate_iceland.
 """
@@ -16,7 +16,7 @@ import obspy
 import pandas as pd
 from obspy.geodetics import gps2dist_azimuth
 
-from seisbench_llm.monitor import SeismicMonitor, pair
+from seisbench_llm.monitor.monitor import SeismicMonitor, pair
 
 # Largest difference of origin times, and of a pick and a catalogued one, in s.
 SAME_EVENT, SAME_PICK = 2.0, 0.5

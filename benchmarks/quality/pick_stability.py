@@ -1,7 +1,7 @@
 """
 How far picks move when the stream starts elsewhere.
 
-    python benchmarks/shift.py --data DATA compact_picking PhaseNet --cache CACHE
+    python -m benchmarks.quality.pick_stability --data DATA compact_picking PhaseNet --cache CACHE
 
 Any number of samples (1 to 1,999) is cut off the start of a record: all windows lie elsewhere.
 Prints the share of picks that move by at most two samples, per phase, and percentiles.
@@ -15,8 +15,9 @@ from pathlib import Path
 
 import numpy as np
 import seisbench
-from real_records import load_model
-from records import SETS, load_set
+
+from benchmarks.common.records import SETS, load_set
+from benchmarks.quality.picking import load_model
 
 
 def movements(model, records: list, cuts: int, rng) -> dict[str, list[float]]:

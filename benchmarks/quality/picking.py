@@ -1,8 +1,8 @@
 """
 How pickers do on real records: SeisMoLLM, PhaseNet and EQTransformer, by one protocol.
 
-    python benchmarks/real_records.py --data DATA --cache CACHE --out benchmarks/results/NAME.json \
-        compact_picking PhaseNet EQTransformer
+    python -m benchmarks.quality.picking --data DATA --cache CACHE \
+        --out benchmarks/results/NAME.json compact_picking PhaseNet EQTransformer
 
 Each record is one ObsPy stream, whole length and native rate, given to the public annotate(). Peaks
 at least 1 s apart are matched one to one with the analysts' picks; false picks are counted within
@@ -23,11 +23,12 @@ import numpy as np
 import obspy
 import seisbench
 import seisbench.models as sbm
-from records import SETS, Record, load_noise, load_set
 from scipy.optimize import linear_sum_assignment
 from scipy.signal import find_peaks
 
-from seisbench_llm import SeisMoLLM, WeightsError
+from benchmarks.common.records import SETS, Record, load_noise, load_set
+from seisbench_llm.models.seismollm import SeisMoLLM
+from seisbench_llm.weights import WeightsError
 
 THRESHOLDS = np.round(np.arange(0.02, 0.96, 0.02), 2)
 TOLERANCES = (0.5, 0.1)

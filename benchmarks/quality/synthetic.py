@@ -1,7 +1,7 @@
 """
 Do synthetic records agree with their labels? Prints the checks and draws a montage.
 
-    python benchmarks/synthetic_montage.py --records 1500 --seed 2026
+    python -m benchmarks.quality.synthetic --records 1500 --seed 2026
 
 All is measured on the waveforms as they are written, noise included, where the signal is clear.
 Two checks are weaker than they look: onsets are searched within 1.2 s of the label, and the mean of
@@ -21,13 +21,13 @@ import pandas as pd
 from scipy.optimize import least_squares
 from scipy.signal import butter, sosfiltfilt
 
-from seisbench_llm.data.synth_cluster import distance_correction
-from seisbench_llm.data.synthetic import Synthetic
+from seisbench_llm.data.synthetic.cluster import distance_correction
+from seisbench_llm.data.synthetic.records import Synthetic
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt  # noqa: E402
 
-FIGURE = Path(__file__).parents[1] / "docs" / "figures" / "synthetic_montage.png"
+FIGURE = Path(__file__).parents[2] / "docs" / "figures" / "synthetic_montage.png"
 RATE = 100.0
 
 

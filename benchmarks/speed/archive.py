@@ -4,7 +4,7 @@ What the machinery of ``archive run`` costs, apart from the model.
 Simulates 100 stations x 30 days with a processor that does nothing, then, if a folder is given,
 runs real records with 1 and 2 workers.
 
-    python benchmarks/archive_scale.py [--sds FOLDER --start DAY --end DAY] [--out FILE]
+    python -m benchmarks.speed.archive [--sds FOLDER --start DAY --end DAY] [--out FILE]
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ import pandas as pd
 import psutil
 
 from seisbench_llm import archive
-from seisbench_llm.export import picks_to_dataframe
+from seisbench_llm.archive.results import merge
+from seisbench_llm.export.tables import picks_to_dataframe
 
 # Model time of a three-component station-day on one core, which the overhead is compared to.
 TASK_SECONDS = 10.0
@@ -84,7 +85,7 @@ def simulate(workers: int) -> dict:
         stop.set()
         finished = sorted(p.stat().st_mtime for p in Path(folder).glob("manifest/*/*.json"))
         began = time.perf_counter()
-        rows = archive.merge(folder, Path(folder) / "all.parquet")["rows"]
+        rows = merge(folder, Path(folder) / "all.parquet")["rows"]
         merging = time.perf_counter() - began
     # Without the first ones, during which workers import and caches fill.
     each = (finished[-1] - finished[200]) / (len(finished) - 201) * workers

@@ -1,7 +1,7 @@
 """
 Samples per second of the loader and of the training step, side by side.
 
-    python benchmarks/loader.py [--dataset synthetic:500] [--out benchmarks/results/loader.json]
+    python -m benchmarks.speed.loader [--dataset synthetic:500] [--out FILE.json]
 
 The loader reads from disk, augments and labels as in training; the step is forward, backward and
 optimizer on a batch that is there already. The two take turns, so that both see the same machine.

@@ -1,9 +1,9 @@
 """
 What SeisMoLLM costs beside PhaseNet and EQTransformer, all in one process and turn by turn.
 
-    python benchmarks/throughput.py --data DATA forward day settings tasks precision \
+    python -m benchmarks.speed.throughput --data DATA forward day settings tasks precision \
         training memory
-    python benchmarks/throughput.py figure cores
+    python -m benchmarks.speed.throughput figure cores
 
 ``forward``: one 60 s window through the network alone. ``day``: a station-day through ``annotate``
 at equal overlap. ``settings``: the same against overlap, batch size and threads. ``tasks``: picks
@@ -38,12 +38,15 @@ import seisbench.models as sbm
 import torch
 from seisbench.models import WaveformModel
 
-from seisbench_llm import TASKS, SeisMoLLM
-from seisbench_llm.models import executor, inference
+from seisbench_llm.models.seismollm import SeisMoLLM
+from seisbench_llm.network import fused as inference
+from seisbench_llm.streams import pipeline as executor
+from seisbench_llm.tasks import TASKS
 from seisbench_llm.training.module import TrainingModule
 
-RESULTS = Path(__file__).parent / "results" / "throughput.json"
-FIGURE = Path(__file__).parents[1] / "docs" / "figures" / "throughput.png"
+THIS = [sys.executable, "-m", "benchmarks.speed.throughput"]
+RESULTS = Path(__file__).parents[1] / "results" / "throughput.json"
+FIGURE = Path(__file__).parents[2] / "docs" / "figures" / "throughput.png"
 # GPT-2's shape; its weights are of no matter here.
 GPT2 = {
     "width": 768,
@@ -252,7 +255,7 @@ def precision(args) -> dict:
 
 
 def training(args) -> dict:
-    """Samples per second and peak memory of training steps; compare with benchmarks/loader.py."""
+    """Samples per second and peak memory of training steps; compare with loader.py."""
     result = {}
     for name, preset, batch, options in (
         ("convolutional, float32", "convolutional", 32, {}),
@@ -263,7 +266,14 @@ def training(args) -> dict:
         ("full, bfloat16", "paper", 8, {"bf16": True}),
         ("full, bfloat16, checkpointing", "paper", 8, {"bf16": True, "checkpoint": True}),
     ):
-        command = [sys.executable, __file__, "--data", str(args.data), "_step"]
+        command = [
+            sys.executable,
+            "-m",
+            "benchmarks.speed.throughput",
+            "--data",
+            str(args.data),
+            "_step",
+        ]
         options = {"preset": preset, "batch": batch, "rounds": args.rounds, **options}
         done = subprocess.run(
             [*command, "--options", json.dumps(options)], capture_output=True, text=True, check=True
@@ -316,7 +326,14 @@ def memory(args) -> dict:
     result = {}
     for method in ("annotate", "classify"):
         for days in (1, 3):
-            command = [sys.executable, __file__, "--data", str(args.data), "_memory"]
+            command = [
+                sys.executable,
+                "-m",
+                "benchmarks.speed.throughput",
+                "--data",
+                str(args.data),
+                "_memory",
+            ]
             options = json.dumps({"method": method, "days": days})
             done = subprocess.run(
                 [*command, "--options", options], capture_output=True, text=True, check=True

@@ -12,8 +12,9 @@ import obspy
 import pandas as pd
 from obspy import UTCDateTime
 
-from .archive_sources import READING, Files, SourceError, Unit, read_file
-from .archive_store import to_arrow, write_atomically
+from .files import READING, Files, SourceError, read_file
+from .store import to_arrow, write_atomically
+from .units import Unit
 
 COLUMNS = ["file", "size", "mtime", "id", "start", "end", "error"]
 

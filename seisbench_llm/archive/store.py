@@ -23,6 +23,8 @@ import pandas as pd
 
 # A better state wins, should a kill between two files have left two manifests of a station-day.
 STATES = ("done", "empty", "failed")
+
+
 _ORDER = ["time", "trace_id", "phase", "instrument"]
 
 

@@ -8,18 +8,35 @@ from typing import Annotated
 
 import typer
 
-from . import cli_archive, cli_live, cli_monitor, cli_pick, cli_training, cli_weights
+from . import archive as cli_archive
+from . import live as cli_live
+from . import monitor as cli_monitor
+from . import pick as cli_pick
+from . import training as cli_training
+from . import weights as cli_weights
 
 app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     help="Language-model-based seismic networks. Example: seisbench-llm pick DAY.mseed --out out",
 )
+
+
 app.command()(cli_pick.pick)
+
+
 app.command()(cli_pick.demo)
+
+
 app.command()(cli_monitor.monitor)
+
+
 app.add_typer(cli_archive.archive_app, name="archive")
+
+
 app.command()(cli_live.live)
+
+
 app.add_typer(cli_weights.app, name="weights")
 
 
@@ -36,7 +53,7 @@ def convert(
 
     Example: seisbench-llm convert best.pth --task dpk --out weights/stead
     """
-    from .convert import load_published
+    from ..convert import load_published
 
     model = load_published(
         checkpoint, task, merge_lora=True, in_samples=in_samples, sampling_rate=sampling_rate
@@ -46,8 +63,14 @@ def convert(
 
 
 _PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
+
+
 app.command(context_settings=_PASS_ON)(cli_training.fit)
+
+
 app.command()(cli_training.export)
+
+
 app.command()(cli_training.evaluate)
 
 

@@ -13,7 +13,11 @@ archive_app = typer.Typer(
     no_args_is_help=True,
     help="Pick whole archives, in runs that can be stopped at any time and go on.",
 )
+
+
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
 
 
@@ -54,7 +58,7 @@ def run(
     Example: seisbench-llm archive run --archive /data/sds --stations CX.* --start 2020-01-01
     --end 2021-01-01 --out year
     """
-    from . import archive as runs
+    from .. import archive as runs
 
     result = runs.run(
         archive,
@@ -95,7 +99,7 @@ def status(
 
     Example: seisbench-llm archive status year
     """
-    from . import archive as runs
+    from .. import archive as runs
 
     result = runs.status(folder)
     if as_json:
@@ -126,7 +130,7 @@ def merge(
 
     Example: seisbench-llm archive merge year --out picks.parquet
     """
-    from . import archive as runs
+    from .. import archive as runs
 
     result = runs.merge(folder, out, table)
     if result["pending"] or result["failed"]:

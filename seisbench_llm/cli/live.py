@@ -63,11 +63,11 @@ def live(
 
     Example: seisbench-llm live --seedlink geofon.gfz.de:18000 --select GE.APE..BH?
     """
-    from .live import Live, run
-    from .live_instrument import LiveSettings
-    from .live_output import JsonLines, QuakeMLFiles
-    from .live_sources import Replay, SeedLink, parse_selections
-    from .models import SeisMoLLM
+    from ..live.instrument import LiveSettings
+    from ..live.output import JsonLines, QuakeMLFiles
+    from ..live.picker import Live, run
+    from ..live.sources import Replay, SeedLink, parse_selections
+    from ..models.seismollm import SeisMoLLM
 
     if (seedlink is None) == (not replay):
         raise ValueError("Give either --seedlink HOST:PORT with --select, or --replay FILE.")
@@ -108,7 +108,7 @@ def live(
 def _read(files: list[Path], select: list[str] | None):
     import obspy
 
-    from .waveform_files import read_files
+    from ..waveform_files import read_files
 
     stream = read_files(files)
     if select:

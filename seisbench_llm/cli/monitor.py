@@ -29,6 +29,8 @@ SHOWN = {
     "latitude": "{:.3f}".format,
     "longitude": "{:.3f}".format,
 }
+
+
 SHOWN_EVENTS = {
     "time": lambda time: time.strftime("%Y-%m-%dT%H:%M:%S.%f")[:-4],
     "latitude": "{:.3f}".format,
@@ -72,9 +74,9 @@ def monitor(
 
     Example: seisbench-llm monitor day.mseed --inventory stations.xml --out catalogue
     """
-    from .monitor import SeismicMonitor
-    from .stations import read_stations
-    from .waveform_files import read_files
+    from ..monitor.monitor import SeismicMonitor
+    from ..stations import read_stations
+    from ..waveform_files import read_files
 
     stations = None if inventory is None else read_stations(inventory)
     stream = read_files(files)
@@ -95,7 +97,8 @@ def monitor(
     out.mkdir(parents=True, exist_ok=True)
     written = write(result, out, formats)
     if plot:
-        from .plotting import plot_map, plot_picks
+        from ..plotting.map import plot_map
+        from ..plotting.picks import plot_picks
 
         figures = {"monitor.png": plot_picks(stream, result.picks)}
         if stations is not None:
@@ -115,7 +118,7 @@ def write(result, out: Path, formats: list[MonitorFormat]) -> list[str]:
     :param out: Folder, which exists.
     :return: Names of the files written.
     """
-    from .export import picks_to_dataframe
+    from ..export.tables import picks_to_dataframe
 
     tables = {
         "monitor": result.table,

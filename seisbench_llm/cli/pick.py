@@ -16,6 +16,7 @@ PickFormat = Enum(
     type=str,
 )
 
+
 # Longer records are drawn as days, an hour a line.
 _LONGEST_AS_WAVEFORMS = 2 * 3600
 
@@ -83,11 +84,12 @@ def demo(
 
 
 def _pick(files, weights, out, formats, plot, stations, thresholds, how, keep_going) -> None:
-    from .export import export, picks_to_dataframe
-    from .export_formats import FORMATS, require, stations_to_dataframe
-    from .models import SeisMoLLM
-    from .pick_files import pick_files
-    from .stations import read_stations
+    from ..export.formats import FORMATS, require
+    from ..export.tables import picks_to_dataframe
+    from ..export.write import export
+    from ..models.seismollm import SeisMoLLM
+    from ..pick_files import pick_files
+    from ..stations import read_stations, stations_to_dataframe
 
     if out is None and (formats or plot or stations):
         raise ValueError("--format, --plot and --stations need a folder to write to: --out.")
@@ -130,7 +132,7 @@ def _pick(files, weights, out, formats, plot, stations, thresholds, how, keep_go
             written.append(out / "stations.csv")
             coordinates.to_csv(written[-1], index=False)
             if plot:
-                from .plotting import plot_map
+                from ..plotting.map import plot_map
 
                 written.append(out / "map.png")
                 plot_map(coordinates, picks=table).savefig(written[-1], dpi=150)
@@ -148,7 +150,8 @@ def _plot(out: Path, written: list[Path], stream, picks, annotations) -> None:
     """Draw a part: waveforms if all are short, else each instrument's days."""
     from obspy import Stream, UTCDateTime
 
-    from .plotting import plot_day, plot_picks
+    from ..plotting.day import plot_day
+    from ..plotting.picks import plot_picks
 
     instruments = defaultdict(Stream)
     for trace in stream:

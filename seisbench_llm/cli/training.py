@@ -63,9 +63,9 @@ def evaluate(
     """
     import sys
 
-    from .data import open_dataset
-    from .evaluate import evaluate as measure
-    from .models import SeisMoLLM
+    from ..data.datasets import open_dataset
+    from ..evaluate.evaluation import evaluate as measure
+    from ..models.seismollm import SeisMoLLM
 
     model = SeisMoLLM.from_pretrained(weights)
     dataset = open_dataset(data, sampling_rate=model.sampling_rate)
@@ -93,7 +93,7 @@ def evaluate(
 
 
 def _side(dataset, name: str, side: str, split_by: SplitBy | None, run: Path | None, seed: int):
-    from .data import splits
+    from ..data import splits
 
     metadata = dataset.metadata
     if split_by is None:
@@ -141,7 +141,7 @@ def fit(context: typer.Context) -> None:
     Example: seisbench-llm fit --config benchmarks/configs/compact.yaml --task distance
     """
     try:
-        from .training.fit import fit as run
+        from ..training.fit import fit as run
     except ImportError as error:
         raise ImportError(
             f"Training needs more packages: pip install 'seisbench_llm[train]' ({error})"
@@ -170,7 +170,7 @@ def export(
 
     Example: seisbench-llm export runs/picking --out weights/my_picker --licence CC-BY-4.0
     """
-    from .training.export import export_run
+    from ..training.to_weights import export_run
 
     export_run(
         run,

@@ -20,7 +20,7 @@ def weights_list(
 
     Example: seisbench-llm weights list
     """
-    from .models import SeisMoLLM
+    from ..models.seismollm import SeisMoLLM
 
     for name, text in SeisMoLLM.list_pretrained(details=True, remote=remote).items():
         typer.echo(f"{name}\t{text or ''}")
@@ -35,7 +35,7 @@ def weights_show(name: Annotated[str, typer.Argument(help="Name, path or id.")])
     """
     from dataclasses import asdict
 
-    from .models import SeisMoLLM
+    from ..models.seismollm import SeisMoLLM
 
     model = SeisMoLLM.from_pretrained(name)
     record = asdict(model.record) if model.record else {}
@@ -57,7 +57,7 @@ def weights_pull(
 
     Example: seisbench-llm weights pull compact_picking
     """
-    from .models import SeisMoLLM
+    from ..models.seismollm import SeisMoLLM
 
     # Loading checks the SHA-256, and that the tensors fit the model.
     model = SeisMoLLM.from_pretrained(name, version_str=version, force=force)
@@ -83,7 +83,7 @@ def weights_onnx(
 
     Example: seisbench-llm weights onnx compact_picking --out picker.onnx
     """
-    from .models import SeisMoLLM
+    from ..models.seismollm import SeisMoLLM
 
     SeisMoLLM.from_pretrained(name).to_onnx(out, normalize)
     if not quiet:

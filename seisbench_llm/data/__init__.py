@@ -3,6 +3,6 @@
 from .datasets import open_dataset
 from .diting import DiTing
 from .stead import STEAD
-from .synthetic import Synthetic
+from .synthetic.records import Synthetic
 
 __all__ = ["STEAD", "DiTing", "Synthetic", "open_dataset"]

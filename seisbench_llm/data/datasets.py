@@ -11,7 +11,7 @@ import seisbench.data as sbd
 
 from .diting import DiTing
 from .stead import STEAD
-from .synthetic import Synthetic
+from .synthetic.records import Synthetic
 
 
 def open_dataset(name: str | Path, **kwargs) -> sbd.WaveformDataset:

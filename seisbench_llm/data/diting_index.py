@@ -16,12 +16,25 @@ import seisbench
 from tqdm import tqdm
 
 PARTS = range(28)
+
+
 SAMPLING_RATE = 50.0
+
+
 RECORD_SAMPLES = 9000  # 180 s, the bound that the published code puts on onsets
+
+
 GROUP = "earthquake"
+
+
 SUMMARY = "diting_index.json"
+
+
 ROWS_AT_ONCE = 50_000
+
+
 EXAMPLES = 5
+
 
 _SNR = [
     f"{component}_{phase}_{kind}_snr"
@@ -29,6 +42,7 @@ _SNR = [
     for phase in "PS"
     for kind in ("amplitude", "power")
 ]
+
 
 # Published column -> SeisBench column; "part" becomes SeisBench's chunk.
 PUBLISHED = {
@@ -49,7 +63,11 @@ PUBLISHED = {
     "P_residual": "path_p_residual_sec",
     "S_residual": "path_s_residual_sec",
 }
+
+
 _TEXT = ("key", "mag_type", "p_clarity", "p_motion", "net", "sta_id")
+
+
 _POLARITY = {"u": "U", "c": "U", "d": "D", "r": "D", "n": "N"}
 
 

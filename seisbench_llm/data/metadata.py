@@ -1,36 +1,34 @@
 """What a network shall answer, from the metadata of a record."""
 
+from __future__ import annotations
+
 import re
 from functools import lru_cache
 
 import numpy as np
+import pandas as pd
+
+from ..tasks import get_task
+
+POLARITY_COLUMNS = ("trace_polarity", "trace_p_polarity")
+
+
+BACK_AZIMUTH_COLUMNS = ("path_back_azimuth_deg", "path_backazimuth_deg")
+
+
+# Where data sets keep the answer to a task; the first that is there counts.
+COLUMNS = {
+    "polarity": POLARITY_COLUMNS,
+    "magnitude": ("source_magnitude",),
+    "distance": ("path_ep_distance_km", "source_distance_km"),
+    "back_azimuth": BACK_AZIMUTH_COLUMNS,
+}
+
 
 _POLARITY = {
     **dict.fromkeys(("u", "up", "positive", "c"), "U"),
     **dict.fromkeys(("d", "down", "negative", "r"), "D"),
 }
-
-
-def onset_curves(
-    onsets: np.ndarray, samples: int, sigma: float = 10.0, half_width: int = 25
-) -> np.ndarray:
-    """
-    Label curves of a picker: Gaussians around onsets, cut off at a fixed distance.
-
-    :param onsets: Sample number of P and S, shape (records, 2); nan or a number outside the window
-        means no onset.
-    :param samples: Length of the curves.
-    :param sigma: Standard deviation of the Gaussian in samples.
-    :param half_width: Samples on either side of an onset beyond which the label is zero; 0.25 s
-        at 100 Hz.
-    :return: Shape (records, 3, samples): none, P, S, which add to one unless P and S overlap.
-    """
-    onsets = np.asarray(onsets, dtype=np.float64)[..., None]
-    distance = np.arange(samples) - onsets
-    inside = (onsets >= 0) & (onsets < samples) & (np.abs(distance) <= half_width)
-    phases = np.where(inside, np.exp(-np.square(distance) / (2 * sigma**2)), 0.0)
-    none = np.clip(1 - phases.sum(axis=1, keepdims=True), 0, 1)
-    return np.concatenate([none, phases], axis=1).astype(np.float32)
 
 
 def polarity_letter(polarity) -> str | None:
@@ -41,21 +39,6 @@ def polarity_letter(polarity) -> str | None:
         (rarefaction), in any case.
     """
     return _POLARITY.get(str(polarity).strip().lower())
-
-
-def polarity_classes(polarity: list[str]) -> np.ndarray:
-    """
-    One-hot classes (up, down) of first motions.
-
-    :param polarity: Polarities as :py:func:`polarity_letter` understands them.
-    :return: Shape (records, 2).
-    :raises ValueError: For anything else; select records with a polarity first.
-    """
-    letters = [polarity_letter(p) for p in polarity]
-    unknown = sorted({str(p) for p, found in zip(polarity, letters, strict=True) if not found})
-    if unknown:
-        raise ValueError(f"Polarities are U or D, not {', '.join(unknown)}.")
-    return np.array([[p == "U", p == "D"] for p in letters], dtype=np.float32).reshape(-1, 2)
 
 
 @lru_cache(maxsize=1024)
@@ -106,3 +89,87 @@ def sample_number(value) -> float:
 def is_true(value) -> bool:
     """Whether a metadata value is a yes, be it read as a number, a text or a truth value."""
     return str(value).strip().lower() in ("true", "1", "1.0")
+
+
+def usable(task: str, metadata: pd.DataFrame) -> pd.Series:
+    """
+    Which records can train a task. Onsets outside the record do not count.
+
+    - picking: records with an onset of P or S, or an unsure one, and records that
+      ``trace_category`` calls noise. Without that column all records: those without an onset count
+      as noise. Records of which both phases are unlabelled never.
+    - polarity: up or down, and an onset of P.
+    - magnitude, distance: a number within the task's range, and an onset of P.
+    - back_azimuth: a number, an onset of P, and Z, N and E where ``trace_components_available``
+      says what there is.
+
+    :param task: Name of the task.
+    :param metadata: Of a data set in SeisBench's format.
+    :return: Truth values on the index of the metadata.
+    :raises ValueError: If a column is missing; the message tells which are looked for.
+    """
+    spec = get_task(task)
+    columns = {phase: [c for c in metadata if phase_of(str(c)) == phase] for phase in "PS"}
+    if spec.name == "picking":
+        return _usable_picking(metadata, columns["P"] + columns["S"])
+    column = _first_column(metadata.columns, COLUMNS[task])
+    if not columns["P"]:
+        raise ValueError(
+            f"Task '{task}' needs onsets of P: no column trace_<phase>_arrival_sample such as "
+            f"trace_p_arrival_sample or trace_Pg_arrival_sample."
+        )
+    picked = _any_inside(metadata, [c for c in columns["P"] if event_of(c) == 1])
+    if task == "polarity":
+        return picked & metadata[column].map(lambda p: polarity_letter(p) is not None)
+    values = _numbers(metadata[column])
+    found = picked & np.isfinite(values)
+    if task == "back_azimuth":
+        if "trace_components_available" in metadata:
+            there = metadata["trace_components_available"]
+            # Not knowing is not missing.
+            found &= there.isna() | there.map(lambda names: set("ZNE") <= set(str(names)))
+        return found
+    return found & values.between(*spec.value_range)
+
+
+def _usable_picking(metadata: pd.DataFrame, columns: list[str]) -> pd.Series:
+    unsure = [c for c in metadata if re.fullmatch(r"trace_[ps]\w*_unsure_sample", str(c), re.I)]
+    noise = pd.Series(True, metadata.index)
+    if "trace_category" in metadata:
+        noise = metadata["trace_category"].astype(str).str.contains("noise", case=False)
+    elif not columns:
+        raise ValueError(
+            "Task 'picking' needs onsets or noise: no column trace_<phase>_arrival_sample such as "
+            "trace_p_arrival_sample or trace_Sg_arrival_sample, and no trace_category."
+        )
+    found = noise | _any_inside(metadata, columns + unsure)
+    flags = [f"trace_{phase}_unlabelled" for phase in "ps"]
+    if set(flags) <= set(metadata.columns):
+        found &= ~metadata[flags].map(is_true).all(axis=1)
+    return found
+
+
+def _any_inside(metadata: pd.DataFrame, columns: list[str]) -> pd.Series:
+    found = pd.Series(False, metadata.index)
+    length = _numbers(metadata["trace_npts"]) if "trace_npts" in metadata else np.inf
+    for column in columns:
+        onsets = _numbers(metadata[column])
+        # Without a length (nan), any onset will do.
+        found |= (onsets >= 0) & ~(onsets >= length)
+    return found
+
+
+def _numbers(column: pd.Series) -> pd.Series:
+    return pd.to_numeric(column, errors="coerce").astype(float)
+
+
+def _first_column(there, wanted: tuple[str, ...], metadata: dict | None = None) -> str:
+    for column in wanted:
+        if column in there:
+            return column
+    trace = "" if metadata is None else f"{_name(metadata)}: "
+    raise ValueError(f"{trace}There is no column {' or '.join(wanted)} in the metadata.")
+
+
+def _name(metadata: dict) -> str:
+    return f"Trace {metadata.get('trace_name', '(no trace_name)')}"

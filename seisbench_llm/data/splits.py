@@ -10,8 +10,14 @@ import pandas as pd
 import seisbench
 
 NAMES = ("train", "dev", "test")
+
+
 UNUSED = "unused"
+
+
 PUBLISHED_FRACTIONS = (0.8, 0.1, 0.1)
+
+
 PUBLISHED_FEW_SHOT = (0.1, 0.05, 0.85)
 
 

@@ -16,7 +16,11 @@ COORDINATES = (
     "station_latitude_deg",
     "station_longitude_deg",
 )
+
+
 DISTANCE, BACK_AZIMUTH = "path_ep_distance_km", "path_back_azimuth_deg"
+
+
 # Where a data set keeps its published distance, if not under SeisBench's name.
 _DISTANCE_NAMES = (DISTANCE, "source_distance_km")
 

@@ -11,17 +11,18 @@ import numpy as np
 import pandas as pd
 import seisbench
 
-from . import evaluate_report as report
+from ..tasks import get_task
+from . import measures as report
 from . import metrics
-from .evaluate_predict import PICK_THRESHOLD, decode, predict
-from .tasks import get_task
+from .predict import PICK_THRESHOLD, decode, predict
 
 if TYPE_CHECKING:
     from seisbench.data import WaveformDataset
 
-    from .models import SeisMoLLM
+    from ..models.seismollm import SeisMoLLM
 
 __all__ = ["Evaluation", "decode", "evaluate", "predict"]
+
 
 POLARITY_THRESHOLD = 0.5
 
@@ -177,7 +178,7 @@ class Evaluation:
 
     def figures(self) -> dict:
         """Name -> matplotlib figure; see :py:mod:`seisbench_llm.evaluate_plots`."""
-        from .evaluate_plots import figures
+        from .figures import figures
 
         return figures(self)
 

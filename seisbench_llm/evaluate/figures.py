@@ -7,15 +7,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from . import evaluate_report as report
+from ..plotting.base import COLORS
+from . import measures as report
 from .metrics import _hits, _inside, wrap
-from .plotting import COLORS
 
 if TYPE_CHECKING:
-    from .evaluate import Evaluation
+    from .evaluation import Evaluation
 
 _BLUE, _ORANGE, _GREY = COLORS["P"], COLORS["S"], "0.45"
+
+
 _LABELS = {"distance": "epicentral distance (km)", "magnitude": "magnitude", "snr": "SNR (dB)"}
+
+
 # More points than that hide each other.
 _MOST_POINTS = 2000
 

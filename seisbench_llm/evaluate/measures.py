@@ -12,18 +12,28 @@ from .metrics import _hits, _inside, wrap
 
 TOLERANCES = (0.1, 0.5)
 """Largest residuals of a hit in seconds: the published one, and one that forgives."""
+
+
 MISS_COST = 1.0
 """What a missed pick counts in ``mae_capped``, in seconds, and the most that any pick can."""
+
+
 FEWEST_EVENTS = 5
 """Below that many events there is no interval: a bootstrap of so few is far too narrow."""
+
+
 CONFIDENCE_BINS = np.linspace(0.5, 1.0, 6)
+
 
 BINS = {
     "distance": np.array([0, 20, 50, 100, 150, 200, 300, np.inf]),
     "magnitude": np.array([-np.inf, 1, 2, 3, 4, 5, np.inf]),
     "snr": np.array([-np.inf, 0, 10, 20, 30, 40, np.inf]),
 }
+
+
 UNITS = {"distance": "km", "magnitude": "", "snr": "dB", "confidence": ""}
+
 
 # What a table by distance or magnitude shows.
 _MAIN = {

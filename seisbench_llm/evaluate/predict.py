@@ -10,20 +10,25 @@ import pandas as pd
 import torch
 from torch.utils.data import DataLoader
 
-from .data.targets import is_true, onsets_of, phase_of, sample_number
+from ..data.metadata import is_true, onsets_of, phase_of, sample_number
+from ..tasks import get_task
 from .metrics import NO_PICK
-from .tasks import get_task
 
 if TYPE_CHECKING:
     from seisbench.data import WaveformDataset
 
-    from .models import SeisMoLLM
+    from ..models.seismollm import SeisMoLLM
 
 PICK_THRESHOLD = 0.3
 
+
 # First name that a data set has; SeisBench's sets do not agree on one.
 _DISTANCES = ("path_ep_distance_km", "source_distance_km", "path_hyp_distance_km")
+
+
 _RATIOS = ("trace_snr_db", "trace_p_snr_db", "trace_Z_snr_db")
+
+
 # More onsets of a phase than that are not told apart in a window.
 _MOST_ONSETS = 8
 
@@ -115,8 +120,8 @@ def predict(
         - others: ``true``, ``predicted`` (ML, km or degrees).
     :raises ValueError: If no record can be used, with what is missing.
     """
-    from .training.generator import SeededGenerator
-    from .training.recipes import recipe_for
+    from ..training.generator import SeededGenerator
+    from ..training.recipes import recipe_for
 
     task = model.task.name
     dataset = _usable_part(dataset, task, limit, seed)
@@ -213,7 +218,7 @@ def _answers(task: str, outputs, batch: dict, threshold: float) -> dict[str, np.
 
 def _usable_part(dataset, task: str, limit: int | None, seed: int):
     """A copy with the records that can be used for a task."""
-    from .training.labellers import COLUMNS, usable
+    from ..data.metadata import COLUMNS, usable
 
     metadata = dataset.metadata
     rows = np.flatnonzero(usable(task, metadata).to_numpy())

@@ -8,8 +8,8 @@ import numpy as np
 import obspy
 from scipy.signal import find_peaks
 
-from .models import SeisMoLLM
-from .models.arguments import argument, threshold
+from ..models.seismollm import SeisMoLLM
+from ..streams.arguments import argument, threshold
 
 PHASES = ("P", "S")
 

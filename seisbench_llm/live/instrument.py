@@ -10,10 +10,10 @@ import numpy as np
 import obspy
 import seisbench
 
-from .live_buffer import TraceBuffer
-from .live_curves import PHASES, FinalCurves, Found, find, grid
-from .models import SeisMoLLM
-from .models.arguments import argument
+from ..models.seismollm import SeisMoLLM
+from ..streams.arguments import argument
+from .buffer import TraceBuffer
+from .final import PHASES, FinalCurves, Found, find, grid
 
 # A packet far from the others is believed once this many follow each other.
 JUMP_PACKETS = 3

@@ -10,8 +10,8 @@ from typing import TextIO
 from obspy.core.event import CreationInfo, ResourceIdentifier
 from seisbench.util import Pick
 
-from .export import picks_to_catalog
-from .live import LivePick
+from ..export.quakeml import picks_to_catalog
+from .picker import LivePick
 
 
 class JsonLines:

@@ -14,10 +14,10 @@ import obspy
 import seisbench
 import torch
 
-from .live_curves import PHASES, Found
-from .live_instrument import Instrument, LiveSettings, Window, component
-from .models import SeisMoLLM
-from .models.arguments import argument, validate_arguments
+from ..models.seismollm import SeisMoLLM
+from ..streams.arguments import argument, validate_arguments
+from .final import PHASES, Found
+from .instrument import Instrument, LiveSettings, Window, component
 
 LATENCIES_KEPT = 10_000
 

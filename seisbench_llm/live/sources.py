@@ -19,6 +19,8 @@ from obspy.clients.seedlink.seedlinkexception import SeedLinkException
 from obspy.clients.seedlink.slpacket import SLPacket
 
 DATA_HEADER = re.compile(rb"SL[0-9A-Fa-f]{6}")
+
+
 SELECT = re.compile(r"([A-Z0-9]{1,2})\.([A-Z0-9]{1,5})\.([A-Z0-9?]{0,2}|--)\.([A-Z0-9?*]{1,3})")
 
 

@@ -17,13 +17,15 @@ import torch.nn.functional as F
 from torch import nn
 from torch.overrides import TorchFunctionMode
 
+from ..network import lora
 from ..preprocess import normalize
-from . import lora
 
 if TYPE_CHECKING:
     from .seismollm import SeisMoLLM
 
 OPSET = 17
+
+
 INPUT, OUTPUT = "waveforms", "answers"
 
 

@@ -39,6 +39,7 @@ PRESETS: dict[str, dict] = {
     },
 }
 
+
 # What each question needs to see: the first motion, the polarisation of P, or P to the S coda. The
 # former two are learnt from short windows in minutes, and hardly at all from long ones.
 # A shift by less than a second changes little in a minute, which is most of the work.
@@ -48,7 +49,11 @@ _LONG = {
     "pooled_hidden": 64,
     "default_args": {"windows_per_pick": 2},
 }
+
+
 _SHORT = {"in_samples": 512, "joint_norm": True, "default_args": {"window_jitter": 0.1}}
+
+
 _TASKS = {
     "polarity": {**_SHORT, "pred_sample": 256},
     "back_azimuth": {
@@ -61,6 +66,8 @@ _TASKS = {
     "distance": _LONG,
     "magnitude": _LONG,
 }
+
+
 # Few samples are soon used up by strides.
 _FEW = {
     "width": 48,
@@ -69,6 +76,8 @@ _FEW = {
     "embedder_kernel_steps": (8, 6, 4, 2),
     "embedder_strides": (2, 2, 2, 1),
 }
+
+
 WINDOWS: dict[tuple[str, str], dict] = {
     **{("compact", task): changes for task, changes in _TASKS.items()},
     **{

@@ -8,22 +8,15 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from .location import (
-    ARRIVAL_TYPES,
-    EVENT_TYPES,
-    INSTALL,
-    REGION,
-    distance_azimuth,
-    empty,
-    identifier,
-    pick_key,
-    timestamp,
-    typed,
-)
-from .models.picks import separate
-from .stations import Station, Stations
+from ..stations import Station, Stations
+from ..streams.picks import separate
+from ..trace_ids import _site
+from .location import INSTALL, REGION, distance_azimuth
+from .tables import ARRIVAL_TYPES, EVENT_TYPES, empty, identifier, pick_key, timestamp, typed
 
 MIN_STATIONS = 3
+
+
 # Of pyocto.OctoAssociator, for networks of a few stations; one thread, so that runs are the same.
 DEFAULTS = {
     "zlim": (0.0, 30.0),
@@ -35,8 +28,12 @@ DEFAULTS = {
     "min_node_size_location": 1.5,
     "n_threads": 1,
 }
+
+
 # Picks are not better than this, in s, however small the residuals.
 SMALLEST_RESIDUAL = 0.1
+
+
 # Share of the travel time by which the medium is wrong: few picks fit any medium.
 MODEL_ERROR = 0.05
 
@@ -143,10 +140,6 @@ def associate(
             }
         )
     return typed(found, EVENT_TYPES), typed(arrivals, ARRIVAL_TYPES)
-
-
-def _site(trace_id: str) -> str:
-    return ".".join(trace_id.split(".")[:2])
 
 
 def _sites(picks: Sequence, stations: Stations) -> tuple[dict[str, Station], list[int]]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from numbers import Real
 from pathlib import Path
 
@@ -14,54 +13,23 @@ import pandas as pd
 import seisbench
 from seisbench.util import PickList
 
+from .. import weights
+from ..models.seismollm import SeisMoLLM
+from ..stations import Stations, warn_of_missing
+from ..streams.arguments import PICKING_ARGS
+from ..tasks import TASKS
 from . import association as octo
-from . import weights
-from .location import (
-    ARRIVAL_TYPES,
-    EVENT_TYPES,
-    empty,
-    import_geod,
-    single_stations,
-    sp_distance,
-    timestamp,
-    typed,
-)
-from .models import SeisMoLLM
-from .models.arguments import PICKING_ARGS
-from .stations import Stations, warn_of_missing
-from .tasks import TASKS
+from .location import import_geod, single_stations, sp_distance
+from .result import TYPES, MonitorResult
+from .tables import ARRIVAL_TYPES, EVENT_TYPES, empty, timestamp, typed
 
 ESTIMATED = tuple(name for name in TASKS if name != "picking")
-TYPES = {
-    "trace_id": "object",
-    "p_time": "datetime64[ns, UTC]",
-    "p_probability": "float64",
-    "s_time": "datetime64[ns, UTC]",
-    "s_probability": "float64",
-    "polarity": "object",
-    "polarity_probability": "float64",
-    "polarity_spread": "float64",
-    "magnitude": "float64",
-    "magnitude_spread": "float64",
-    "distance_km": "float64",
-    "distance_spread": "float64",
-    "sp_distance_km": "float64",
-    "distances_agree": "boolean",
-    "back_azimuth": "float64",
-    "back_azimuth_spread": "float64",
-    "station_latitude": "float64",
-    "station_longitude": "float64",
-    "latitude": "float64",
-    "longitude": "float64",
-    "uncertainty_km": "float64",
-    "uncertainty_region": "object",
-    "event_id": "object",
-}
-COLUMNS = tuple(TYPES)
+
 
 # Distance and S-P distance disagree beyond this: S-P measures to the hypocentre, in a guessed
 # medium.
 SP_TOLERANCE_KM, SP_TOLERANCE = 10.0, 0.3
+
 
 # Task -> column of its estimate; that of polarity comes from the pick.
 _COLUMN = {
@@ -71,60 +39,9 @@ _COLUMN = {
     "back_azimuth": "back_azimuth",
 }
 
+
 # Arguments that only the picker knows; the other models would check them against their window.
 _PICKER_ONLY = {*PICKING_ARGS, "stacking", "P_threshold", "S_threshold", "detection_threshold"}
-
-
-@dataclass
-class MonitorResult:
-    """
-    What a monitor found.
-
-    :param picks: All picks, of SeisBench; also S picks without a P.
-    :param table: One row per P pick, see :py:data:`COLUMNS`. Distances in km, angles in degrees,
-        ``uncertainty_region`` as well-known text, ``event_id`` that of ``events``.
-    :param events: One row per located event: those of PyOcto, and single-station epicentres of
-        P picks that belong to none of them. ``method`` says which. Uncertainties are standard
-        deviations, those of the epicentre regions of 68 %.
-    :param arrivals: Which picks (index into ``picks``) belong to which event, with distance (km),
-        azimuth (degrees, event to station) and residual (s).
-    :param methods: Task -> weight name and version.
-    :param errors: Standard errors that the monitor was given.
-    :param earth_model: Name of the medium of the locations.
-    """
-
-    picks: PickList
-    table: pd.DataFrame
-    events: pd.DataFrame
-    arrivals: pd.DataFrame
-    methods: dict[str, str] = field(default_factory=dict)
-    errors: dict[str, float] = field(default_factory=dict)
-    earth_model: str = ""
-
-    def to_dataframe(self) -> pd.DataFrame:
-        """A copy of the table."""
-        return self.table.copy()
-
-    def to_csv(self, path) -> None:
-        """
-        Write the table as CSV, times as ISO 8601 with microseconds.
-
-        :param path: File to write.
-        """
-        self.table.to_csv(path, index=False, date_format="%Y-%m-%dT%H:%M:%S.%fZ")
-
-    def to_catalog(self) -> obspy.Catalog:
-        """As ObsPy catalogue, see :py:func:`seisbench_llm.catalog.to_catalog`."""
-        from .catalog import to_catalog
-
-        return to_catalog(self)
-
-    def __str__(self) -> str:
-        stations = {pick.trace_id for pick in self.picks}
-        return (
-            f"{len(self.table)} P and {sum(p.phase == 'S' for p in self.picks)} S picks at "
-            f"{len(stations)} stations, {len(self.events)} located events"
-        )
 
 
 class SeismicMonitor:
@@ -304,8 +221,8 @@ def pair(picks: Sequence, max_sp_time: float = 60.0) -> list[tuple[int, int | No
 
     The S of a P is the first one that comes after it, within ``max_sp_time`` and before the next
     P. So each S has at most one P, and one that follows no P has none. The first, not the most
-    probable one: where a P was missed, that would be of the next event (in benchmarks/monitor.py,
-    15 of 107 pairs would be wrong, and 2 are).
+    probable one: where a P was missed, that would be of the next event (in
+    benchmarks/quality/monitor.py, 15 of 107 pairs would be wrong, and 2 are).
 
     :param picks: Picks of SeisBench, in any order.
     :return: Index of each P, in the order of time, and of its S or None.

@@ -28,25 +28,55 @@ from obspy.core.event import (
 )
 from obspy.geodetics import kilometers2degrees
 
-from .location import (
-    CONFIDENCE,
-    REGION,
-    SINGLE_STATION,
-    identifier,
-    pick_key,
-    standard_error,
-    timestamp,
-)
-from .tasks import get_task
+from ..tasks import get_task
+from .location import CONFIDENCE, REGION, SINGLE_STATION
+from .tables import identifier, pick_key, standard_error, timestamp
 
 if TYPE_CHECKING:
-    from .monitor import MonitorResult
+    pass
+from dataclasses import dataclass, field
+
+from seisbench.util import PickList
+
+TYPES = {
+    "trace_id": "object",
+    "p_time": "datetime64[ns, UTC]",
+    "p_probability": "float64",
+    "s_time": "datetime64[ns, UTC]",
+    "s_probability": "float64",
+    "polarity": "object",
+    "polarity_probability": "float64",
+    "polarity_spread": "float64",
+    "magnitude": "float64",
+    "magnitude_spread": "float64",
+    "distance_km": "float64",
+    "distance_spread": "float64",
+    "sp_distance_km": "float64",
+    "distances_agree": "boolean",
+    "back_azimuth": "float64",
+    "back_azimuth_spread": "float64",
+    "station_latitude": "float64",
+    "station_longitude": "float64",
+    "latitude": "float64",
+    "longitude": "float64",
+    "uncertainty_km": "float64",
+    "uncertainty_region": "object",
+    "event_id": "object",
+}
+
+
+COLUMNS = tuple(TYPES)
+
 
 POLARITIES = {"U": "positive", "D": "negative", "N": "undecidable"}
+
+
 SINGLE_STATION_NOTE = (
     "Epicentre from a single station: its distance and back-azimuth estimates; depth unknown. "
     "Not confirmed by any other station."
 )
+
+
 EDGE_NOTE = "At the edge of the volume that was searched: most likely not one event, or elsewhere."
 
 
@@ -89,7 +119,7 @@ def _method(name: str) -> ResourceIdentifier:
 
 
 def _creation() -> CreationInfo:
-    from . import __version__
+    from .. import __version__
 
     return CreationInfo(author="seisbench_llm", version=__version__)
 
@@ -323,3 +353,55 @@ def _without_origin(picks: list[Pick]) -> Event:
         ],
         creation_info=_creation(),
     )
+
+
+@dataclass
+class MonitorResult:
+    """
+    What a monitor found.
+
+    :param picks: All picks, of SeisBench; also S picks without a P.
+    :param table: One row per P pick, see :py:data:`COLUMNS`. Distances in km, angles in degrees,
+        ``uncertainty_region`` as well-known text, ``event_id`` that of ``events``.
+    :param events: One row per located event: those of PyOcto, and single-station epicentres of
+        P picks that belong to none of them. ``method`` says which. Uncertainties are standard
+        deviations, those of the epicentre regions of 68 %.
+    :param arrivals: Which picks (index into ``picks``) belong to which event, with distance (km),
+        azimuth (degrees, event to station) and residual (s).
+    :param methods: Task -> weight name and version.
+    :param errors: Standard errors that the monitor was given.
+    :param earth_model: Name of the medium of the locations.
+    """
+
+    picks: PickList
+    table: pd.DataFrame
+    events: pd.DataFrame
+    arrivals: pd.DataFrame
+    methods: dict[str, str] = field(default_factory=dict)
+    errors: dict[str, float] = field(default_factory=dict)
+    earth_model: str = ""
+
+    def to_dataframe(self) -> pd.DataFrame:
+        """A copy of the table."""
+        return self.table.copy()
+
+    def to_csv(self, path) -> None:
+        """
+        Write the table as CSV, times as ISO 8601 with microseconds.
+
+        :param path: File to write.
+        """
+        self.table.to_csv(path, index=False, date_format="%Y-%m-%dT%H:%M:%S.%fZ")
+
+    def to_catalog(self) -> obspy.Catalog:
+        """As ObsPy catalogue, see :py:func:`seisbench_llm.catalog.to_catalog`."""
+        pass
+
+        return to_catalog(self)
+
+    def __str__(self) -> str:
+        stations = {pick.trace_id for pick in self.picks}
+        return (
+            f"{len(self.table)} P and {sum(p.phase == 'S' for p in self.picks)} S picks at "
+            f"{len(stations)} stations, {len(self.events)} located events"
+        )

@@ -20,19 +20,24 @@ from . import lora
 from .embedder import Branch, MultiScaleBlock, with_polarisation
 from .heads import CurveHead, stage_sizes
 from .network import Network
-from .tokenizer import from_tokens, to_tokens
+from .patches import from_tokens, to_tokens
 
 if TYPE_CHECKING:
-    from .seismollm import SeisMoLLM
+    from ..models.seismollm import SeisMoLLM
 
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
 # The precision that annotate has asked for: SeisBench calls the model between our hooks, as
 # anybody else would, who shall get the network itself.
 wanted: ContextVar[str | None] = ContextVar("wanted", default=None)
 
+
 # Up to so many output channels, the branches of a block are faster as one convolution with the
-# largest kernel, zero-padded weights included; measured by benchmarks/throughput.py.
+# largest kernel, zero-padded weights included; measured by benchmarks/speed/throughput.py.
 MERGE_CHANNELS = 96
+
+
 # Up to so many output channels, a convolution behind an up-sampling is faster by parts; in short
 # numbers, processors convolve faster than they gather.
 WIDEST = {"float32": 256, "bfloat16": 16, "float16": 16}

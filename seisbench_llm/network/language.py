@@ -32,6 +32,7 @@ KNOWN_SHAPES = {
     ),
 }
 
+
 _ACTIVATIONS = {"gelu": False, "gelu_new": True, "gelu_pytorch_tanh": True}
 
 

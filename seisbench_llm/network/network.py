@@ -9,7 +9,7 @@ from ..tasks import TaskSpec
 from .backbone import Backbone
 from .embedder import Embedder, with_polarisation
 from .heads import CurveHead, PooledHead
-from .tokenizer import from_tokens, to_tokens
+from .patches import from_tokens, to_tokens
 
 
 class Network(nn.Module):

@@ -11,13 +11,14 @@ import pandas as pd
 # Okabe and Ito (2008): told apart with any colour vision.
 COLORS = {"P": "#0072B2", "S": "#D55E00", "Detection": "#999999"}
 
+
 # More than a screen or a page has columns; a line of so many points draws at once.
 COLUMNS = 2000
 
 
 def as_table(picks) -> pd.DataFrame:
     """Picks of SeisBench, a catalogue or a result of classify, as a table."""
-    from .export import picks_to_dataframe
+    from ..export.tables import picks_to_dataframe
 
     return picks_to_dataframe(getattr(picks, "picks", picks) if picks is not None else [])
 
@@ -61,11 +62,6 @@ def for_display(traces: Iterable[obspy.Trace], highpass: float | None) -> obspy.
         trace.data[~finite] = np.nan
         stream.append(trace)
     return stream
-
-
-def location_of(trace_id: str) -> str:
-    """NET.STA.LOC of a trace or a pick."""
-    return ".".join(str(trace_id).split(".")[:3])
 
 
 def time_axis(axis) -> None:

@@ -6,15 +6,8 @@ import numpy as np
 import obspy
 import pandas as pd
 
-from .plotting_base import (
-    COLORS,
-    as_table,
-    counts_of,
-    envelope,
-    for_display,
-    location_of,
-    phase_legend,
-)
+from ..trace_ids import location_of
+from .base import COLORS, as_table, counts_of, envelope, for_display, phase_legend
 
 
 def plot_day(

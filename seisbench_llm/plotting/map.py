@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import seisbench
 
-from .plotting_base import as_table
+from .base import as_table
 
 
 def plot_map(stations, picks=None, events=None, coastlines: bool | None = None):
@@ -107,7 +107,7 @@ def _limits(axis, east, latitudes) -> None:
 
 
 def _table(stations):
-    from .export_formats import stations_to_dataframe
+    from ..stations import stations_to_dataframe
 
     frame = stations_to_dataframe(stations)
     # One mark per station, whatever its locations.

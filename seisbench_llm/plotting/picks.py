@@ -8,15 +8,8 @@ import numpy as np
 import obspy
 import pandas as pd
 
-from .plotting_base import (
-    COLORS,
-    as_table,
-    envelope,
-    for_display,
-    location_of,
-    phase_legend,
-    time_axis,
-)
+from ..trace_ids import location_of
+from .base import COLORS, as_table, envelope, for_display, phase_legend, time_axis
 
 # More than so many lines across a panel would hide the waveforms.
 _FEW = 40

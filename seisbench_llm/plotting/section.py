@@ -9,15 +9,8 @@ import numpy as np
 import obspy
 from obspy.geodetics import gps2dist_azimuth
 
-from .plotting_base import (
-    COLORS,
-    as_table,
-    counts_of,
-    envelope,
-    for_display,
-    location_of,
-    phase_legend,
-)
+from ..trace_ids import location_of
+from .base import COLORS, as_table, counts_of, envelope, for_display, phase_legend
 
 
 def plot_section(
@@ -144,7 +137,7 @@ def _origin(origin) -> tuple[obspy.UTCDateTime | None, tuple[float, float]]:
 
 
 def _distances(stations, latitude: float, longitude: float) -> dict[str, float]:
-    from .export_formats import stations_to_dataframe
+    from ..stations import stations_to_dataframe
 
     return {
         row.id: gps2dist_azimuth(latitude, longitude, row.latitude, row.longitude)[0] / 1000

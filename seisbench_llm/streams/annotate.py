@@ -13,17 +13,13 @@ import seisbench
 from ..preprocess import resample
 from . import chunks
 from .arguments import argument
-from .curves import Curve, Excerpts, Sieve, Span, trim
-from .guard import fail_instead_of_hanging
-from .runs import Run, find_runs, warn
+from .contiguous import Run, find_runs, warn
+from .pipeline import fail_instead_of_hanging
+from .stitching import Curve, Excerpts, Sieve, Span, trim
 
 if TYPE_CHECKING:
-    from .seismollm import SeisMoLLM
-
-
-def location_id(trace: obspy.Trace | Run) -> str:
-    """NET.STA.LOC, which is how SeisBench names what it annotates."""
-    return trace.id.rpartition(".")[0]
+    from ..models.seismollm import SeisMoLLM
+from ..trace_ids import location_id
 
 
 async def annotate(

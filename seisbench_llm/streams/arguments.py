@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import seisbench
 from seisbench.models import WaveformModel
 
-from .inference import PRECISIONS
+from ..network.fused import PRECISIONS
 
 if TYPE_CHECKING:
-    from .seismollm import SeisMoLLM
+    from ..models.seismollm import SeisMoLLM
 
 # Argument -> (documentation, default), as SeisBench has it.
 SHARED_ARGS = {
@@ -23,6 +23,8 @@ SHARED_ARGS = {
         "float32",
     ),
 }
+
+
 PICKING_ARGS = {
     "*_threshold": (
         "Smallest peak probability of a pick or detection; P_threshold, S_threshold, "
@@ -37,6 +39,8 @@ PICKING_ARGS = {
         (250, 250),
     ),
 }
+
+
 POINT_ARGS = {
     "stride": ("Samples between two estimates of annotate (all tasks but picking)", 500),
     "picks": (
@@ -59,6 +63,8 @@ POINT_ARGS = {
         None,
     ),
 }
+
+
 # Head of a task -> what its calibration may hold.
 CALIBRATIONS = {
     "scalar": ("floor", "relative", "windows"),

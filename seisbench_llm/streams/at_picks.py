@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 import obspy
 
-from . import chunks, streams
+from . import annotate as streams
+from . import chunks
 from .arguments import argument
-from .curves import Span
-from .runs import Run
+from .contiguous import Run
+from .stitching import Span
 
 if TYPE_CHECKING:
-    from .seismollm import SeisMoLLM
+    from ..models.seismollm import SeisMoLLM
 
 # Records up to this length in seconds, components added, are filtered as they are: to find out for
 # how long a filter remembers takes as long as to filter some hours.

@@ -21,18 +21,24 @@ import seisbench
 from obspy.core.trace import Stats
 
 from .arguments import argument
-from .runs import Run, make_trace
+from .contiguous import Run, make_trace
 
 if TYPE_CHECKING:
-    from .seismollm import SeisMoLLM
+    from ..models.seismollm import SeisMoLLM
 
 # Data of a segment that pass the pipeline at a time: two hours are some 20 batches of windows, and
 # 17 MB per three-component copy in double precision, of which SeisBench holds a few.
 CHUNK_SECONDS = 7200.0
+
+
 # Each window's curve is kept until the chunk is done, 48 kB for a minute of P and S.
 _MOST_WINDOWS = 1500
+
+
 # A filter must forget within this time.
 _LONGEST_MEMORY = 1800.0
+
+
 # What is left of a filter's response beyond its memory, as a fraction of its sum.
 _FORGOTTEN = 1e-10
 

@@ -23,6 +23,8 @@ from ..preprocess import resample
 
 # Samples that are looked at together.
 _BLOCK = 1 << 20
+
+
 # Fraction of a sample by which pieces may be off a common grid, as in ObsPy's merge.
 _MISALIGNMENT = 0.01
 

@@ -15,15 +15,15 @@ import seisbench
 import torch
 from seisbench.util import ClassifyOutput
 
+from ..network.fused import answer
 from ..preprocess import normalize
-from . import streams
+from . import annotate as streams
 from .arguments import argument, threshold
-from .inference import answer
+from .at_picks import Records
 from .picks import trace_ids
-from .records import Records
 
 if TYPE_CHECKING:
-    from .seismollm import SeisMoLLM
+    from ..models.seismollm import SeisMoLLM
 
 
 @dataclass(frozen=True)

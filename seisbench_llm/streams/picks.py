@@ -11,11 +11,11 @@ import obspy
 from scipy.signal import find_peaks
 from seisbench.util import ClassifyOutput, DetectionList, Pick, PickList
 
+from ..trace_ids import location_id
 from .arguments import argument, threshold
-from .streams import location_id
 
 if TYPE_CHECKING:
-    from .seismollm import SeisMoLLM
+    from ..models.seismollm import SeisMoLLM
 
 
 def classify_picks(model: SeisMoLLM, annotations: obspy.Stream, argdict: dict) -> ClassifyOutput:

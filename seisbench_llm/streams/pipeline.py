@@ -6,8 +6,11 @@ network raises, the task ends, the queue stays empty, and ``annotate`` never ret
 exception is handed to the waiting side as well, which then raises it.
 """
 
+from __future__ import annotations
+
 import asyncio
 from collections.abc import Coroutine
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import ContextVar
 
@@ -53,3 +56,42 @@ async def fail_instead_of_hanging(pipeline: Coroutine):
         _failure.reset(token)
         task.cancel()
         failure.cancel()
+
+
+class CallingThread(ThreadPoolExecutor):
+    """Runs what is submitted at once, in the thread that submits; asyncio takes no other class."""
+
+    def __init__(self):
+        super().__init__(max_workers=1)  # threads start with the first submit, so never
+
+    def submit(self, fn, /, *args, **kwargs) -> Future:
+        future = Future()
+        try:
+            future.set_result(fn(*args, **kwargs))
+        # Not BaseException: a second Ctrl-C shall end the loop, as it does between two batches.
+        except Exception as error:
+            future.set_exception(error)
+        return future
+
+
+def run(coroutine: Coroutine):
+    """
+    Run a coroutine to its end, in this thread alone.
+
+    Within a running loop (Jupyter) this is ``asyncio.run``, which SeisBench makes work in
+    notebooks; the loop is then the user's, and keeps its threads.
+
+    :return: The coroutine's result.
+    :raises RuntimeError: Within a running loop, as SeisBench's own ``annotate``. Use
+        ``await model.annotate_async(stream)`` there.
+    """
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        with asyncio.Runner() as runner:
+            runner.get_loop().set_default_executor(CallingThread())
+            return runner.run(coroutine)
+    try:
+        return asyncio.run(coroutine)
+    finally:
+        coroutine.close()  # not started if asyncio.run refused

@@ -9,12 +9,14 @@ import obspy
 from obspy.core.trace import Stats
 
 from .arguments import argument, threshold
-from .runs import make_trace
+from .contiguous import make_trace
 
 if TYPE_CHECKING:
-    from .seismollm import SeisMoLLM
+    from ..models.seismollm import SeisMoLLM
 
 Span = tuple[obspy.UTCDateTime, obspy.UTCDateTime]
+
+
 # Samples below half the threshold to keep on either side of an excerpt.
 _MARGIN = 2
 

@@ -13,13 +13,16 @@ import seisbench
 import torch
 from torch.utils.data import ConcatDataset, DataLoader, Dataset
 
-from ..data import open_dataset, splits
-from ..models import SeisMoLLM
+from ..data import splits
+from ..data.datasets import open_dataset
+from ..data.metadata import usable
+from ..models.seismollm import SeisMoLLM
 from .generator import SeededGenerator
-from .labellers import usable
 from .recipes import recipe_for
 
 SIDES = ("train", "dev", "test")
+
+
 # More draws of a record in one epoch than that would be those of the next.
 _MOST_DRAWS = 10**6
 

@@ -26,13 +26,19 @@ from .datamodule import DataModule, fingerprint
 from .module import TrainingModule
 
 PACKAGES = ("seisbench_llm", "seisbench", "torch", "lightning", "peft", "transformers", "obspy")
+
+
 PACKAGES += ("numpy", "pandas", "scipy")
+
+
 # What may differ between a run and its continuation: how long, and on what, not what is learnt.
 FREE = {
     "trainer": {"max_epochs", "max_steps", "max_time", "enable_progress_bar", "accelerator"},
     "data": {"num_workers"},
     "checkpoint": {"every_n_train_steps"},
 }
+
+
 LAST, BEST = "last.ckpt", "best.ckpt"
 
 

@@ -9,9 +9,9 @@ from typing import Any
 import lightning
 import torch
 
-from ..models import SeisMoLLM
-from ..models.lora import LORA_TARGETS, has_lora
 from ..models.presets import WINDOWS
+from ..models.seismollm import SeisMoLLM
+from ..network.lora import LORA_TARGETS, has_lora
 from ..tasks import get_task
 from .losses import LOSSES
 

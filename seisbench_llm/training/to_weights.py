@@ -8,7 +8,7 @@ from pathlib import Path
 import yaml
 
 from .. import weights
-from ..models import SeisMoLLM
+from ..models.seismollm import SeisMoLLM
 from .fit import BEST
 from .module import trained_model
 

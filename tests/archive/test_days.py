@@ -6,10 +6,13 @@ import pandas as pd
 import pytest
 import torch
 
-from seisbench_llm import SeisMoLLM, archive, archive_worker
-from seisbench_llm.export import picks_to_dataframe
-from tests.archive_stub import FIRST, merged, write_sds
+from seisbench_llm import archive
+from seisbench_llm.archive.days import align
+from seisbench_llm.archive.picker import Picker
+from seisbench_llm.export.tables import picks_to_dataframe
+from seisbench_llm.models.seismollm import SeisMoLLM
 from tests.conftest import make_stream, tiny_model
+from tests.helpers.archive_stub import FIRST, merged, write_sds
 
 pytest.importorskip("distributed")
 pytest.importorskip("pyarrow")
@@ -57,7 +60,7 @@ def test_days_equal_one_run(rate, before, gap, scheduler, tmp_path):
 
     whole = obspy.read(str(tmp_path / "sds/*/*/*/*/*")).merge(-1)
     if before != 900:
-        assert archive_worker.align(whole, 15.0, 35.0)
+        assert align(whole, 15.0, 35.0)
     expected = picks_to_dataframe(model.classify(whole, **levels).picks)
     found, expected = (
         away_from(t, stream[0].stats.starttime, *(gap or ())) for t in (found, expected)
@@ -81,7 +84,7 @@ def test_real_records_equal_one_run(shared, scheduler, tmp_path):
     file = shared / "data/continuous/iquique_cx/CX_20140301_0200.mseed"
     stream = obspy.read(file, endtime=obspy.UTCDateTime("2014-03-01T02:20:00"))
     stream = stream.select(station="PB01")
-    picker = archive_worker.Picker("compact_picking")
+    picker = Picker("compact_picking")
     start = obspy.UTCDateTime(
         ns=int(obspy.UTCDateTime(2014, 3, 1).ns // 15.04e9 - 40) * 15_040_000_000
     )

@@ -15,9 +15,15 @@ import psutil
 import pytest
 from typer.testing import CliRunner
 
-from seisbench_llm import archive, archive_sources, archive_store, archive_worker
-from seisbench_llm.cli_archive import archive_app
-from tests.archive_stub import (
+from seisbench_llm import archive
+from seisbench_llm.archive import store as archive_store
+from seisbench_llm.archive.files import SDS
+from seisbench_llm.archive.picker import Picker
+from seisbench_llm.archive.results import merge, status
+from seisbench_llm.archive.units import Unit
+from seisbench_llm.cli.archive import archive_app
+from tests.conftest import tiny_model
+from tests.helpers.archive_stub import (
     DAYS,
     EXPECTED,
     FIRST,
@@ -28,7 +34,6 @@ from tests.archive_stub import (
     times,
     write_sds,
 )
-from tests.conftest import tiny_model
 
 pytest.importorskip("distributed")
 pytest.importorskip("pyarrow")
@@ -84,7 +89,7 @@ def test_manifest_and_status(undisturbed):
     assert manifest["coverage"] == 1 and manifest["channels"] == {"BHZ": 1}
     assert manifest["n_picks"] == 4 and manifest["gaps"] == []
     assert manifest["model"]["sha256"] == "0" * 64 and "obspy" in manifest["versions"]
-    result = archive.status(undisturbed)
+    result = status(undisturbed)
     assert result["counts"] == {"done": 6, "empty": 0, "failed": 0, "pending": 0}
     assert set(result["stations"]) == set(STATIONS) and not result["running"]
     assert result["per_hour"] > 0
@@ -99,8 +104,8 @@ def test_finished_run_does_nothing(undisturbed, original, scheduler):
 @contextmanager
 def stub_process(sds, out, **environment):
     process = subprocess.Popen(
-        [sys.executable, "-m", "tests.archive_stub", str(sds), str(out)],
-        cwd=Path(__file__).parents[1],
+        [sys.executable, "-m", "tests.helpers.archive_stub", str(sds), str(out)],
+        cwd=Path(__file__).parents[2],
         env={**os.environ, **environment},
     )
     try:
@@ -121,9 +126,9 @@ def test_killed_client_and_killed_worker(original, undisturbed, tmp_path):
             time.sleep(0.05)
         with pytest.raises(OSError, match="Another run is writing"):
             run_stub(original, out, workers=1)
-        assert archive.status(out)["running"]
+        assert status(out)["running"]
         workers = psutil.Process(process.pid).children(recursive=True)
-    finished = archive.status(out)["counts"]["done"]
+    finished = status(out)["counts"]["done"]
     assert 2 <= finished < 6 and workers
     assert not psutil.wait_procs(workers, timeout=60)[1]
 
@@ -188,7 +193,7 @@ def test_bad_file_costs_its_day(damage, message, original, sds, undisturbed, sch
     out = tmp_path / "out"
     result = run_stub(sds, out, scheduler=scheduler)
     assert (result["done"], result["failed"]) == (5, 1)
-    (failure,) = archive.status(out)["failures"]
+    (failure,) = status(out)["failures"]
     assert (failure["station"], failure["day"]) == ("XX.ONE..BH", "2020-01-01")
     assert failure["file"] == str(bad) and message in failure["message"]
     others = [pick for pick in EXPECTED if pick[1] == "XX.TWO." or pick[0].date != bad_day()]
@@ -222,14 +227,14 @@ def test_day_without_data_is_empty(sds, scheduler, tmp_path):
 
 
 def test_archive_that_vanishes_ends_the_run(sds, scheduler, tmp_path, monkeypatch):
-    listed = archive_sources.SDS.channels
+    listed = SDS.channels
 
     def vanish(self, *args):
         found = listed(self, *args)
         shutil.rmtree(self.root)
         return found
 
-    monkeypatch.setattr(archive_sources.SDS, "channels", vanish)
+    monkeypatch.setattr(SDS, "channels", vanish)
     with pytest.raises(OSError, match="not mounted"):
         run_stub(sds, tmp_path / "out", scheduler=scheduler)
     assert not list((tmp_path / "out").glob("manifest/*/*"))
@@ -243,7 +248,7 @@ def test_other_configuration_is_refused(undisturbed, original, sds, scheduler):
     with pytest.raises(ValueError, match="model.weights was 'stub' and is 'other'"):
         archive.run(
             str(original), undisturbed, FIRST.date, bad_day(), ["XX.*"], "other",
-            processor="tests.archive_stub:Spikes", scheduler=scheduler,
+            processor="tests.helpers.archive_stub:Spikes", scheduler=scheduler,
         )  # fmt: skip
 
 
@@ -264,7 +269,7 @@ def test_workers_that_die_again_and_again_are_a_failure(tmp_path):
     from distributed.scheduler import KilledWorker
 
     killed = KilledWorker("x", SimpleNamespace(address="tcp://x"), 3)
-    store, unit = archive_store.Store(tmp_path), archive_sources.Unit("XX", "ONE", "", "BH?")
+    store, unit = archive_store.Store(tmp_path), Unit("XX", "ONE", "", "BH?")
     state, manifest = archive._failed(store, unit, "2020-01-01", killed)
     assert state == "failed" and "more memory" in manifest["message"]
     assert store.states() == {("2020-01-01", unit.id): ("failed", 0)}
@@ -274,7 +279,7 @@ def test_workers_that_die_again_and_again_are_a_failure(tmp_path):
 
 @pytest.mark.parametrize("suffix", [".csv", ".parquet"])
 def test_merge(undisturbed, tmp_path, suffix):
-    result = archive.merge(undisturbed, tmp_path / f"all{suffix}")
+    result = merge(undisturbed, tmp_path / f"all{suffix}")
     assert result == {"rows": len(EXPECTED), "pending": 0, "failed": 0}
     read = pd.read_csv if suffix == ".csv" else pd.read_parquet
     table = read(tmp_path / f"all{suffix}")
@@ -286,12 +291,12 @@ def test_merge(undisturbed, tmp_path, suffix):
 
 def test_merge_without_picks(tmp_path):
     with pytest.raises(FileNotFoundError, match="archive run"):
-        archive.merge(tmp_path, tmp_path / "all.csv")
+        merge(tmp_path, tmp_path / "all.csv")
     archive_store.Store(tmp_path).write_plan({}, ["XX.ONE..BH"], FIRST.date, bad_day())
-    assert archive.merge(tmp_path, tmp_path / "all.csv")["pending"] == 1
+    assert merge(tmp_path, tmp_path / "all.csv")["pending"] == 1
     assert "instrument" in pd.read_csv(tmp_path / "all.csv")
     with pytest.raises(ValueError, match="must end with"):
-        archive.merge(tmp_path, tmp_path / "all.txt")
+        merge(tmp_path, tmp_path / "all.txt")
 
 
 def test_folder(scheduler, undisturbed, tmp_path):
@@ -356,7 +361,7 @@ def test_impossible_arguments(change, message, original, tmp_path):
     arguments |= {
         "start": "2020-01-01",
         "end": "2020-01-02",
-        "processor": "tests.archive_stub:Spikes",
+        "processor": "tests.helpers.archive_stub:Spikes",
     }
     with pytest.raises((ValueError, OSError), match=message):
         archive.run(**{**arguments, **change})
@@ -365,4 +370,4 @@ def test_impossible_arguments(change, message, original, tmp_path):
 def test_wrong_task_is_refused(tmp_path):
     tiny_model("magnitude").save(tmp_path / "magnitude")
     with pytest.raises(ValueError, match="are for magnitude, not for picking"):
-        archive_worker.Picker(str(tmp_path / "magnitude"))
+        Picker(str(tmp_path / "magnitude"))

@@ -1,7 +1,10 @@
 import pytest
 
-from seisbench_llm import archive, archive_sources
-from tests.archive_stub import EXPECTED, FIRST, merged, run_stub, spiky_stream, times
+from seisbench_llm.archive import sources as archive_sources
+from seisbench_llm.archive.fdsn import FDSN
+from seisbench_llm.archive.results import status
+from seisbench_llm.archive.units import Unit, choose_units
+from tests.helpers.archive_stub import EXPECTED, FIRST, merged, run_stub, spiky_stream, times
 
 pytest.importorskip("distributed")
 pytest.importorskip("pyarrow")
@@ -46,12 +49,12 @@ def test_fdsn(scheduler, tmp_path, monkeypatch):
     assert {s: result[s] for s in ("done", "empty", "failed")} == {
         "done": 4, "empty": 1, "failed": 1,
     }  # fmt: skip
-    assert "not for you" in archive.status(tmp_path / "out")["failures"][0]["message"]
+    assert "not for you" in status(tmp_path / "out")["failures"][0]["message"]
     last = FIRST + 2 * 86400
     assert times(merged(tmp_path / "out")) == [pick for pick in EXPECTED if pick[0] < last]
     Service.busy = 100
     with pytest.raises(ValueError, match="HERE failed 4 times: TimeoutError"):
-        archive_sources.FDSN("HERE").read(archive_sources.Unit("XX", "ONE", "", "BH?"), FIRST, 1)
+        FDSN("HERE").read(Unit("XX", "ONE", "", "BH?"), FIRST, 1)
 
 
 CHANNELS = [
@@ -68,7 +71,7 @@ CHANNELS = [
     ],
 )
 def test_choice_of_units(patterns, expected):
-    assert [u.id for u in archive_sources.choose_units(CHANNELS, patterns, "it")] == expected
+    assert [u.id for u in choose_units(CHANNELS, patterns, "it")] == expected
 
 
 @pytest.mark.parametrize(
@@ -81,4 +84,4 @@ def test_choice_of_units(patterns, expected):
 )
 def test_choice_of_units_refuses(patterns, message):
     with pytest.raises(ValueError, match=message.replace(".", r"\.").replace("*", r"\*")):
-        archive_sources.choose_units(CHANNELS, patterns, "it")
+        choose_units(CHANNELS, patterns, "it")

@@ -2,7 +2,6 @@
 
 import importlib
 import json
-import sys
 from argparse import Namespace
 from dataclasses import replace
 from pathlib import Path
@@ -14,23 +13,25 @@ import pytest
 import torch
 import yaml
 
-from seisbench_llm import SeisMoLLM, weights
-from seisbench_llm.data import Synthetic
+from seisbench_llm import weights
+from seisbench_llm.data.synthetic.records import Synthetic
+from seisbench_llm.models.seismollm import SeisMoLLM
 from tests.conftest import tiny_model
 
-BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
-NAMES = ("package", "package_record", "estimates", "cases", "failures", "records", "real_records")
+MODULES = {
+    "package": "making.package",
+    "package_record": "making.record",
+    "estimates": "quality.estimates",
+    "cases": "common.cases",
+    "failures": "quality.failures",
+    "records": "common.records",
+    "real_records": "quality.picking",
+}
 
 
 @pytest.fixture
-def scripts(monkeypatch):
-    monkeypatch.syspath_prepend(str(BENCHMARKS))
-    # Names as short as "records" must not shadow anything in other tests.
-    for name in NAMES:
-        monkeypatch.delitem(sys.modules, name, raising=False)
-    yield lambda name: importlib.import_module(name)
-    for name in NAMES:
-        sys.modules.pop(name, None)
+def scripts():
+    return lambda name: importlib.import_module(f"benchmarks.{MODULES[name]}")
 
 
 @pytest.fixture(scope="module")

@@ -2,8 +2,6 @@
 
 import dataclasses
 import importlib
-import sys
-from pathlib import Path
 
 import numpy as np
 import obspy
@@ -11,17 +9,10 @@ import pandas as pd
 import pytest
 import seisbench.data as sbd
 
-BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
-
 
 @pytest.fixture
-def script(monkeypatch):
-    monkeypatch.syspath_prepend(str(BENCHMARKS))
-    module = importlib.import_module("packaged_data")
-    yield module
-    # Names as short as "records" must not shadow anything in other tests.
-    for name in ("packaged_data", "records"):
-        sys.modules.pop(name, None)
+def script():
+    return importlib.import_module("benchmarks.making.data")
 
 
 def test_an_s_belongs_to_the_last_p_without_one(script):

@@ -11,9 +11,10 @@ from obspy.io.quakeml.core import _validate as validate_quakeml
 from typer.testing import CliRunner
 
 from seisbench_llm import __version__, cli, weights
-from seisbench_llm.export import COLUMNS, picks_to_catalog, picks_to_dataframe, read_picks
+from seisbench_llm.export.quakeml import picks_to_catalog
+from seisbench_llm.export.tables import COLUMNS, picks_to_dataframe, read_picks
 from seisbench_llm.pick_files import pick_files
-from seisbench_llm.plotting import plot_picks
+from seisbench_llm.plotting.picks import plot_picks
 from seisbench_llm.waveform_files import find_files
 from tests.conftest import make_stream, tiny_model
 

@@ -14,13 +14,14 @@ import typer
 from obspy.io.quakeml.core import _validate as validate_quakeml
 from typer.testing import CliRunner
 
-from seisbench_llm import SeisMoLLM, cli_live
-from seisbench_llm.live import Live, run
-from seisbench_llm.live_instrument import LiveSettings
-from seisbench_llm.live_output import QuakeMLFiles
-from seisbench_llm.live_sources import Replay
+from seisbench_llm.cli import live as cli_live
+from seisbench_llm.live.instrument import LiveSettings
+from seisbench_llm.live.output import QuakeMLFiles
+from seisbench_llm.live.picker import Live, run
+from seisbench_llm.live.sources import Replay
+from seisbench_llm.models.seismollm import SeisMoLLM
 from tests.conftest import tiny_model
-from tests.live_stub import (
+from tests.helpers.live_stub import (
     LEVELS,
     arrivals,
     assert_same,
@@ -92,7 +93,7 @@ def test_signals_end_it_and_what_is_known_is_said(recorded, number):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        cwd=Path(__file__).parents[1],
+        cwd=Path(__file__).parents[2],
         env={**os.environ, "OMP_NUM_THREADS": "1"},
     )
     first = process.stdout.readline()

@@ -9,12 +9,12 @@ import typer
 from obspy.io.quakeml.core import _validate as validate_quakeml
 from typer.testing import CliRunner
 
-from seisbench_llm import WeightsError
-from seisbench_llm.cli_monitor import monitor as command
-from seisbench_llm.monitor import SeismicMonitor
+from seisbench_llm.cli.monitor import monitor as command
+from seisbench_llm.monitor.monitor import SeismicMonitor
 from seisbench_llm.tasks import TASKS
+from seisbench_llm.weights import WeightsError
 from tests.conftest import make_stream
-from tests.test_monitor import save_family
+from tests.monitor.test_monitor import save_family
 
 app = typer.Typer()
 app.command()(command)

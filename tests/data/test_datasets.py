@@ -4,7 +4,8 @@ import pytest
 import seisbench
 import seisbench.data as sbd
 
-from seisbench_llm.data import Synthetic, open_dataset
+from seisbench_llm.data.datasets import open_dataset
+from seisbench_llm.data.synthetic.records import Synthetic
 
 
 @pytest.fixture(autouse=True)

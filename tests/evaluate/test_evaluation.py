@@ -7,13 +7,15 @@ import torch
 from scipy.stats import circmean, circstd
 from typer.testing import CliRunner
 
-from seisbench_llm import TASKS, cli
-from seisbench_llm import evaluate_report as report
-from seisbench_llm.data import Synthetic, open_dataset
-from seisbench_llm.evaluate import Evaluation, decode, evaluate, predict
-from seisbench_llm.evaluate_plots import precision_recall
-from seisbench_llm.evaluate_predict import highest_peak
-from seisbench_llm.metrics import NO_PICK, wrap
+from seisbench_llm import cli
+from seisbench_llm.data.datasets import open_dataset
+from seisbench_llm.data.synthetic.records import Synthetic
+from seisbench_llm.evaluate import measures as report
+from seisbench_llm.evaluate.evaluation import Evaluation, evaluate
+from seisbench_llm.evaluate.figures import precision_recall
+from seisbench_llm.evaluate.metrics import NO_PICK, wrap
+from seisbench_llm.evaluate.predict import decode, highest_peak, predict
+from seisbench_llm.tasks import TASKS
 from tests.conftest import tiny_model
 from tests.test_parity import golden, official
 

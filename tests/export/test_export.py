@@ -13,8 +13,11 @@ from obspy.io.nlloc.core import read_nlloc_hyp
 from obspy.io.quakeml.core import _validate as validate_quakeml
 from seisbench.util import Pick, PickList
 
-from seisbench_llm.export import COLUMNS, export, picks_to_catalog, picks_to_dataframe, read_picks
-from seisbench_llm.export_formats import FORMATS, picks_to_pyocto, stations_to_dataframe
+from seisbench_llm.export.formats import FORMATS, picks_to_pyocto
+from seisbench_llm.export.quakeml import picks_to_catalog
+from seisbench_llm.export.tables import COLUMNS, picks_to_dataframe, read_picks
+from seisbench_llm.export.write import export
+from seisbench_llm.stations import stations_to_dataframe
 
 CODE = st.text("ABCNXZ0189-_", min_size=1, max_size=5)
 TIME = st.one_of(

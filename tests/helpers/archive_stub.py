@@ -11,9 +11,10 @@ import obspy
 import pandas as pd
 
 from seisbench_llm import archive
-from seisbench_llm.export import COLUMNS
+from seisbench_llm.archive.results import merge
+from seisbench_llm.export.tables import COLUMNS
 
-STUB = "tests.archive_stub:Spikes"
+STUB = "tests.helpers.archive_stub:Spikes"
 FIRST = obspy.UTCDateTime(2019, 12, 31)
 DAYS = 3
 # Seconds after FIRST: at, before and after midnights, at the very start and end, and inside.
@@ -92,7 +93,7 @@ EXPECTED = sorted(
 
 
 def merged(out):
-    archive.merge(out, out / "merged.parquet")
+    merge(out, out / "merged.parquet")
     return pd.read_parquet(out / "merged.parquet")
 
 

@@ -8,9 +8,9 @@ import numpy as np
 import obspy
 import torch
 
-from seisbench_llm.live import Live, run
-from seisbench_llm.live_instrument import LiveSettings
-from seisbench_llm.live_sources import Packet, Replay
+from seisbench_llm.live.instrument import LiveSettings
+from seisbench_llm.live.picker import Live, run
+from seisbench_llm.live.sources import Packet, Replay
 from tests.conftest import make_stream, tiny_model
 
 START = obspy.UTCDateTime(2020, 1, 1)

@@ -3,8 +3,8 @@ import obspy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from seisbench_llm.live_buffer import TraceBuffer
-from tests.live_stub import START
+from seisbench_llm.live.buffer import TraceBuffer
+from tests.helpers.live_stub import START
 
 PIECES = st.lists(
     st.tuples(st.integers(0, 120), st.integers(1, 30), st.sampled_from([0, 0, 0, 1])),

@@ -2,10 +2,10 @@ import numpy as np
 import obspy
 import pytest
 
-from seisbench_llm.live import Live
-from seisbench_llm.live_instrument import LiveSettings
+from seisbench_llm.live.instrument import LiveSettings
+from seisbench_llm.live.picker import Live
 from tests.conftest import tiny_model
-from tests.live_stub import (
+from tests.helpers.live_stub import (
     LEVELS,
     START,
     Spikes,

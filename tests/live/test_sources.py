@@ -6,11 +6,11 @@ import numpy as np
 import obspy
 import pytest
 
-from seisbench_llm.live import Live, run
-from seisbench_llm.live_instrument import LiveSettings
-from seisbench_llm.live_sources import SeedLink, parse_selections
-from tests.live_stub import LEVELS, arrivals, assert_same, filtered_model, spike_model
-from tests.seedlink_server import SeedLinkServer, end_of, in_order_of_time
+from seisbench_llm.live.instrument import LiveSettings
+from seisbench_llm.live.picker import Live, run
+from seisbench_llm.live.sources import SeedLink, parse_selections
+from tests.helpers.live_stub import LEVELS, arrivals, assert_same, filtered_model, spike_model
+from tests.helpers.seedlink_server import SeedLinkServer, end_of, in_order_of_time
 
 
 def integers(stream):

@@ -7,9 +7,11 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from seisbench_llm import PRESETS, TASKS, SeisMoLLM
-from seisbench_llm.models.inference import FusedNetwork
+from seisbench_llm.models.presets import PRESETS
+from seisbench_llm.models.seismollm import SeisMoLLM
+from seisbench_llm.network.fused import FusedNetwork
 from seisbench_llm.preprocess import normalize
+from seisbench_llm.tasks import TASKS
 from tests.conftest import TINY, make_stream, tiny_model, varied_windows
 
 

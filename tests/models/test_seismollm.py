@@ -4,10 +4,12 @@ import json
 import pytest
 import torch
 
-from seisbench_llm import PRESETS, TASKS, SeisMoLLM
-from seisbench_llm.models.embedder import with_polarisation
-from seisbench_llm.models.heads import stage_sizes
-from seisbench_llm.models.tokenizer import from_tokens, to_tokens
+from seisbench_llm.models.presets import PRESETS
+from seisbench_llm.models.seismollm import SeisMoLLM
+from seisbench_llm.network.embedder import with_polarisation
+from seisbench_llm.network.heads import stage_sizes
+from seisbench_llm.network.patches import from_tokens, to_tokens
+from seisbench_llm.tasks import TASKS
 from tests.conftest import tiny_model, varied_windows
 
 

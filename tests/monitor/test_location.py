@@ -8,18 +8,10 @@ from obspy.geodetics import gps2dist_azimuth
 from scipy.optimize import curve_fit
 from seisbench.util import Pick
 
-from seisbench_llm import association
-from seisbench_llm.association import associate
-from seisbench_llm.location import (
-    ARRIVAL_TYPES,
-    EVENT_TYPES,
-    REGION,
-    distance_azimuth,
-    epicenter,
-    identifier,
-    sp_distance,
-    standard_error,
-)
+from seisbench_llm.monitor import association
+from seisbench_llm.monitor.association import associate
+from seisbench_llm.monitor.location import REGION, distance_azimuth, epicenter, sp_distance
+from seisbench_llm.monitor.tables import ARRIVAL_TYPES, EVENT_TYPES, identifier, standard_error
 from seisbench_llm.stations import Station, Stations
 
 START = obspy.UTCDateTime(2020, 1, 1)

@@ -11,13 +11,17 @@ from obspy.geodetics import gps2dist_azimuth
 from obspy.io.quakeml.core import _validate as validate_quakeml
 from seisbench.util import ClassifyOutput, PickList
 
-from seisbench_llm import Estimate, EstimateList, SeisMoLLM, WeightsError
-from seisbench_llm.location import ARRIVAL_TYPES, EVENT_TYPES, sp_distance
-from seisbench_llm.monitor import COLUMNS, TYPES, SeismicMonitor, pair
+from seisbench_llm.models.seismollm import SeisMoLLM
+from seisbench_llm.monitor.location import sp_distance
+from seisbench_llm.monitor.monitor import SeismicMonitor, pair
+from seisbench_llm.monitor.result import COLUMNS, TYPES
+from seisbench_llm.monitor.tables import ARRIVAL_TYPES, EVENT_TYPES
+from seisbench_llm.streams.estimates import Estimate, EstimateList
 from seisbench_llm.tasks import TASKS
+from seisbench_llm.weights import WeightsError
 from tests.conftest import make_stream
 from tests.conftest import tiny_model as make_tiny_model
-from tests.test_location import NETWORK, START, VP, VP_VS, make_pick, picks_of
+from tests.monitor.test_location import NETWORK, START, VP, VP_VS, make_pick, picks_of
 
 # Built once; no test changes them.
 tiny_model = functools.cache(make_tiny_model)

@@ -7,12 +7,12 @@ import pytest
 from obspy.geodetics import kilometers2degrees
 from obspy.io.quakeml.core import _validate as validate_quakeml
 
-from seisbench_llm.catalog import EDGE_NOTE, SINGLE_STATION_NOTE
-from seisbench_llm.location import REGION
-from seisbench_llm.monitor import SeismicMonitor
+from seisbench_llm.monitor.location import REGION
+from seisbench_llm.monitor.monitor import SeismicMonitor
+from seisbench_llm.monitor.result import EDGE_NOTE, SINGLE_STATION_NOTE
 from tests.conftest import make_stream
-from tests.test_location import NETWORK, START, make_pick
-from tests.test_monitor import network_monitor, stub_monitor, tiny_model
+from tests.monitor.test_location import NETWORK, START, make_pick
+from tests.monitor.test_monitor import network_monitor, stub_monitor, tiny_model
 
 
 @pytest.fixture(scope="module")

@@ -2,9 +2,9 @@ import pytest
 import torch
 from transformers import BertConfig, BertModel, GPT2Config, GPT2Model, RobertaConfig, RobertaModel
 
-from seisbench_llm import SeisMoLLM
-from seisbench_llm.models import language, lora
-from seisbench_llm.models.backbone import Backbone, BackboneConfig
+from seisbench_llm.models.seismollm import SeisMoLLM
+from seisbench_llm.network import language, lora
+from seisbench_llm.network.backbone import Backbone, BackboneConfig
 from tests.conftest import TINY, TINY_SHAPE, tiny_model
 
 

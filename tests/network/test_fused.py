@@ -7,8 +7,8 @@ import obspy
 import pytest
 import torch
 
-from seisbench_llm import SeisMoLLM
-from seisbench_llm.models import inference
+from seisbench_llm.models.seismollm import SeisMoLLM
+from seisbench_llm.network import fused as inference
 from seisbench_llm.preprocess import normalize
 from seisbench_llm.tasks import TASKS
 from tests.conftest import tiny_model

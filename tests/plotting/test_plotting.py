@@ -8,8 +8,11 @@ import pytest
 from matplotlib.figure import Figure
 from seisbench.util import Pick
 
-from seisbench_llm.plotting import COLORS, plot_day, plot_map, plot_picks, plot_section
-from seisbench_llm.plotting_base import envelope
+from seisbench_llm.plotting.base import COLORS, envelope
+from seisbench_llm.plotting.day import plot_day
+from seisbench_llm.plotting.map import plot_map
+from seisbench_llm.plotting.picks import plot_picks
+from seisbench_llm.plotting.section import plot_section
 from tests.conftest import make_stream, tiny_model
 
 DAY = obspy.UTCDateTime(2020, 1, 1)

@@ -7,9 +7,9 @@ import obspy
 import pytest
 import torch
 
-from seisbench_llm import TASKS
-from seisbench_llm.models import inference
+from seisbench_llm.network import fused as inference
 from seisbench_llm.preprocess import normalize
+from seisbench_llm.tasks import TASKS
 from tests.conftest import make_stream, tiny_model
 
 POINT_TASKS = [name for name, spec in TASKS.items() if spec.output_type == "point"]
@@ -173,7 +173,7 @@ def test_failure_raises_instead_of_hanging(hook, monkeypatch):
     model = tiny_model()
 
     def fail(*args, **kwargs):
-        from seisbench_llm.models.guard import report_failure
+        from seisbench_llm.streams.pipeline import report_failure
 
         with report_failure():
             raise RuntimeError("out of memory")

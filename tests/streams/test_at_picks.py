@@ -2,9 +2,9 @@ import numpy as np
 import obspy
 import pytest
 
-from seisbench_llm import SeisMoLLM
-from seisbench_llm.models import records as module
-from seisbench_llm.models.records import Records
+from seisbench_llm.models.seismollm import SeisMoLLM
+from seisbench_llm.streams import at_picks as module
+from seisbench_llm.streams.at_picks import Records
 from tests.conftest import TINY, make_stream
 
 START = obspy.UTCDateTime(2020, 1, 1)

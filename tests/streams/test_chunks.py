@@ -9,8 +9,9 @@ import obspy
 import pytest
 import torch
 
-from seisbench_llm import SeisMoLLM
-from seisbench_llm.models import chunks, streams
+from seisbench_llm.models.seismollm import SeisMoLLM
+from seisbench_llm.streams import annotate as streams
+from seisbench_llm.streams import chunks
 from tests.conftest import make_stream, tiny_model
 
 FILTER = {"filter_args": ["highpass"], "filter_kwargs": {"freq": 1.0, "corners": 2}}
@@ -230,7 +231,7 @@ def test_failure_in_a_chunk_raises(monkeypatch):
             raise MemoryError("out of memory")
         return hook(batch, argdict)
 
-    from seisbench_llm.models.guard import report_failure
+    from seisbench_llm.streams.pipeline import report_failure
 
     def reported(batch, argdict):
         with report_failure():

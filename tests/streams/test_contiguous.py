@@ -4,11 +4,11 @@ import numpy as np
 import obspy
 import pytest
 
-from seisbench_llm.models import streams
-from seisbench_llm.models.runs import find_runs
 from seisbench_llm.preprocess import resample
+from seisbench_llm.streams import annotate as streams
+from seisbench_llm.streams.contiguous import find_runs
 from tests.conftest import make_stream, tiny_model
-from tests.models.test_streams import assert_same
+from tests.streams.test_annotate import assert_same
 
 
 def gap(stream, first, last):

@@ -6,9 +6,10 @@ from obspy.core.event import Pick as ObsPyPick
 from obspy.core.event import WaveformStreamID
 from seisbench.util import Pick
 
-from seisbench_llm import TASKS, Estimate, SeisMoLLM
-from seisbench_llm.models.estimates import summarize
+from seisbench_llm.models.seismollm import SeisMoLLM
 from seisbench_llm.preprocess import normalize
+from seisbench_llm.streams.estimates import Estimate, summarize
+from seisbench_llm.tasks import TASKS
 from tests.conftest import make_stream, tiny_model
 
 POINT_TASKS = [name for name, spec in TASKS.items() if spec.output_type == "point"]

@@ -3,7 +3,7 @@ import obspy
 import pytest
 from obspy import UTCDateTime
 
-from seisbench_llm.models.picks import classify_picks, separate
+from seisbench_llm.streams.picks import classify_picks, separate
 from tests.conftest import make_stream, tiny_model
 
 START = UTCDateTime(2020, 1, 1)

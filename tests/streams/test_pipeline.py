@@ -7,9 +7,9 @@ import threading
 import obspy
 import pytest
 
-from seisbench_llm.models import executor
+from seisbench_llm.streams import pipeline as executor
 from tests.conftest import tiny_model
-from tests.models.test_streams import assert_same
+from tests.streams.test_annotate import assert_same
 
 
 def threads_of(model):

@@ -4,9 +4,9 @@ import numpy as np
 import obspy
 import pytest
 
-from seisbench_llm.models.curves import Curve, Excerpts, Sieve
+from seisbench_llm.streams.stitching import Curve, Excerpts, Sieve
 from tests.conftest import make_stream
-from tests.models.test_chunks import soft_model
+from tests.streams.test_chunks import soft_model
 
 
 @pytest.fixture(scope="module")

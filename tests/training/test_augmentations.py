@@ -3,13 +3,15 @@ import numpy as np
 import pytest
 
 from seisbench_llm.training import augmentations as aug
+from seisbench_llm.training.augmentations.base import Sometimes
+from seisbench_llm.training.augmentations.events import AddEvent, NoiseOnly, ShiftEvent, Stretch
 
 RATE = 100.0
 ALL = {
-    "shift": aug.ShiftEvent(),
-    "shift out": aug.ShiftEvent(circular=False),
-    "noise only": aug.NoiseOnly(),
-    "event": aug.AddEvent(),
+    "shift": ShiftEvent(),
+    "shift out": ShiftEvent(circular=False),
+    "noise only": NoiseOnly(),
+    "event": AddEvent(),
     "white": aug.AddNoise(),
     "white peak": aug.AddNoise(snr=(35, 50), reference="peak"),
     "coloured": aug.ColouredNoise((35, 50)),
@@ -18,7 +20,7 @@ ALL = {
     "scale": aug.Scale(),
     "flip": aug.FlipPolarity(),
     "rotate": aug.RotateHorizontals(),
-    "stretch": aug.Stretch(),
+    "stretch": Stretch(),
     "gap": aug.Gap(),
     "short gap": aug.Gap(20.0, protect=(0.5, 1.0)),
     "gap between": aug.Gap(between_onsets=True),
@@ -122,14 +124,14 @@ def test_keys():
 
 def test_shift_out_of_the_window():
     lost = [
-        np.isnan(apply(aug.ShiftEvent(circular=False), *record())[1]["trace_s_arrival_sample"])
+        np.isnan(apply(ShiftEvent(circular=False), *record())[1]["trace_s_arrival_sample"])
         for _ in range(200)
     ]
     assert 0.3 < np.mean(lost) < 0.7
-    _, metadata = apply(aug.ShiftEvent(), *record(p=-20.0))
+    _, metadata = apply(ShiftEvent(), *record(p=-20.0))
     assert np.isnan(metadata["trace_p_arrival_sample"])
     shifts = [
-        apply(aug.ShiftEvent(max_shift=5), *record())[1]["trace_p_arrival_sample"] - 400
+        apply(ShiftEvent(max_shift=5), *record())[1]["trace_p_arrival_sample"] - 400
         for _ in range(50)
     ]
     assert min(shifts) == -5 and max(shifts) == 5
@@ -137,13 +139,13 @@ def test_shift_out_of_the_window():
 
 def test_noise_only_has_the_level_of_the_noise():
     for p in (400.0, 100.0):  # enough ahead of P, too little
-        x, metadata = apply(aug.NoiseOnly(), *record(p=p, trace_s_unsure_sample=3.0))
+        x, metadata = apply(NoiseOnly(), *record(p=p, trace_s_unsure_sample=3.0))
         assert 0.005 < x.std() < 0.02
         assert all(np.isnan(v) for c, v in metadata.items() if c.endswith("_sample"))
     x, metadata = record(p=np.nan)
-    assert np.abs(apply(aug.NoiseOnly(), x, metadata)[0]).max() > 0.1  # P may be unpicked
+    assert np.abs(apply(NoiseOnly(), x, metadata)[0]).max() > 0.1  # P may be unpicked
     x, metadata = record(p=np.nan, s=np.nan)
-    np.testing.assert_array_equal(apply(aug.NoiseOnly(), x, metadata)[0], x)
+    np.testing.assert_array_equal(apply(NoiseOnly(), x, metadata)[0], x)
 
 
 @pytest.mark.parametrize("other", [False, True])
@@ -152,7 +154,7 @@ def test_added_events_bring_their_onsets(other):
     dataset = Records(record(900, 300.0, 500.0), record(p=np.nan, s=np.nan)) if other else None
     for _ in range(60):
         x, metadata = record(trace_p2_arrival_sample=np.nan)
-        changed, found = apply(aug.AddEvent(dataset, taper=0.5), x, metadata)
+        changed, found = apply(AddEvent(dataset, taper=0.5), x, metadata)
         difference = changed - x
         for phase in "ps":
             at = found.get(f"trace_{phase}2_arrival_sample", np.nan)
@@ -161,21 +163,21 @@ def test_added_events_bring_their_onsets(other):
                 at = int(at)
                 ratio = np.abs(difference[:, at : at + 5]).max()
                 assert ratio > 10 * np.abs(difference[:, at - 5 : at]).max()
-        again = apply(aug.AddEvent(dataset), changed, found)[1]
+        again = apply(AddEvent(dataset), changed, found)[1]
         assert again["trace_p_arrival_sample"] == 400
     assert added > 20
 
 
 def test_added_event_in_the_taper_is_unsure():
     x, metadata = record(p=10.0)
-    found = [apply(aug.AddEvent(), x, metadata)[1] for _ in range(40)]
+    found = [apply(AddEvent(), x, metadata)[1] for _ in range(40)]
     assert any("trace_p2_unsure_sample" in m for m in found)
     assert not any("trace_p2_arrival_sample" in m for m in found)
 
 
 def test_unlabelled_phase_of_an_added_event():
     other = Records(record(trace_p_unlabelled=np.True_))
-    found = apply(aug.AddEvent(other), *record())[1]
+    found = apply(AddEvent(other), *record())[1]
     assert found["trace_p_unlabelled"] is True
 
 
@@ -236,7 +238,7 @@ def test_flip(before, after):
 
 
 def test_stretch_moves_onsets():
-    x, metadata = apply(aug.Stretch((2.0, 2.0)), *record())
+    x, metadata = apply(Stretch((2.0, 2.0)), *record())
     assert x.shape == (3, 2399) and metadata["trace_s_arrival_sample"] == 1400
 
 
@@ -272,7 +274,7 @@ def test_spike_keeps_off_p():
 
 
 def test_sometimes():
-    step = aug.Sometimes(aug.FlipPolarity(), 0.3)
+    step = Sometimes(aug.FlipPolarity(), 0.3)
     x = np.ones((3, 4))
     share = np.mean([apply(step, x, {})[0][0, 0] < 0 for _ in range(2000)])
     assert share == pytest.approx(0.3, abs=0.04)

@@ -15,18 +15,19 @@ import torch
 import yaml
 from typer.testing import CliRunner
 
-from seisbench_llm import SeisMoLLM, cli
-from seisbench_llm.data import Synthetic
+from seisbench_llm import cli
+from seisbench_llm.data.synthetic.records import Synthetic
+from seisbench_llm.models.seismollm import SeisMoLLM
 from seisbench_llm.tasks import TASKS
 from tests.conftest import TINY
 
 pytest.importorskip("lightning")
 
-from seisbench_llm.training import fit as fit_module  # noqa: E402
-from seisbench_llm.training.datamodule import EpochSampler  # noqa: E402
-from seisbench_llm.training.export import export_run  # noqa: E402
-from seisbench_llm.training.losses import LOSSES  # noqa: E402
-from seisbench_llm.training.module import TrainingModule, build_model, trained_model  # noqa: E402
+from seisbench_llm.training import fit as fit_module
+from seisbench_llm.training.datamodule import EpochSampler
+from seisbench_llm.training.losses import LOSSES
+from seisbench_llm.training.module import TrainingModule, build_model, trained_model
+from seisbench_llm.training.to_weights import export_run
 
 CONFIGS = Path(__file__).parents[2] / "benchmarks" / "configs"
 WINDOW = 1024

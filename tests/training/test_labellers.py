@@ -3,13 +3,12 @@ import pandas as pd
 import pytest
 import seisbench.generate as sbg
 
-from seisbench_llm.data.targets import onsets_of, phase_of, polarity_classes
+from seisbench_llm.data.metadata import COLUMNS, onsets_of, phase_of, usable
 from seisbench_llm.training.labellers import (
-    COLUMNS,
     OnsetLabeller,
     PolarityLabeller,
     ValueLabeller,
-    usable,
+    polarity_classes,
 )
 from tests.conftest import SHARED
 

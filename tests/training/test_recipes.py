@@ -5,13 +5,15 @@ import pytest
 import seisbench.data as sbd
 import torch
 
-from seisbench_llm import TASKS
-from seisbench_llm.data import Synthetic
+from seisbench_llm.data.metadata import usable
+from seisbench_llm.data.synthetic.records import Synthetic
+from seisbench_llm.tasks import TASKS
 from seisbench_llm.training import augmentations as aug
 from seisbench_llm.training import recipes
+from seisbench_llm.training.augmentations.events import AddEvent, NoiseOnly, ShiftEvent
+from seisbench_llm.training.augmentations.windows import PickWindow, Prepare
 from seisbench_llm.training.generator import SeededGenerator
-from seisbench_llm.training.labellers import usable
-from seisbench_llm.training.recipes import PickWindow, Prepare, recipe
+from seisbench_llm.training.recipes import recipe
 from tests.conftest import tiny_model
 
 RATE = 100.0
@@ -235,9 +237,9 @@ def test_published_probabilities(monkeypatch):
         monkeypatch.setattr(kind, "apply", apply)
 
     kinds = {
-        "noise_only": aug.NoiseOnly,
-        "add_event": aug.AddEvent,
-        "shift_event": aug.ShiftEvent,
+        "noise_only": NoiseOnly,
+        "add_event": AddEvent,
+        "shift_event": ShiftEvent,
         "drop_components": aug.DropComponents,
         "scale": aug.Scale,
         "pre_emphasis": aug.PreEmphasis,

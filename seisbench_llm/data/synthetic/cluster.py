@@ -6,9 +6,9 @@ from dataclasses import fields, replace
 
 import numpy as np
 
-from .synth_draws import Draws
-from .synth_path import Paths
-from .synth_source import Sources, draw_sources, seismic_moment
+from .draws import Draws
+from .path import Paths
+from .source import Sources, draw_sources, seismic_moment
 
 
 def further_events(draws: Draws, sources: Sources, crust, paths: Paths, sites, rows: np.ndarray):

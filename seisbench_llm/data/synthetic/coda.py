@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.fft
 
-from . import synth_path as path
-from .synth_draws import Draws
-from .synth_path import Paths
-from .synth_site import Sites
+from . import path
+from .draws import Draws
+from .path import Paths
+from .site import Sites
 
 # Centres of the bands in which coda decays at its own rate.
 _BANDS = np.array([1.0, 3.0, 9.0, 27.0])

@@ -5,16 +5,26 @@ from __future__ import annotations
 import numpy as np
 import scipy.fft
 
-from .synth_wave import Arrivals
+from .wave import Arrivals
 
 # Hz; an analyst filters, and so may see in one band what is hidden in another.
 _BANDS = ((1.0, 4.0), (4.0, 12.0), (12.0, 35.0))
+
+
 # An onset is visible if the energy of the second or the three seconds from it on is that much, in
 # dB, above the energy before it in one band.
 _VISIBLE = 2.0
+
+
 _CLEAR, _DWARFED = 5.0, 6.0
+
+
 _GUARD, _BEFORE, _AFTER, _SHORTEST = 0.15, 3.0, (1.0, 3.0), 0.3
+
+
 _PHASES = 6
+
+
 # First swing over standard deviation of the noise.
 _CLEAR_POLARITY = 3.0
 

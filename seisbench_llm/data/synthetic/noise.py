@@ -6,8 +6,8 @@ import numpy as np
 import scipy.fft
 from obspy.signal.spectral_estimation import get_nhnm, get_nlnm
 
-from .synth_draws import Draws
-from .synth_site import Sites, ground_to_instrument
+from .draws import Draws
+from .site import Sites, ground_to_instrument
 
 _KNOTS = np.log(np.array([0.02, 0.08, 0.2, 0.7, 2.0, 6.0, 15.0, 50.0]))
 

@@ -6,9 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .synth_draws import Draws
+from .draws import Draws
 
 LAYERS = 5
+
+
 MOHO = LAYERS - 1
 
 

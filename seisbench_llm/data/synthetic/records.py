@@ -19,17 +19,26 @@ import scipy.fft
 import seisbench.data as sbd
 from obspy.geodetics import gps2dist_azimuth
 
-from . import synth_labels as labels
-from . import synth_noise, synth_site, synth_source, synth_wave
-from .synth_cluster import further_events
-from .synth_draws import Draws
-from .synth_path import draw_crust, draw_paths
+from . import labels
+from . import noise as synth_noise
+from . import site as synth_site
+from . import source as synth_source
+from . import wave as synth_wave
+from .cluster import further_events
+from .draws import Draws
+from .path import draw_crust, draw_paths
 
 _EVENT, _RECORD, _EXTRA = 1, 2, 3
+
+
 # Seconds simulated ahead of the window, so that it may begin within an event, and behind it, where
 # filters wrap around.
 _LEAD, _TAIL = 25.0, 8.0
+
+
 _CHUNK = 64
+
+
 _EARTH_RADIUS = 6371.0
 
 

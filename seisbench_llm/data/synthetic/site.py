@@ -8,7 +8,7 @@ import numpy as np
 import scipy.fft
 from scipy.signal import bilinear, butter, sosfreqz
 
-from .synth_draws import Draws
+from .draws import Draws
 
 INSTRUMENTS = ("broadband", "short_period", "accelerometer", "borehole")
 

@@ -6,10 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .synth_draws import Draws
+from .draws import Draws
 
 # Mean radiation over the focal sphere (Boore & Boatwright 1984).
 MEAN_P, MEAN_S = 0.52, 0.63
+
+
 SUB_EVENTS = 4
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from .synth_draws import Draws
-from .synth_source import MEAN_S
+from .draws import Draws
+from .source import MEAN_S
 
 
 def surface_wave(

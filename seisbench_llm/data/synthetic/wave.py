@@ -7,19 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.fft
 
-from . import synth_path as path
-from . import synth_site as site
-from .synth_coda import band_noise, coda, direct_share, draw_scattering, scattered_energy
-from .synth_draws import Draws
-from .synth_path import Paths
-from .synth_source import (
-    MEAN_P,
-    MEAN_S,
-    Sources,
-    corner_frequency,
-    radiation,
-)
-from .synth_surface import surface_wave
+from . import path, site
+from .coda import band_noise, coda, direct_share, draw_scattering, scattered_energy
+from .draws import Draws
+from .path import Paths
+from .source import MEAN_P, MEAN_S, Sources, corner_frequency, radiation
+from .surface import surface_wave
 
 DENSITY = 2700.0
 

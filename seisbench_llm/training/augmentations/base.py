@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
+import seisbench.generate as sbg
 
-from ..data.targets import sample_number
+from ...data.metadata import sample_number
 
 
 class Augmentation:
@@ -72,3 +73,26 @@ def rate_of(metadata: dict) -> float:
 
 def spread(x: np.ndarray) -> float:
     return float(x.std()) or 1.0
+
+
+class Chain:
+    """
+    Several augmentations as one, for use in :py:class:`seisbench.generate.OneOf`.
+
+    :param augmentations: In the order in which they are applied.
+    """
+
+    def __init__(self, augmentations: list):
+        self.augmentations = list(augmentations)
+
+    def __call__(self, state_dict: dict) -> None:
+        for augmentation in self.augmentations:
+            augmentation(state_dict)
+
+    def __str__(self):
+        return f"Chain ({', '.join(map(str, self.augmentations))})"
+
+
+def Sometimes(augmentation, probability: float) -> sbg.OneOf:
+    """The augmentation with a probability, else nothing."""
+    return sbg.OneOf([augmentation, sbg.NullAugmentation()], [probability, 1 - probability])

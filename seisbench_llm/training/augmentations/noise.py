@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .augmentation_base import Augmentation, draw_record, extend, rate_of, spread
+from .base import Augmentation, draw_record, extend, rate_of, spread
 
 
 class AddNoise(Augmentation):

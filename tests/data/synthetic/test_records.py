@@ -9,11 +9,15 @@ from obspy.taup import TauPyModel
 from obspy.taup.taup_create import build_taup_model
 from scipy.signal import butter, sosfiltfilt, welch
 
-from seisbench_llm.data import synth_cluster, synth_noise, synth_path, synth_site, synth_source
-from seisbench_llm.data.synth_draws import Draws
-from seisbench_llm.data.synth_path import Crust
-from seisbench_llm.data.synth_wave import first_times, ground_motion
-from seisbench_llm.data.synthetic import Synthetic
+from seisbench_llm.data.synthetic import cluster as synth_cluster
+from seisbench_llm.data.synthetic import noise as synth_noise
+from seisbench_llm.data.synthetic import path as synth_path
+from seisbench_llm.data.synthetic import site as synth_site
+from seisbench_llm.data.synthetic import source as synth_source
+from seisbench_llm.data.synthetic.draws import Draws
+from seisbench_llm.data.synthetic.path import Crust
+from seisbench_llm.data.synthetic.records import Synthetic
+from seisbench_llm.data.synthetic.wave import first_times, ground_motion
 
 RATE = 100.0
 

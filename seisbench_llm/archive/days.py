@@ -1,0 +1,159 @@
+"""One day cut from its neighbours."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from fractions import Fraction
+
+import numpy as np
+import obspy
+import pandas as pd
+from obspy import UTCDateTime
+
+from ..streams import annotate as streams
+from .files import SourceError
+
+# Below, resampling to the models' 100 Hz makes up most of what they look at.
+LOWEST_RATE = 10.0
+
+
+_LONGEST_LIST = 50
+
+
+def _check(stream: obspy.Stream, day: UTCDateTime, notes: list[str]) -> obspy.Stream:
+    """
+    Contiguous and finite traces of one sampling rate, or an empty stream if none is of the day.
+
+    :param notes: Takes a note of each trace of the padding that is left out.
+    :raises SourceError: If sampling rates are too low or differ within the day.
+    """
+    stream = obspy.Stream([t for t in stream if t.stats.npts])
+    inside = [t for t in stream if t.stats.starttime < day + 86400 and t.stats.endtime >= day]
+    if not inside:
+        return obspy.Stream()
+    samples: dict[float, int] = {}
+    for trace in inside:
+        rate = trace.stats.sampling_rate
+        samples[rate] = samples.get(rate, 0) + trace.stats.npts
+    usual = max(samples, key=samples.get)
+    odd = next((t for t in inside if t.stats.sampling_rate != usual), inside[0])
+    file = odd.stats.get("file")
+    where = f"{odd.id} at {odd.stats.starttime}" + (f" in {file}" if file else "")
+    if len(samples) > 1:
+        raise SourceError(
+            f"{where} has {odd.stats.sampling_rate:g} Hz, the rest of the day {usual:g} Hz. "
+            f"Correct or remove it.",
+            file,
+        )
+    if usual < LOWEST_RATE:
+        raise SourceError(
+            f"{where} has {usual:g} Hz; at least {LOWEST_RATE:g} Hz are needed. "
+            f"Correct it, or choose another channel.",
+            file,
+        )
+    kept = obspy.Stream()
+    for trace in stream:
+        if trace.stats.sampling_rate != usual:
+            rate = trace.stats.sampling_rate
+            notes.append(f"Neighbouring day left out: {trace.id} has {rate:g} Hz there.")
+            continue
+        trace.data = np.ma.masked_invalid(np.ma.asarray(trace.data, dtype=np.float64))
+        if not trace.data.mask.all():
+            kept.extend(trace.split())
+    if not any(t.stats.starttime < day + 86400 and t.stats.endtime >= day for t in kept):
+        notes.append("All samples of the day are masked or not finite.")
+        return obspy.Stream()
+    # As SeisBench does later, so that there is one mean for what is one trace then.
+    return kept.merge(-1)
+
+
+def align(
+    stream: obspy.Stream, step: float | None, bridge: float
+) -> list[tuple[UTCDateTime, UTCDateTime]]:
+    """
+    Let each segment begin on the grid of windows, in place.
+
+    :param stream: One instrument in contiguous traces of one sampling rate.
+    :param step: Time between two windows in seconds, None if there are no windows.
+    :param bridge: Longest gap within a segment in seconds.
+    :return: Start and end of what was filled in.
+    """
+    if not stream or step is None:
+        return []
+    delta = stream[0].stats.delta
+    # Whole samples of the waveforms, or resampling would give other samples in each run.
+    hop = Fraction(step).limit_denominator(100_000)
+    rate = Fraction(stream[0].stats.sampling_rate).limit_denominator(1000)
+    grid = round(hop * (hop * rate).denominator * 1_000_000_000)
+    filled, first, reached = [], None, None
+    for trace in sorted(stream, key=lambda trace: trace.stats.starttime):
+        start, end = trace.stats.starttime, trace.stats.endtime
+        if reached is None or start - reached > bridge:
+            first = start
+            lead = round(start.ns % grid / 1e9 / delta) % round(grid / 1e9 / delta)
+            # At rates where the grid is coarse, it may reach back into the segment before.
+            if reached is not None and start - lead * delta <= reached:
+                lead = 0
+            if lead:
+                filled.append((start - lead * delta, start))
+        # All components: to resample them alike, they must have the same samples.
+        if lead and start - first < delta:
+            trace.data = np.concatenate([np.full(lead, trace.data.mean()), trace.data])
+            trace.stats.starttime = start - lead * delta
+        reached = end if reached is None else max(reached, end)
+    return filled
+
+
+def _keep(table: pd.DataFrame, day: UTCDateTime, filled: list[tuple]) -> pd.DataFrame:
+    """
+    Rows whose time is of the day and not before the data.
+
+    SeisBench's times are good to a microsecond, and a sample at midnight must fall on the same
+    side in both runs: times count in tenths of milliseconds, and are moved into the day.
+    """
+    first = pd.Timestamp(day.datetime, tz="UTC")
+    last = first + pd.Timedelta(days=1)
+    rounded = table["time"].dt.round("100us")
+    keep = (rounded >= first) & (rounded < last)
+    for start, end in filled:
+        begin, stop = (pd.Timestamp(t.datetime, tz="UTC").round("100us") for t in (start, end))
+        keep &= ~((rounded >= begin) & (rounded < stop))
+    table = table[keep].reset_index(drop=True)
+    table["time"] = table["time"].clip(first, last - pd.Timedelta(microseconds=1))
+    return table
+
+
+def coverage(stream: obspy.Stream, day: UTCDateTime) -> dict:
+    """
+    How much of a day has data.
+
+    :return: Fraction of the day with data on at least one component, the fraction of each
+        channel, number of gaps, and the first of them as pairs of times.
+    """
+    end = day + 86400
+    delta = stream[0].stats.delta if stream else 0.0
+    channels: dict[str, float] = {}
+    for trace in stream:
+        seconds = min(trace.stats.endtime + delta, end) - max(trace.stats.starttime, day)
+        channel = trace.stats.channel
+        channels[channel] = channels.get(channel, 0.0) + max(seconds, 0) / 86400
+    gaps, reached = [], day
+    if stream:
+        for start, stop in next(iter(streams.data_spans(stream, 1 / delta).values())):
+            if start - reached > 1.5 * delta and reached < end:
+                gaps.append((reached, min(start, end)))
+            reached = max(reached, stop + delta)
+    if end - reached > 1.5 * delta:
+        gaps.append((reached, end))
+    missing = sum(stop - start for start, stop in gaps)
+    return {
+        "coverage": round(1 - missing / 86400, 6),
+        "channels": {channel: round(min(channels[channel], 1), 6) for channel in sorted(channels)},
+        "n_gaps": len(gaps),
+        "gaps": [[str(start), str(stop)] for start, stop in gaps[:_LONGEST_LIST]],
+    }
+
+
+def days_between(start: date, end: date) -> list[str]:
+    """Days from ``start`` to the one before ``end``."""
+    return [str(start + timedelta(days=i)) for i in range((end - start).days)]

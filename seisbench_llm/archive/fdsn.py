@@ -1,0 +1,101 @@
+"""seisbench_llm/archive/fdsn.py."""
+
+from __future__ import annotations
+
+import time
+from functools import cached_property
+
+import obspy
+from obspy import UTCDateTime
+
+from .files import SourceError
+from .units import Unit, split_pattern
+
+
+class FDSN:
+    """
+    An FDSN web service, or several behind a routing service.
+
+    :param name: What :py:class:`obspy.clients.fdsn.Client` takes, or the name of a router.
+    :param attempts: How often to ask a service that fails.
+    :param patience: Seconds before the second attempt; doubles with each.
+    """
+
+    ROUTERS = ("eida-routing", "earthscope-federator", "iris-federator")
+
+    def __init__(self, name: str, attempts: int = 4, patience: float = 5.0):
+        self.name, self.attempts, self.patience = name, attempts, patience
+
+    @cached_property
+    def client(self):
+        """ObsPy's client; made late, as that asks the service what it can do."""
+        from obspy.clients import fdsn
+
+        if self.name in self.ROUTERS:
+            return fdsn.RoutingClient(self.name)
+        return self._ask(lambda: fdsn.Client(self.name))
+
+    def channels(self, start: UTCDateTime, end: UTCDateTime, patterns, mapper=map) -> set[tuple]:
+        """All (network, station, location, channel) that the service has of these patterns."""
+        found = set()
+        for pattern in patterns:
+            codes = dict(
+                zip(
+                    ("network", "station", "location", "channel"),
+                    split_pattern(pattern),
+                    strict=True,
+                )
+            )
+            inventory = self._ask(
+                lambda codes=codes: self.client.get_stations(
+                    starttime=start, endtime=end, level="channel", **codes
+                )
+            )
+            for network in inventory or ():
+                for station in network:
+                    for channel in station:
+                        place = network.code, station.code, channel.location_code
+                        found.add((*place, channel.code))
+        return found
+
+    def read(self, unit: Unit, day: UTCDateTime, padding: float):
+        """
+        See :py:meth:`Files.read`.
+
+        :raises SourceError: If the service does not answer after all attempts.
+        """
+        span = day - padding, day + 86400 + padding
+        stream = self._ask(lambda: self.client.get_waveforms(*unit, *span))
+        return (obspy.Stream() if stream is None else stream), []
+
+    def _ask(self, request):
+        from obspy.clients.fdsn.header import (
+            FDSNBadRequestException,
+            FDSNForbiddenException,
+            FDSNNoDataException,
+            FDSNNoServiceException,
+            FDSNUnauthorizedException,
+        )
+
+        for attempt in range(self.attempts):
+            try:
+                return request()
+            except FDSNNoDataException:
+                return None
+            except (
+                FDSNBadRequestException,
+                FDSNForbiddenException,
+                FDSNUnauthorizedException,
+                FDSNNoServiceException,
+                ValueError,
+            ) as error:
+                raise SourceError(
+                    f"{self.name} refuses: {type(error).__name__}: {error}"
+                ) from error
+            except Exception as error:
+                # Time-outs, lost connections, overload: of several kinds, down to http.client's.
+                if attempt + 1 == self.attempts:
+                    raise SourceError(
+                        f"{self.name} failed {self.attempts} times: {type(error).__name__}: {error}"
+                    ) from error
+                time.sleep(self.patience * 2**attempt)

@@ -1,0 +1,5 @@
+"""data/synthetic."""
+
+from .records import Synthetic
+
+__all__ = ["Synthetic"]
