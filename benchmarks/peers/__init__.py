@@ -1,0 +1,1 @@
+"""Networks that the package is compared with and that SeisBench does not have."""
