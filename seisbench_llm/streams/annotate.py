@@ -16,6 +16,7 @@ from .arguments import argument
 from .contiguous import Run, find_runs, warn
 from .pipeline import fail_instead_of_hanging
 from .stitching import Curve, Excerpts, Sieve, Span, trim
+from .windows import WindowLayout
 
 if TYPE_CHECKING:
     from ..models.seismollm import SeisMoLLM
@@ -218,29 +219,20 @@ def fill(
     """
     if isinstance(stream, chunks.ChunkStream):
         return stream.fill()
-    if argument(model, argdict, "strict"):
+    layout = WindowLayout.of(model, argdict)
+    if layout.strict:
         return stream
-    if model.output_type == "array":
-        before, after = blinding(model, argdict)
-    else:
-        before, after = model.pred_sample, model.in_samples - model.pred_sample
-    rate = model.sampling_rate
-    longest_gap = (model.in_samples + before + after) / rate
-
+    rate = layout.rate
     traces = defaultdict(list)
     for trace in stream:
         traces[location_id(trace)].append(trace)
     filled = obspy.Stream()
     for pieces in traces.values():
         spans = [(trace.stats.starttime, trace.stats.endtime) for trace in pieces]
-        for start, end in _union(spans, longest_gap):
-            samples = max(round((end - start) * rate) + 1 + before + after, model.in_samples)
-            if model.output_type == "point":  # SeisBench fails at a single estimate
-                samples = max(samples, model.in_samples + argument(model, argdict, "stride"))
-            # One more, as SeisBench truncates when it counts the samples of a segment.
-            samples += 1
+        for start, end in _union(spans, layout.bridge):
+            samples = layout.padded(round((end - start) * rate) + 1)
             inside = [t for t in pieces if start <= t.stats.starttime <= end]
-            filled.extend(_fill_segment(inside, start - before / rate, samples, rate))
+            filled.extend(_fill_segment(inside, start - layout.padding[0] / rate, samples, rate))
     return filled
 
 

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from numbers import Integral, Real
-from typing import TYPE_CHECKING
 
 import seisbench
 from seisbench.models import WaveformModel
 
-from ..network.fused import PRECISIONS
-
-if TYPE_CHECKING:
-    from ..models.seismollm import SeisMoLLM
+# Number formats inside the network, see the argument precision.
+PRECISIONS = ("float32", "bfloat16", "float16")
 
 # Argument -> (documentation, default), as SeisBench has it.
 SHARED_ARGS = {
@@ -72,12 +69,14 @@ CALIBRATIONS = {
 }
 
 
-def argument(model: SeisMoLLM, argdict: dict, name: str):
+def argument(model: WaveformModel, argdict: dict, name: str):
     """Value of an argument: as given, else the model's default, else the class's."""
     return argdict.get(name, model.default_args.get(name, model._annotate_args[name][1]))
 
 
-def threshold(model: SeisMoLLM, argdict: dict, name: str, default: float | None = None) -> float:
+def threshold(
+    model: WaveformModel, argdict: dict, name: str, default: float | None = None
+) -> float:
     """Value of ``{name}_threshold``."""
     if default is None:
         default = model._annotate_args["*_threshold"][1]
@@ -85,7 +84,13 @@ def threshold(model: SeisMoLLM, argdict: dict, name: str, default: float | None 
     return argdict.get(key, model.default_args.get(key, default))
 
 
-def validate_arguments(model: SeisMoLLM, kwargs: dict) -> None:
+def overlap_samples(model: WaveformModel, argdict: dict) -> int:
+    """Samples that neighbouring windows share; a fraction is truncated, as in SeisBench."""
+    overlap = argument(model, argdict, "overlap")
+    return int(overlap * model.in_samples if overlap < 1 else overlap)
+
+
+def validate_arguments(model: WaveformModel, kwargs: dict) -> None:
     """
     Check the values of all arguments; unknown ones are SeisBench's to warn of.
 
@@ -133,15 +138,15 @@ def validate_arguments(model: SeisMoLLM, kwargs: dict) -> None:
         if name.endswith("_threshold"):
             value = kwargs[name]
             _require(isinstance(value, Real) and 0 <= value <= 1, name, value, "between 0 and 1")
-    overlap = overlap * samples if overlap < 1 else overlap
+    overlap = overlap_samples(model, kwargs)
     if model.output_type == "array" and sum(blinding) > overlap:
         seisbench.logger.warning(
-            f"Blinding {tuple(blinding)} discards more than the windows overlap ({int(overlap)} "
+            f"Blinding {tuple(blinding)} discards more than the windows overlap ({overlap} "
             f"samples): parts of the stream stay without annotation. Increase overlap."
         )
 
 
-def _validate_calibration(model: SeisMoLLM, calibration) -> None:
+def _validate_calibration(model: WaveformModel, calibration) -> None:
     if calibration is None:
         return
     known = CALIBRATIONS.get(model.task.head)

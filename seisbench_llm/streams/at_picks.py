@@ -11,10 +11,10 @@ import numpy as np
 import obspy
 
 from . import annotate as streams
-from . import chunks
 from .arguments import argument
 from .contiguous import Run
 from .stitching import Span
+from .windows import filter_reach
 
 if TYPE_CHECKING:
     from ..models.seismollm import SeisMoLLM
@@ -150,7 +150,7 @@ class Records:
             code = run.stats.channel
             if code not in self._memories:
                 header = run.resampled_stats(rate)
-                self._memories[code] = chunks.memory(model, self._argdict, [header])
+                self._memories[code] = filter_reach(model, self._argdict, [header])
         margins = [self._memories[run.stats.channel] for run in runs]
         return None if None in margins else max(margins)
 

@@ -13,88 +13,17 @@ from collections.abc import Iterator
 from copy import deepcopy
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 import numpy as np
 import obspy
 import seisbench
 from obspy.core.trace import Stats
+from seisbench.models import WaveformModel
 
+from . import windows
 from .arguments import argument
 from .contiguous import Run, make_trace
-
-if TYPE_CHECKING:
-    from ..models.seismollm import SeisMoLLM
-
-# Data of a segment that pass the pipeline at a time: two hours are some 20 batches of windows, and
-# 17 MB per three-component copy in double precision, of which SeisBench holds a few.
-CHUNK_SECONDS = 7200.0
-
-
-# Each window's curve is kept until the chunk is done, 48 kB for a minute of P and S.
-_MOST_WINDOWS = 1500
-
-
-# A filter must forget within this time.
-_LONGEST_MEMORY = 1800.0
-
-
-# What is left of a filter's response beyond its memory, as a fraction of its sum.
-_FORGOTTEN = 1e-10
-
-
-@dataclass(frozen=True)
-class Windows:
-    """
-    How SeisBench lays windows over a segment.
-
-    :param size: Samples of a window.
-    :param hop: Samples from window to window.
-    :param curves: Whether each window gives a curve, else one estimate; and whether, then, a last
-        window ends with the data.
-    :param batch: Windows that pass the network at a time.
-    :param anchor: Sample of a window that its first output belongs to.
-    :param padding: Samples to add before the first and after the last of the data.
-    :param strict: Whether gaps and missing components stay as they are.
-    """
-
-    size: int
-    hop: int
-    curves: bool
-    batch: int
-    anchor: int
-    padding: tuple[int, int]
-    strict: bool
-
-    @classmethod
-    def of(cls, model: SeisMoLLM, argdict: dict) -> Windows:
-        """The windows of a model with the arguments of ``annotate``."""
-        size, curves = model.in_samples, model.output_type == "array"
-        overlap = argument(model, argdict, "overlap")
-        overlap = int(overlap * size if overlap < 1 else overlap)
-        strict = bool(argument(model, argdict, "strict"))
-        if strict:
-            padding = (0, 0)
-        elif curves:
-            padding = tuple(argument(model, argdict, "blinding"))
-        else:
-            padding = (model.pred_sample, size - model.pred_sample)
-        return cls(
-            size=size,
-            hop=size - overlap if curves else argument(model, argdict, "stride"),
-            curves=curves,
-            batch=argument(model, argdict, "batch_size"),
-            anchor=0 if curves else model.pred_sample,
-            padding=padding,
-            strict=strict,
-        )
-
-    def hops(self, rate: float) -> int:
-        """Hops per chunk, so that the windows of a chunk fill whole batches."""
-        wanted = min(CHUNK_SECONDS * rate / self.hop, _MOST_WINDOWS)
-        shared = -(-self.size // self.hop) + 1 if self.curves else 0
-        batches = max(1, round((wanted + shared) / self.batch))
-        return max(1, batches * self.batch - shared)
+from .windows import WindowLayout, counted, filter_reach
 
 
 @dataclass(frozen=True)
@@ -152,17 +81,16 @@ class Segment:
         places: list[tuple[Run, int]],
         headers: list[Stats],
         samples: int,
-        windows: Windows,
+        layout: WindowLayout,
         margin: int = 0,
     ):
         self.places, self.headers, self.samples = places, headers, samples
-        self.windows, self.margin = windows, margin
+        self.layout, self.margin = layout, margin
         self.rate = headers[0].sampling_rate
         self._stats = [run.resampled_stats(self.rate) for run, _ in places]
         time, self._total = self.grid(0, samples)
-        self.start = time + windows.anchor / self.rate
-        count = max(0, (self._total - windows.size) // windows.hop + 1)
-        self.outputs = self._total if windows.curves else count
+        self.start = time + layout.anchor / self.rate
+        self.outputs = self._total if layout.curves else layout.count(self._total)
 
     def grid(self, first: int, samples: int) -> tuple[obspy.UTCDateTime, int]:
         """
@@ -176,14 +104,14 @@ class Segment:
         aligned = [obspy.UTCDateTime(time) for time in nearest]
         end = max(aligned) + (samples - 1) / self.rate
         shift = np.mean([start - time for start, time in zip(starts, nearest, strict=True)])
-        return min(aligned) + shift, int((end - min(aligned)) * self.rate) + 1
+        return min(aligned) + shift, counted(min(aligned), end, self.rate)
 
     @cached_property
     def chunks(self) -> list[Chunk]:
         """Chunks whose kept outputs, one after the other, are those of the whole segment."""
-        total, size, hop = self._total, self.windows.size, self.windows.hop
-        step = self.windows.hops(self.rate)
-        if not self.windows.curves:
+        total, size, hop = self._total, self.layout.size, self.layout.hop
+        step = self.layout.hops_per_chunk
+        if not self.layout.curves:
             # One sample more, as SeisBench truncates when it counts; and at least two windows, as
             # it fails at one.
             return [
@@ -197,20 +125,16 @@ class Segment:
         borders = [0, *range(step * hop, total - rest + 1, step * hop)]
         chunks = []
         for begin, end in zip(borders, borders[1:], strict=False):
-            first = self._first_window(begin)
+            first = self.layout.first_seeing(begin)
             # Two more than the window that starts where the kept part ends: the window that
             # SeisBench adds at the end of a chunk must not reach into it.
             chunks.append(Chunk(first, end + size + 2 - first, (begin, end)))
         keep = (borders[-1], total)
-        for first in range(self._first_window(borders[-1]), 0, -hop):
+        for first in range(self.layout.first_seeing(borders[-1]), 0, -hop):
             for samples in (total - first, total - first + 1):
                 if self.grid(first, samples)[1] == total - first:
                     return [*chunks, Chunk(first, samples, keep)]
         return [*chunks, Chunk(0, self.samples, keep)]
-
-    def _first_window(self, sample: int) -> int:
-        """Start of the first window that sees a sample."""
-        return max(0, (sample - self.windows.size) // self.windows.hop + 1) * self.windows.hop
 
     def cut(self, chunk: Chunk) -> ChunkStream:
         """The data of a chunk, with the margin, at the model's sampling rate."""
@@ -228,41 +152,13 @@ class Segment:
 
     def place(self, annotation: obspy.Trace, chunk: Chunk) -> int:
         """Place of the first sample of a chunk's annotation among the segment's outputs."""
-        start = self.grid(chunk.first, chunk.samples)[0] + self.windows.anchor / self.rate
+        start = self.grid(chunk.first, chunk.samples)[0] + self.layout.anchor / self.rate
         late = round((annotation.stats.starttime - start) * annotation.stats.sampling_rate)
-        return late + (chunk.first if self.windows.curves else chunk.first // self.windows.hop)
-
-
-def memory(model: SeisMoLLM, argdict: dict, headers: list[Stats]) -> int | None:
-    """
-    Samples after which the model's filter has forgotten a sample, to either side.
-
-    It is the response of ``annotate_stream_pre`` to an impulse, so that it holds for any filter.
-
-    :return: None if it takes too long, or if the response has other samples than the impulse.
-    """
-    half = int(_LONGEST_MEMORY * headers[0].sampling_rate)
-    impulse = np.zeros(2 * half + 1)
-    impulse[half] = 1.0
-    stream = obspy.Stream([make_trace(impulse.copy(), stats) for stats in headers])
-    model.annotate_stream_pre(stream, argdict)
-    if len(stream) != len(headers):
-        return None
-    longest = 0
-    for trace in stream:
-        response = np.abs(trace.data)
-        if response.size != impulse.size or not np.isfinite(response).all():
-            return None
-        forgotten = _FORGOTTEN * response.sum()
-        heard = np.cumsum(response) > forgotten
-        heard &= np.cumsum(response[::-1])[::-1] > forgotten
-        for at in np.flatnonzero(heard)[[0, -1]] if heard.any() else []:
-            longest = max(longest, abs(int(at) - half) + 1)
-    return longest if longest < 0.9 * half else None
+        return late + (chunk.first if self.layout.curves else chunk.first // self.layout.hop)
 
 
 def divide(
-    runs: list[Run], model: SeisMoLLM, argdict: dict
+    runs: list[Run], model: WaveformModel, argdict: dict
 ) -> tuple[list[list[Run]], list[Segment]]:
     """
     What to annotate at a time.
@@ -271,21 +167,21 @@ def divide(
     :return: Records, in groups for one call of SeisBench's pipeline each, so that windows of many
         stations share a batch; and long segments, chunk by chunk.
     """
-    windows = Windows.of(model, argdict)
+    layout = WindowLayout.of(model, argdict)
     locations: dict[str, list[Run]] = {}
     for run in runs:
         locations.setdefault(run.id.rpartition(".")[0], []).append(run)
     short, long, filled = [[]], [], 0.0
     for records in locations.values():
-        for group in _segments(records, model.sampling_rate, windows):
+        for group in _segments(records, model.sampling_rate, layout):
             duration = max(r.stats.endtime for r in group) - group[0].stats.starttime
             # SeisBench fails at a single estimate, which only padding can prevent.
-            if duration > CHUNK_SECONDS or (windows.strict and not windows.curves):
-                segments = _long_segments(group, model, argdict, windows)
+            if duration > windows.CHUNK_SECONDS or (layout.strict and not layout.curves):
+                segments = _long_segments(group, model, argdict, layout)
                 if segments is not None:
                     long.extend(segments)
                     continue
-            if short[-1] and filled + duration > CHUNK_SECONDS:
+            if short[-1] and filled + duration > windows.CHUNK_SECONDS:
                 short.append([])
                 filled = 0.0
             short[-1].extend(group)
@@ -293,13 +189,12 @@ def divide(
     return [group for group in short if group], long
 
 
-def _segments(runs: list[Run], rate: float, windows: Windows) -> Iterator[list[Run]]:
+def _segments(runs: list[Run], rate: float, layout: WindowLayout) -> Iterator[list[Run]]:
     """Records of one instrument, in groups between which SeisBench's pipeline finds gaps."""
-    longest_gap = (windows.size + sum(windows.padding)) / rate
     group: list[Run] = []
     reached = None
     for run in sorted(runs, key=lambda run: run.stats.starttime):
-        if group and run.stats.starttime - reached > longest_gap:
+        if group and run.stats.starttime - reached > layout.bridge:
             yield group
             group, reached = [], None
         group.append(run)
@@ -310,7 +205,7 @@ def _segments(runs: list[Run], rate: float, windows: Windows) -> Iterator[list[R
 
 
 def _long_segments(
-    group: list[Run], model: SeisMoLLM, argdict: dict, windows: Windows
+    group: list[Run], model: WaveformModel, argdict: dict, layout: WindowLayout
 ) -> list[Segment] | None:
     """Segments of a group of records, None if it can only be annotated in one piece."""
     rate, cause, margin = model.sampling_rate, None, None
@@ -321,15 +216,15 @@ def _long_segments(
         cause = "its anti-alias filter is causal"
     else:
         headers = {run.id: run.resampled_stats(rate) for run in group}
-        margin = memory(model, argdict, list(headers.values()))
+        margin = filter_reach(model, argdict, list(headers.values()))
         if margin is None:
-            cause = f"the filter's response lasts longer than {_LONGEST_MEMORY:g} s"
+            cause = f"the filter's response lasts longer than {windows.MAX_FILTER_REACH_S:g} s"
     if cause is not None:
         seisbench.logger.debug(f"{group[0].id} is annotated in one piece: {cause}.")
         return None
-    if windows.strict:
-        return _complete(group, model, windows, margin)
-    return [_padded(group, model, windows, margin)]
+    if layout.strict:
+        return _complete(group, model, layout, margin)
+    return [_padded(group, model, layout, margin)]
 
 
 def _header(stats: Stats, start: obspy.UTCDateTime) -> Stats:
@@ -338,14 +233,14 @@ def _header(stats: Stats, start: obspy.UTCDateTime) -> Stats:
     return header
 
 
-def _padded(group: list[Run], model: SeisMoLLM, windows: Windows, margin: int) -> Segment:
-    """All of the group, as :py:func:`~seisbench_llm.models.streams.fill`."""
+def _padded(group: list[Run], model: WaveformModel, layout: WindowLayout, margin: int) -> Segment:
+    """All of the group, as :py:func:`~seisbench_llm.streams.annotate.fill`."""
     rate = model.sampling_rate
-    before, after = windows.padding
+    before = layout.padding[0]
     headers = [run.resampled_stats(rate) for run in group]
     start = min(stats.starttime for stats in headers)
     end = max(stats.endtime for stats in headers)
-    samples = max(round((end - start) * rate) + 1 + before + after, windows.size) + 1
+    samples = layout.padded(round((end - start) * rate) + 1)
     start -= before / rate
     places, components = [], {}
     for run, stats in zip(group, headers, strict=True):
@@ -360,7 +255,7 @@ def _padded(group: list[Run], model: SeisMoLLM, windows: Windows, margin: int) -
         stats.starttime -= shifts[name] / rate
     places = [(run, position + shifts[run.id]) for run, position in places]
     samples += max(shifts.values())
-    return Segment(places, list(components.values()), samples, windows, margin)
+    return Segment(places, list(components.values()), samples, layout, margin)
 
 
 def _nearest(time: obspy.UTCDateTime, rate: float) -> int:
@@ -368,7 +263,9 @@ def _nearest(time: obspy.UTCDateTime, rate: float) -> int:
     return int(np.round(time.timestamp * rate))
 
 
-def _complete(group: list[Run], model: SeisMoLLM, windows: Windows, margin: int) -> list[Segment]:
+def _complete(
+    group: list[Run], model: WaveformModel, layout: WindowLayout, margin: int
+) -> list[Segment]:
     """The parts of the group in which all components are there, at least for a window."""
     rate = model.sampling_rate
     other = {"1": "N", "2": "E", "N": "1", "E": "2"}
@@ -388,7 +285,7 @@ def _complete(group: list[Run], model: SeisMoLLM, windows: Windows, margin: int)
         ]
     segments = []
     for first, last, members in common:
-        if last - first < windows.size - 1:
+        if last - first < layout.size - 1:
             seisbench.logger.warning(
                 f"{group[0].id[:-1]}: {(last - first) / rate:g} s are left out, as they are "
                 f"shorter than a window and strict=True fills no gaps."
@@ -396,5 +293,5 @@ def _complete(group: list[Run], model: SeisMoLLM, windows: Windows, margin: int)
             continue
         places = [(run, a - first) for a, run, _ in members]
         headers = [_header(stats, stats.starttime + (first - a) / rate) for a, _, stats in members]
-        segments.append(Segment(places, headers, last - first + 1, windows, margin))
+        segments.append(Segment(places, headers, last - first + 1, layout, margin))
     return segments

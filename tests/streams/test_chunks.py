@@ -11,7 +11,7 @@ import torch
 
 from seisbench_llm.models.seismollm import SeisMoLLM
 from seisbench_llm.streams import annotate as streams
-from seisbench_llm.streams import chunks
+from seisbench_llm.streams import chunks, windows
 from tests.conftest import make_stream, tiny_model
 
 FILTER = {"filter_args": ["highpass"], "filter_kwargs": {"freq": 1.0, "corners": 2}}
@@ -56,10 +56,10 @@ def same(monkeypatch):
 
     def check(model, stream, in_pieces=True, tolerance=2e-5, seconds=60, batch_size=8, **kwargs):
         kwargs["batch_size"] = batch_size  # few windows a batch make short chunks
-        monkeypatch.setattr(chunks, "CHUNK_SECONDS", 1e9)
+        monkeypatch.setattr(windows, "CHUNK_SECONDS", 1e9)
         whole = model.annotate(stream, **kwargs)
         all_of_it = model.classify_aggregate(whole, kwargs)
-        monkeypatch.setattr(chunks, "CHUNK_SECONDS", seconds)
+        monkeypatch.setattr(windows, "CHUNK_SECONDS", seconds)
         cut, original = [], chunks.Segment.cut
         monkeypatch.setattr(
             chunks.Segment, "cut", lambda self, chunk: cut.append(chunk) or original(self, chunk)
@@ -157,8 +157,8 @@ def test_filters(same, kwargs):
 def test_filter_that_remembers_too_long(picker):
     model = tiny_model(filter_args=["highpass"], filter_kwargs={"freq": 0.0003})
     runs = streams.usable(drifting(), model, {})
-    assert chunks.memory(model, {}, [run.stats for run in runs]) is None
-    assert 300 < chunks.memory(picker, {}, [run.stats for run in runs]) < 1000
+    assert windows.filter_reach(model, {}, [run.stats for run in runs]) is None
+    assert 300 < windows.filter_reach(picker, {}, [run.stats for run in runs]) < 1000
 
 
 def test_stations_and_instruments(same, picker):
@@ -196,32 +196,32 @@ def test_day_in_pieces_of_two_hours(picker):
 @pytest.mark.parametrize("fraction", [0.0, 0.001, 0.005, 0.00499])
 @pytest.mark.parametrize("samples", [30000, 30001, 33333, 34999, 35000, 36007])
 def test_chunks_have_the_windows_of_the_whole(monkeypatch, picker, samples, fraction):
-    monkeypatch.setattr(chunks, "CHUNK_SECONDS", 50)
+    monkeypatch.setattr(windows, "CHUNK_SECONDS", 50)
     stream = make_stream(samples)
     for trace, factor in zip(stream, (0, 1, -1), strict=True):
         trace.stats.starttime += factor * fraction
     argdict = {"batch_size": 4}
     _, (segment,) = chunks.divide(streams.usable(stream, picker, argdict), picker, argdict)
 
-    def windows(first, length):
+    def starts(first, length):
         count = segment.grid(first, length)[1]
         regular = set(range(first, first + count - 3000 + 1, 1500))
         return regular | {first + count - 3000}
 
-    whole = windows(0, segment.samples)
+    whole = starts(0, segment.samples)
     reached = 0
     for chunk in segment.chunks:
         begin, end = chunk.keep
         assert begin == reached
         reached = end
-        seen = {w for w in windows(chunk.first, chunk.samples) if w < end and w + 3000 > begin}
+        seen = {w for w in starts(chunk.first, chunk.samples) if w < end and w + 3000 > begin}
         assert seen == {w for w in whole if w < end and w + 3000 > begin}
     assert reached == segment.outputs
     assert len(segment.chunks) > 2
 
 
 def test_failure_in_a_chunk_raises(monkeypatch):
-    monkeypatch.setattr(chunks, "CHUNK_SECONDS", 60)
+    monkeypatch.setattr(windows, "CHUNK_SECONDS", 60)
     model, calls = tiny_model(), []
     hook = model.annotate_batch_pre
 
@@ -244,7 +244,7 @@ def test_failure_in_a_chunk_raises(monkeypatch):
 
 
 def test_unknown_argument_is_named_once(monkeypatch, warnings_of):
-    monkeypatch.setattr(chunks, "CHUNK_SECONDS", 60)
+    monkeypatch.setattr(windows, "CHUNK_SECONDS", 60)
     model = tiny_model()
     model.annotate(make_stream(), colour="blue")
     once = warnings_of().count("Unknown argument 'colour'")
@@ -257,7 +257,7 @@ def test_own_aggregation_gets_whole_curves(monkeypatch):
         def classify_aggregate(self, annotations, argdict):
             return annotations
 
-    monkeypatch.setattr(chunks, "CHUNK_SECONDS", 60)
+    monkeypatch.setattr(windows, "CHUNK_SECONDS", 60)
     model = tiny_model()
     model.__class__ = Own
     annotations = model.classify(drifting(), batch_size=8)
@@ -279,13 +279,13 @@ def test_memory_does_not_grow_with_the_stream():
     program = """
 import json, resource
 import numpy as np, obspy
-from seisbench_llm.models import chunks
+from seisbench_llm.streams import windows
 from tests.conftest import tiny_model
 
 def peak():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
-chunks.CHUNK_SECONDS = 1200
+windows.CHUNK_SECONDS = 1200
 model = tiny_model(filter_args=["highpass"], filter_kwargs={"freq": 1.0, "corners": 2})
 rng, samples = np.random.default_rng(0), 6 * 360_000
 stream = obspy.Stream()

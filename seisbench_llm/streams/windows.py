@@ -1,0 +1,188 @@
+"""
+Window layout: where SeisBench lays the windows of a model over a record.
+
+Batch, live and archive processing give the same picks only if their windows lie alike, so all of
+them ask :py:class:`WindowLayout`. Its numbers are samples at the model's sampling rate unless a
+name says otherwise. *Grid numbers* count samples from 1970, as SeisBench aligns records. ::
+
+    layout = WindowLayout.of(model, {"overlap": 0.5})
+    layout.hop / layout.rate              # seconds from window to window
+    layout.bridge                         # longest gap in seconds that is filled
+    layout.padding                        # samples added before and after the data
+    layout.last(first, stop)              # start of the window that ends with the data
+    filter_reach(model, {}, [stats])      # samples that the filter needs on either side
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import obspy
+from obspy.core.trace import Stats
+from seisbench.models import WaveformModel
+
+from .arguments import argument, overlap_samples
+from .contiguous import make_trace
+
+# Seconds of a segment that pass the pipeline at a time: two hours are some 20 batches of windows,
+# and 17 MB per three-component copy in double precision, of which SeisBench holds a few.
+CHUNK_SECONDS = 7200.0
+
+# Each window's annotation is kept until the chunk is done, 48 kB for a minute of P and S.
+MAX_WINDOWS_PER_CHUNK = 1500
+
+# Seconds within which the response of a filter must have decayed.
+MAX_FILTER_REACH_S = 1800.0
+
+# What is left of a filter's response beyond its reach, as a fraction of its sum.
+FILTER_REMAINDER = 1e-10
+
+
+@dataclass(frozen=True)
+class WindowLayout:
+    """
+    Where the windows of a model lie over a record; see :py:meth:`of`.
+
+    :param size: Samples of a window.
+    :param hop: Samples from the start of one window to the start of the next.
+    :param rate: The model's sampling rate in Hz.
+    :param curves: Whether a window gives a curve (output type ``array``), else one estimate
+        (``point``). Curves get a last window that ends with the data.
+    :param batch: Windows that pass the network at a time.
+    :param anchor: Sample of a window that its first output belongs to.
+    :param blinding: Outputs that are discarded at the start and at the end of each window.
+    :param padding: Zeros to add before the first and after the last sample of the data, so that
+        each sample lies within some window's outputs.
+    :param strict: Whether gaps and missing components stay as they are.
+    """
+
+    size: int
+    hop: int
+    rate: float
+    curves: bool
+    batch: int
+    anchor: int
+    blinding: tuple[int, int]
+    padding: tuple[int, int]
+    strict: bool
+
+    @classmethod
+    def of(cls, model: WaveformModel, argdict: dict) -> WindowLayout:
+        """
+        The layout of ``model.annotate(stream, **argdict)``.
+
+        :param argdict: Arguments of ``annotate``; what is not given is the model's default. Who
+            pads in any case (live processing) adds ``strict=False``.
+        """
+        size, curves = model.in_samples, model.output_type == "array"
+        blinding = tuple(argument(model, argdict, "blinding"))
+        strict = bool(argument(model, argdict, "strict"))
+        if strict:
+            padding = (0, 0)
+        elif curves:
+            padding = blinding
+        else:
+            padding = (model.pred_sample, size - model.pred_sample)
+        return cls(
+            size=size,
+            hop=size - overlap_samples(model, argdict)
+            if curves
+            else argument(model, argdict, "stride"),
+            rate=model.sampling_rate,
+            curves=curves,
+            batch=argument(model, argdict, "batch_size"),
+            anchor=0 if curves else model.pred_sample,
+            blinding=blinding,
+            padding=padding,
+            strict=strict,
+        )
+
+    @property
+    def bridge(self) -> float:
+        """Longest gap in seconds that is filled; behind a longer one the windows start anew."""
+        return (self.size + sum(self.padding)) / self.rate
+
+    def padded(self, samples: int) -> int:
+        """Samples to hand to SeisBench for a record of so many samples."""
+        padded = max(samples + sum(self.padding), self.size)
+        if not self.curves:  # SeisBench fails at a single estimate
+            padded = max(padded, self.size + self.hop)
+        return padded + 1  # as SeisBench truncates when it counts, see counted
+
+    def count(self, samples: int) -> int:
+        """Number of windows over so many samples, see :py:func:`counted`."""
+        if samples < self.size:
+            return 0
+        regular, rest = divmod(samples - self.size, self.hop)
+        return regular + 1 + bool(self.curves and rest)
+
+    def first_seeing(self, sample: int) -> int:
+        """
+        Start of the first window that sees a sample.
+
+        :param sample: Counted from the start of the first window, as is the result.
+        """
+        return max(0, (sample - self.size) // self.hop + 1) * self.hop
+
+    def last(self, first: int, stop: int) -> int:
+        """
+        Start of the window that ends with the data, which may be one of the regular ones.
+
+        :param first: Grid number of the data's first sample.
+        :param stop: Grid number after the data's last sample.
+        :return: Grid number.
+        """
+        before = first - self.padding[0]
+        begin = obspy.UTCDateTime(0) + before / self.rate
+        end = begin + (self.padded(stop - first) - 1) / self.rate
+        return before + counted(begin, end, self.rate) - self.size
+
+    @property
+    def hops_per_chunk(self) -> int:
+        """Hops per chunk of a long record, so that the windows of a chunk fill whole batches."""
+        wanted = min(CHUNK_SECONDS * self.rate / self.hop, MAX_WINDOWS_PER_CHUNK)
+        shared = -(-self.size // self.hop) + 1 if self.curves else 0
+        batches = max(1, round((wanted + shared) / self.batch))
+        return max(1, batches * self.batch - shared)
+
+
+def counted(start: obspy.UTCDateTime, end: obspy.UTCDateTime, rate: float) -> int:
+    """
+    Samples from ``start`` to ``end`` as SeisBench's ``stream_to_array`` counts them.
+
+    It truncates, so that rounding of the times may cost a sample.
+    """
+    return int((end - start) * rate) + 1
+
+
+def filter_reach(model: WaveformModel, argdict: dict, headers: Sequence[Stats]) -> int | None:
+    """
+    Samples to either side of a sample that the model's filter takes from or carries on to.
+
+    It is measured from the response of ``annotate_stream_pre`` to an impulse, so that it holds
+    for any filter.
+
+    :param headers: A header per channel, at the model's sampling rate.
+    :return: None if the response lasts longer than :py:data:`MAX_FILTER_REACH_S`, or has other
+        samples than the impulse.
+    """
+    half = int(MAX_FILTER_REACH_S * headers[0].sampling_rate)
+    impulse = np.zeros(2 * half + 1)
+    impulse[half] = 1.0
+    stream = obspy.Stream([make_trace(impulse.copy(), stats) for stats in headers])
+    model.annotate_stream_pre(stream, argdict)
+    if len(stream) != len(headers):
+        return None
+    reach = 0
+    for trace in stream:
+        response = np.abs(trace.data)
+        if response.size != impulse.size or not np.isfinite(response).all():
+            return None
+        remainder = FILTER_REMAINDER * response.sum()
+        significant = np.cumsum(response) > remainder
+        significant &= np.cumsum(response[::-1])[::-1] > remainder
+        for at in np.flatnonzero(significant)[[0, -1]] if significant.any() else []:
+            reach = max(reach, abs(int(at) - half) + 1)
+    return reach if reach < 0.9 * half else None
