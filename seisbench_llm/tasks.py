@@ -1,43 +1,85 @@
-"""The five questions a SeisMoLLM can answer, each described once."""
+"""Tasks: picking, polarity, magnitude, distance, back-azimuth, and those that users add."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
+HEADS = ("curves", "class", "scalar", "angle")
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, kw_only=True)
 class TaskSpec:
     """
     All that distinguishes one task from another.
 
     :param name: Public name, the ``task`` argument of :py:class:`~seisbench_llm.SeisMoLLM`.
-    :param published: Name of the task in the published research code.
+    :param published: Name of the task in the published research code, if it is one of them.
     :param head: Output head: ``"curves"`` (one value per input sample), ``"class"`` (softmax),
         ``"scalar"`` (sigmoid times ``scale``) or ``"angle"`` (tanh, as cosine and sine).
     :param outputs: Meaning of each channel of the network's output, in order.
-    :param labels: Channels of :py:meth:`annotate`, a selection of ``outputs``.
-    :param output_type: SeisBench's output type, ``"array"`` or ``"point"``.
-    :param loss: Name of the training loss in :py:mod:`seisbench_llm.training.losses`.
-    :param metrics: Names of the published metrics in :py:mod:`seisbench_llm.metrics`.
+    :param labels: Channels of :py:meth:`annotate`, a selection of ``outputs``; by default all.
+    :param loss: Training loss: a name in :py:mod:`seisbench_llm.training.losses`, or a function of
+        prediction and target, two tensors.
+    :param metrics: Names of the metrics of :py:mod:`seisbench_llm.evaluate.metrics`.
+    :param metric: Function of targets and predictions, two arrays, that returns a dictionary of
+        figures; None for the published one of that name.
+    :param columns: Metadata columns of a data set that may hold the label; the first that is there
+        counts.
+    :param class_of: For a ``class`` head: function from an entry of these columns to the index of
+        the class, None if it is not known. By default entries are compared with ``outputs``,
+        whatever their case.
     :param unit: Unit of the estimate.
     :param value_range: Smallest and largest possible estimate, in ``unit``.
     :param components: Number of components without which the task makes no sense.
+    :raises ValueError: If these do not fit together.
     """
 
     name: str
-    published: str
     head: str
     outputs: tuple[str, ...]
-    labels: tuple[str, ...]
-    output_type: str
-    loss: str
-    metrics: tuple[str, ...]
-    unit: str
-    value_range: tuple[float, float]
+    loss: str | Callable
+    published: str = ""
+    labels: tuple[str, ...] = ()
+    metrics: tuple[str, ...] = ()
+    metric: Callable | None = None
+    columns: tuple[str, ...] = ()
+    class_of: Callable[[object], int | None] | None = None
+    unit: str = "probability"
+    value_range: tuple[float, float] = (0.0, 1.0)
     components: int = 1
+
+    def __post_init__(self):
+        if self.head not in HEADS:
+            raise ValueError(
+                f"Task '{self.name}': head '{self.head}' is none of {', '.join(HEADS)}."
+            )
+        count = {"scalar": "1 output", "angle": "2 outputs"}.get(self.head)
+        if not self.outputs or (count and int(count[0]) != len(self.outputs)):
+            raise ValueError(
+                f"Task '{self.name}': a head '{self.head}' has {count or 'at least one output'}, "
+                f"not {len(self.outputs)}."
+            )
+        if not self.labels:
+            object.__setattr__(self, "labels", self.outputs)
+        if unknown := set(self.labels) - set(self.outputs):
+            raise ValueError(f"Task '{self.name}': label '{min(unknown)}' is no output.")
+
+    @property
+    def output_type(self) -> str:
+        """SeisBench's output type, ``"array"`` or ``"point"``."""
+        return "array" if self.head == "curves" else "point"
 
     @property
     def scale(self) -> float:
         """Factor between the head's unit output and the estimate."""
         return self.value_range[1]
+
+    def class_index(self, entry) -> int | None:
+        """Index of the class that a metadata entry names, None if it names none."""
+        if self.class_of is not None:
+            return self.class_of(entry)
+        classes = [output.casefold() for output in self.outputs]
+        entry = str(entry).strip().casefold()
+        return classes.index(entry) if entry in classes else None
 
 
 _SCALAR_METRICS = ("mean", "std", "mae", "rmse", "r2")
@@ -52,31 +94,24 @@ TASKS: dict[str, TaskSpec] = {
             head="curves",
             outputs=("Detection", "P", "S"),
             labels=("P", "S"),
-            output_type="array",
             loss="curve_bce",
             metrics=("precision", "recall", "f1", "mean", "std", "mae", "mape", "rmse"),
-            unit="probability",
-            value_range=(0.0, 1.0),
         ),
         TaskSpec(
             name="polarity",
             published="pmp",
             head="class",
             outputs=("Up", "Down"),
-            labels=("Up", "Down"),
-            output_type="point",
+            columns=("trace_polarity", "trace_p_polarity"),
             loss="cross_entropy",
             metrics=("precision", "recall", "f1"),
-            unit="probability",
-            value_range=(0.0, 1.0),
         ),
         TaskSpec(
             name="magnitude",
             published="emg",
             head="scalar",
             outputs=("Magnitude",),
-            labels=("Magnitude",),
-            output_type="point",
+            columns=("source_magnitude",),
             loss="huber",
             metrics=_SCALAR_METRICS,
             unit="ML",
@@ -87,8 +122,7 @@ TASKS: dict[str, TaskSpec] = {
             published="dis",
             head="scalar",
             outputs=("Distance",),
-            labels=("Distance",),
-            output_type="point",
+            columns=("path_ep_distance_km", "source_distance_km"),
             loss="huber",
             metrics=_SCALAR_METRICS,
             unit="km",
@@ -99,8 +133,7 @@ TASKS: dict[str, TaskSpec] = {
             published="baz",
             head="angle",
             outputs=("BackAzimuthCos", "BackAzimuthSin"),
-            labels=("BackAzimuthCos", "BackAzimuthSin"),
-            output_type="point",
+            columns=("path_back_azimuth_deg", "path_backazimuth_deg"),
             loss="angle_huber",
             metrics=_SCALAR_METRICS,
             unit="degree",
@@ -111,11 +144,46 @@ TASKS: dict[str, TaskSpec] = {
 }
 
 
+# The five of the paper; a task that is registered later is not among them.
+PUBLISHED_TASKS = tuple(TASKS)
+
+
+def register_task(spec: TaskSpec, overwrite: bool = False) -> TaskSpec:
+    """
+    Add a task, which then can be the ``task`` of a model, of training and of evaluation.
+
+    A saved weight names its task only: register it before the weight is loaded.
+
+    >>> event_type = TaskSpec(
+    ...     name="event_type",
+    ...     head="class",
+    ...     outputs=("earthquake", "explosion"),
+    ...     loss="cross_entropy",
+    ...     columns=("source_type",),
+    ... )
+    >>> register_task(event_type).class_index("Explosion")
+    1
+    >>> TASKS.pop("event_type").output_type
+    'point'
+
+    :param spec: The task. Model arguments that suit it go to
+        :py:data:`seisbench_llm.models.presets.TASK_CHANGES`.
+    :param overwrite: Whether it may replace one of the same name.
+    :return: The task.
+    :raises ValueError: If there is a task of that name already.
+    """
+    if TASKS.get(spec.name, spec) != spec and not overwrite:
+        raise ValueError(f"There is a task '{spec.name}' already; overwrite=True replaces it.")
+    TASKS[spec.name] = spec
+    return spec
+
+
 def get_task(name: str) -> TaskSpec:
     """
     Look up a task by its name.
 
-    :param name: One of ``picking``, ``polarity``, ``magnitude``, ``distance``, ``back_azimuth``.
+    :param name: ``picking``, ``polarity``, ``magnitude``, ``distance``, ``back_azimuth``, or a task
+        added by :py:func:`register_task`.
     :raises ValueError: If there is no such task.
     """
     try:

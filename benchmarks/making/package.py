@@ -53,7 +53,7 @@ from benchmarks.making.record import LICENCE, LIMITS, SUMMARIES, described, figu
 from benchmarks.quality.estimates import errors_of, estimate, outcomes
 from benchmarks.quality.picking import THRESHOLDS, count, f1, mirrored, peaks_of, true_picks
 from seisbench_llm import weights
-from seisbench_llm.models.presets import WINDOWS
+from seisbench_llm.models.presets import TASK_CHANGES
 from seisbench_llm.models.seismollm import SeisMoLLM
 from seisbench_llm.streams.arguments import CALIBRATIONS
 from seisbench_llm.training.fit import BEST
@@ -240,7 +240,7 @@ def package(args: argparse.Namespace) -> None:
         model.default_args.update(overlap=0.75, blinding=(0, 0))
         done = calibrate_picker(model, args.records, args.data, args.calibrate_on)
     else:
-        window = WINDOWS.get((config["model"]["preset"], args.task), {})
+        window = TASK_CHANGES.get((config["model"]["preset"], args.task), {})
         model.default_args.update(window.get("default_args") or {})
         if args.task == "polarity":
             done = calibrate_polarity(model, args.data, args.synthetic)

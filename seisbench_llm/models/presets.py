@@ -78,7 +78,8 @@ _FEW = {
 }
 
 
-WINDOWS: dict[tuple[str, str], dict] = {
+# (preset, task) -> arguments that differ from the preset.
+TASK_CHANGES: dict[tuple[str, str], dict] = {
     **{("compact", task): changes for task, changes in _TASKS.items()},
     **{
         ("convolutional", task): {**(_FEW if "in_samples" in changes else {}), **changes}

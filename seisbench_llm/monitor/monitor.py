@@ -17,7 +17,7 @@ from .. import weights
 from ..models.seismollm import SeisMoLLM
 from ..stations import Stations, warn_of_missing
 from ..streams.arguments import PICKING_ARGS
-from ..tasks import TASKS
+from ..tasks import PUBLISHED_TASKS as TASKS
 from . import association as octo
 from .location import import_geod, single_stations, sp_distance
 from .result import TYPES, MonitorResult

@@ -9,7 +9,7 @@ from typing import Any
 import lightning
 import torch
 
-from ..models.presets import WINDOWS
+from ..models.presets import TASK_CHANGES
 from ..models.seismollm import SeisMoLLM
 from ..network.lora import LORA_TARGETS, has_lora
 from ..tasks import get_task
@@ -196,7 +196,7 @@ def build_model(task: str, preset: str, weights: str | None, model_args: dict) -
         return start
     arguments = {**start.get_model_args(), "default_args": start.default_args}
     if task != start.task.name:
-        arguments = {**arguments, "default_args": None, **WINDOWS.get((preset, task), {})}
+        arguments = {**arguments, "default_args": None, **TASK_CHANGES.get((preset, task), {})}
     arguments = {**arguments, "task": task, **model_args}
     model = SeisMoLLM(**arguments)
     own, given = model.state_dict(), start.state_dict()
