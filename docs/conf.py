@@ -6,6 +6,8 @@ from importlib.metadata import version as version_of
 from docutils import nodes
 from docutils.parsers.rst import Directive
 
+from seisbench_llm.seisbench_private import annotate_arguments
+
 project = "seisbench_llm"
 author = "seisbench_llm developers"
 release = version = version_of("seisbench_llm")
@@ -28,7 +30,7 @@ class DocumentArgs(Directive):
 
     def run(self):
         module, name = self.arguments
-        known = getattr(importlib.import_module(module), name)._annotate_args
+        known = annotate_arguments(getattr(importlib.import_module(module), name))
         items = nodes.bullet_list()
         for key, (text, default) in known.items():
             entry = nodes.paragraph()

@@ -14,6 +14,7 @@ import seisbench
 import torch
 from packaging.version import parse as parse_version
 
+from . import seisbench_private
 from .network import lora
 
 PACKAGED = Path(__file__).parent / "pretrained"
@@ -64,7 +65,7 @@ class WeightRecord:
 
 def record_of(model) -> WeightRecord | None:
     """See :py:attr:`seisbench_llm.SeisMoLLM.record`."""
-    entries = (model._weights_metadata or {}).get("record")
+    entries = seisbench_private.weights_metadata(model).get("record")
     return WeightRecord.from_dict(entries) if entries else None
 
 
@@ -82,7 +83,7 @@ def from_pretrained(cls, inherited, name, version_str, update, force, wait_for_f
             return model
     if Path(name).with_name(Path(name).name + ".json").is_file() or "/" in name:
         return _load_path_or_hub(cls, name, version_str)
-    cached = cached_versions(cls, name)
+    cached = seisbench_private.cached_versions(cls, name)
     if not update and not force and (version_str in cached or (cached and version_str == "latest")):
         return inherited(name, version_str=version_str, wait_for_file=wait_for_file)
     if not reachable(seisbench.remote_model_root):
@@ -136,13 +137,6 @@ def _load_path_or_hub(cls, name: str, version_str: str):
     return load(cls, Path(folder) / "weights")
 
 
-def cached_versions(cls, name: str) -> list[str]:
-    """Versions of a weight in SeisBench's cache."""
-    folder = cls._model_path()
-    files = [file.name for file in folder.iterdir()] if folder.is_dir() else []
-    return cls._get_versions_from_files(name, files)
-
-
 def list_versions(cls, inherited, name: str, remote: bool) -> list[str]:
     """See :py:meth:`seisbench_llm.SeisMoLLM.list_versions`."""
     found = set(inherited(name, remote=remote and reachable(seisbench.remote_model_root)))
@@ -154,10 +148,7 @@ def list_versions(cls, inherited, name: str, remote: bool) -> list[str]:
 
 def list_local(cls) -> list[str]:
     """Names of packaged and cached weights."""
-    folder = cls._model_path()
-    files = folder.iterdir() if folder.is_dir() else []
-    cached = {cls._parse_weight_filename(file)[0] for file in files} - {None}
-    return sorted(cached | set(packaged_names()))
+    return sorted(seisbench_private.cached_names(cls) | set(packaged_names()))
 
 
 def list_pretrained(cls, inherited, details: bool, remote: bool):
@@ -214,10 +205,9 @@ def load(cls, path, version_str: str | None = None):
             f"{weight_file} is not the file that {path_json.name} describes (SHA-256 differs). "
             f"Fetch it again."
         )
-    cls._check_version_requirement(metadata)
+    seisbench_private.check_seisbench_version(metadata)
     model = cls(**metadata.get("model_args", {}))
-    model._weights_metadata = metadata
-    model._parse_metadata()
+    seisbench_private.set_weights_metadata(model, metadata)
     try:
         model.load_state_dict(read_tensors(weight_file))
     except RuntimeError as error:
@@ -277,7 +267,7 @@ def save(
             safetensors.torch.save({k: v.contiguous() for k, v in state.items()})
         )
 
-    old = model._weights_metadata or {}
+    old = seisbench_private.weights_metadata(model)
     record = record or record_of(model)
     metadata = {
         "docstring": weights_docstring or old.get("docstring", ""),

@@ -11,6 +11,7 @@ from seisbench.models import WaveformModel
 
 from seisbench_llm import weights
 from seisbench_llm.models.seismollm import SeisMoLLM
+from seisbench_llm.seisbench_private import cache_folder
 from seisbench_llm.tasks import TASKS
 from seisbench_llm.weights import WeightRecord, WeightsError
 from tests.conftest import make_stream, tiny_model
@@ -25,7 +26,7 @@ def no_packaged_weights(monkeypatch, tmp_path):
 
 @pytest.fixture
 def cache():
-    folder = SeisMoLLM._model_path()
+    folder = cache_folder(SeisMoLLM)
     folder.mkdir(parents=True)
     return folder
 

@@ -40,7 +40,7 @@ class Picker:
         self.identity: dict = {
             "weights": str(weights).rstrip("/").rpartition("/")[2],
             "version": model.weights_version,
-            "sha256": (model._weights_metadata or {}).get("sha256") or hash_of(model),
+            "sha256": model.sha256 or hash_of(model),
         }
 
     def __call__(self, stream: obspy.Stream) -> dict[str, pd.DataFrame]:

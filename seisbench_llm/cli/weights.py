@@ -61,8 +61,7 @@ def weights_pull(
 
     # Loading checks the SHA-256, and that the tensors fit the model.
     model = SeisMoLLM.from_pretrained(name, version_str=version, force=force)
-    digest = (model._weights_metadata or {}).get("sha256")
-    checked = f"SHA-256 {digest}" if digest else "no SHA-256 on record"
+    checked = f"SHA-256 {model.sha256}" if model.sha256 else "no SHA-256 on record"
     if not quiet:
         typer.echo(f"{name}, version {model.weights_version}: complete, {checked}")
 

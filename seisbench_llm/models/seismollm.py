@@ -16,6 +16,7 @@ from ..network import language, lora
 from ..network.backbone import Backbone, BackboneConfig
 from ..network.network import Network
 from ..preprocess import normalize
+from ..seisbench_private import SHARED_ARGUMENTS, weights_metadata
 from ..streams import annotate as streams
 from ..streams import pipeline as executor
 from ..streams.arguments import PICKING_ARGS, POINT_ARGS, SHARED_ARGS, argument, validate_arguments
@@ -24,7 +25,7 @@ from ..streams.picks import classify_picks
 from ..streams.pipeline import report_failure
 from ..streams.stitching import Sieve
 from ..tasks import get_task
-from .presets import PRESETS, WINDOWS
+from .presets import PRESETS, TASK_CHANGES
 
 
 class StreamHooks:
@@ -179,7 +180,7 @@ class SeisMoLLM(StreamHooks, WaveformModel):
     """
 
     _annotate_args: ClassVar[dict] = {
-        **WaveformModel._annotate_args,
+        **SHARED_ARGUMENTS,
         **SHARED_ARGS,
         **PICKING_ARGS,
         **POINT_ARGS,
@@ -294,7 +295,9 @@ class SeisMoLLM(StreamHooks, WaveformModel):
         """
         if preset not in PRESETS:
             raise ValueError(f"Unknown preset '{preset}'. Known presets: {', '.join(PRESETS)}.")
-        return cls(task=task, **{**PRESETS[preset], **WINDOWS.get((preset, task), {}), **kwargs})
+        return cls(
+            task=task, **{**PRESETS[preset], **TASK_CHANGES.get((preset, task), {}), **kwargs}
+        )
 
     @staticmethod
     def _build_backbone(name, pretrained, layers, config) -> Backbone | None:
@@ -477,6 +480,11 @@ class SeisMoLLM(StreamHooks, WaveformModel):
         from .onnx import export_onnx
 
         return export_onnx(self, path, normalization)
+
+    @property
+    def sha256(self) -> str | None:
+        """SHA-256 of the weight file, if the weights came with one; None for an untrained model."""
+        return weights_metadata(self).get("sha256")
 
     @property
     def record(self) -> weights.WeightRecord | None:

@@ -11,6 +11,7 @@ import obspy
 import seisbench
 
 from ..preprocess import resample
+from ..seisbench_private import annotate_arguments
 from . import chunks
 from .arguments import argument
 from .contiguous import Run, find_runs, warn
@@ -80,7 +81,7 @@ async def annotate(
 
 def _checked(model: SeisMoLLM, pipeline, kwargs: dict):
     """SeisBench's pipeline, to be called with a stream that it may change."""
-    known = {name: v for name, v in kwargs.items() if name in model._annotate_args}
+    known = {name: v for name, v in kwargs.items() if name in annotate_arguments(model)}
     known.update({name: v for name, v in kwargs.items() if name.endswith("_threshold")})
     given = [kwargs, known]  # so that SeisBench warns of unknown arguments only once
 

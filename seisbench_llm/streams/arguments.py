@@ -8,8 +8,11 @@ from numbers import Integral, Real
 import seisbench
 from seisbench.models import WaveformModel
 
+from ..seisbench_private import SHARED_ARGUMENTS, annotate_arguments, stacking_methods
+
 # Number formats inside the network, see the argument precision.
 PRECISIONS = ("float32", "bfloat16", "float16")
+
 
 # Argument -> (documentation, default), as SeisBench has it.
 SHARED_ARGS = {
@@ -29,7 +32,7 @@ PICKING_ARGS = {
         0.3,
     ),
     "min_separation": ("Shortest time between two picks of the same phase in seconds", 1.0),
-    "overlap": (WaveformModel._annotate_args["overlap"][0], 0.5),
+    "overlap": (SHARED_ARGUMENTS["overlap"][0], 0.5),
     "blinding": (
         "Number of prediction samples to discard on each side of each window. The stream is "
         "padded, so that none of its own samples are lost",
@@ -71,7 +74,7 @@ CALIBRATIONS = {
 
 def argument(model: WaveformModel, argdict: dict, name: str):
     """Value of an argument: as given, else the model's default, else the class's."""
-    return argdict.get(name, model.default_args.get(name, model._annotate_args[name][1]))
+    return argdict.get(name, model.default_args.get(name, annotate_arguments(model)[name][1]))
 
 
 def threshold(
@@ -79,7 +82,7 @@ def threshold(
 ) -> float:
     """Value of ``{name}_threshold``."""
     if default is None:
-        default = model._annotate_args["*_threshold"][1]
+        default = annotate_arguments(model)["*_threshold"][1]
     key = f"{name}_threshold"
     return argdict.get(key, model.default_args.get(key, default))
 
@@ -119,10 +122,10 @@ def validate_arguments(model: WaveformModel, kwargs: dict) -> None:
     )
     stacking = argument(model, kwargs, "stacking")
     _require(
-        isinstance(stacking, str) and stacking.lower() in model._stack_options,
+        isinstance(stacking, str) and stacking.lower() in stacking_methods(model),
         "stacking",
         stacking,
-        f"one of {', '.join(sorted(model._stack_options))}",
+        f"one of {', '.join(sorted(stacking_methods(model)))}",
     )
     blinding = argument(model, kwargs, "blinding")
     _require(

@@ -1,0 +1,60 @@
+"""
+Private names of SeisBench, all that this package touches but those a SeisBench model has to define.
+
+A new version of SeisBench may change any of them: look here first. docs/upstream.md says what would
+make each of them needless. A model defines ``_annotate_args``, as SeisBench asks of every model.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from seisbench.models import WaveformModel
+
+# Argument of annotate and classify -> (documentation, default), of every SeisBench model.
+SHARED_ARGUMENTS: dict[str, tuple] = WaveformModel._annotate_args
+
+
+def annotate_arguments(model: WaveformModel | type[WaveformModel]) -> dict[str, tuple]:
+    """Argument of ``annotate`` and ``classify`` -> (documentation, default)."""
+    return model._annotate_args
+
+
+def stacking_methods(model: WaveformModel) -> set[str]:
+    """Names of the ways to join overlapping windows."""
+    return model._stack_options
+
+
+def weights_metadata(model: WaveformModel) -> dict:
+    """Content of the JSON file that a model was loaded from; empty for an untrained model."""
+    return model._weights_metadata or {}
+
+
+def set_weights_metadata(model: WaveformModel, metadata: dict) -> None:
+    """Take docstring, version and default arguments from the content of a weight's JSON file."""
+    model._weights_metadata = metadata
+    model._parse_metadata()
+
+
+def check_seisbench_version(metadata: dict) -> None:
+    """:raises ValueError: If a weight needs a newer SeisBench."""
+    WaveformModel._check_version_requirement(metadata)
+
+
+def cache_folder(cls: type[WaveformModel]) -> Path:
+    """Folder of a model's weights in SeisBench's cache; may not exist."""
+    return cls._model_path()
+
+
+def cached_versions(cls: type[WaveformModel], name: str) -> list[str]:
+    """Versions of a weight in SeisBench's cache."""
+    folder = cache_folder(cls)
+    files = [file.name for file in folder.iterdir()] if folder.is_dir() else []
+    return cls._get_versions_from_files(name, files)
+
+
+def cached_names(cls: type[WaveformModel]) -> set[str]:
+    """Names of the weights in SeisBench's cache."""
+    folder = cache_folder(cls)
+    files = folder.iterdir() if folder.is_dir() else []
+    return {cls._parse_weight_filename(file)[0] for file in files} - {None}
