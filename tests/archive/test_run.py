@@ -20,6 +20,7 @@ from seisbench_llm.archive import store as archive_store
 from seisbench_llm.archive.files import SDS
 from seisbench_llm.archive.picker import Picker
 from seisbench_llm.archive.results import merge, status
+from seisbench_llm.archive.run import _failed
 from seisbench_llm.archive.units import Unit
 from seisbench_llm.cli.archive import archive_app
 from tests.conftest import tiny_model
@@ -270,11 +271,11 @@ def test_workers_that_die_again_and_again_are_a_failure(tmp_path):
 
     killed = KilledWorker("x", SimpleNamespace(address="tcp://x"), 3)
     store, unit = archive_store.Store(tmp_path), Unit("XX", "ONE", "", "BH?")
-    state, manifest = archive._failed(store, unit, "2020-01-01", killed)
+    state, manifest = _failed(store, unit, "2020-01-01", killed)
     assert state == "failed" and "more memory" in manifest["message"]
     assert store.states() == {("2020-01-01", unit.id): ("failed", 0)}
     with pytest.raises(ZeroDivisionError):
-        archive._failed(store, unit, "2020-01-01", ZeroDivisionError())
+        _failed(store, unit, "2020-01-01", ZeroDivisionError())
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".parquet"])

@@ -1,6 +1,6 @@
 import pytest
 
-from seisbench_llm.archive import sources as archive_sources
+from seisbench_llm.archive import fdsn
 from seisbench_llm.archive.fdsn import FDSN
 from seisbench_llm.archive.results import status
 from seisbench_llm.archive.units import Unit, choose_units
@@ -44,7 +44,7 @@ class Service:
 
 def test_fdsn(scheduler, tmp_path, monkeypatch):
     monkeypatch.setattr("obspy.clients.fdsn.Client", Service)
-    monkeypatch.setattr(archive_sources.time, "sleep", lambda seconds: None)
+    monkeypatch.setattr(fdsn.time, "sleep", lambda seconds: None)
     result = run_stub("fdsn://HERE", tmp_path / "out", scheduler=scheduler)
     assert {s: result[s] for s in ("done", "empty", "failed")} == {
         "done": 4, "empty": 1, "failed": 1,

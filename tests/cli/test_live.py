@@ -81,7 +81,7 @@ def test_replay_keeps_its_speed():
     assert live.statistics()["latency"]["preliminary"] == [round(pick.latency, 3)] * 3
 
 
-SCRIPT = "import typer; from seisbench_llm.cli_live import live; typer.run(live)"
+SCRIPT = "import typer; from seisbench_llm.cli.live import live; typer.run(live)"
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
