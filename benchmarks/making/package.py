@@ -56,7 +56,7 @@ from seisbench_llm import weights
 from seisbench_llm.models.presets import TASK_CHANGES
 from seisbench_llm.models.seismollm import SeisMoLLM
 from seisbench_llm.streams.arguments import CALIBRATIONS
-from seisbench_llm.training.fit import BEST
+from seisbench_llm.training.checkpoints import BEST
 from seisbench_llm.training.module import trained_model
 from seisbench_llm.weights import WeightRecord
 

@@ -1,8 +1,10 @@
-"""What a network shall answer, from the metadata of a record."""
+"""Columns of SeisBench metadata: which hold what, and which records a task can use."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
@@ -10,18 +12,18 @@ import pandas as pd
 
 from ..tasks import get_task
 
-POLARITY_COLUMNS = ("trace_polarity", "trace_p_polarity")
+SOURCE_COORDINATES = ("source_latitude_deg", "source_longitude_deg")
+STATION_COORDINATES = ("station_latitude_deg", "station_longitude_deg")
 
-
-BACK_AZIMUTH_COLUMNS = ("path_back_azimuth_deg", "path_backazimuth_deg")
-
-
-# Where data sets keep the answer to a task; the first that is there counts.
+# Names of a quantity in SeisBench's data sets, which do not agree on one. The first is SeisBench's
+# own and what this package writes; of those that a data set has, the first counts.
 COLUMNS = {
-    "polarity": POLARITY_COLUMNS,
+    "polarity": ("trace_polarity", "trace_p_polarity"),
     "magnitude": ("source_magnitude",),
     "distance": ("path_ep_distance_km", "source_distance_km"),
-    "back_azimuth": BACK_AZIMUTH_COLUMNS,
+    "hypocentral_distance": ("path_hyp_distance_km",),
+    "back_azimuth": ("path_back_azimuth_deg", "path_backazimuth_deg"),
+    "snr": ("trace_snr_db", "trace_p_snr_db", "trace_Z_snr_db"),
 }
 
 
@@ -58,6 +60,17 @@ def phase_of(column: str) -> str | None:
     return legs[-1] if legs else None
 
 
+def unsure_phase_of(column: str) -> str | None:
+    """Wave type of a column of arrivals that may or may not be there; None for any other column."""
+    match = re.fullmatch(r"trace_([ps])\w*_unsure_sample", column, re.IGNORECASE)
+    return match[1].upper() if match else None
+
+
+def is_noise(metadata: dict) -> bool:
+    """Whether a record is known to be without any onset."""
+    return "noise" in str(metadata.get("trace_category", "")).lower()
+
+
 def event_of(column: str) -> int:
     """Number of the event that a column of onsets belongs to: 2 for ``p2``, 1 without a number."""
     digits = re.search(r"(\d+)_arrival_sample$", column)
@@ -91,6 +104,75 @@ def is_true(value) -> bool:
     return str(value).strip().lower() in ("true", "1", "1.0")
 
 
+@dataclass(frozen=True)
+class Truth:
+    """
+    Where the metadata of a record hold the answer to a task, and how it is read.
+
+    :param columns: Names of the column; the first that a data set has counts.
+    :param classes: Names of the classes in the order of the network's outputs; empty if the answer
+        is a number.
+    :param read: From a metadata value to the name of a class; None for any other value. By default
+        values are the names themselves, in any case.
+    """
+
+    columns: tuple[str, ...]
+    classes: tuple[str, ...] = ()
+    read: Callable[[object], str | None] | None = None
+
+    def value(self, value) -> float:
+        """Number, or number of the class, of a metadata value; nan if it is none."""
+        if not self.classes:
+            return sample_number(value)
+        if self.read is not None:
+            name = self.read(value)
+        else:
+            known = {name.lower(): name for name in self.classes}
+            name = known.get(str(value).strip().lower())
+        return np.nan if name is None else float(self.classes.index(name))
+
+    def column(self, columns: Iterable[str]) -> str:
+        """
+        Name of the column that counts.
+
+        :param columns: Those of a data set.
+        :raises ValueError: If it has none.
+        """
+        column = first_column(columns, *self.columns)
+        if column is None:
+            raise ValueError(f"There is no column {' or '.join(self.columns)} in the metadata.")
+        return column
+
+
+TRUTHS: dict[str, Truth] = {
+    "polarity": Truth(COLUMNS["polarity"], ("U", "D"), polarity_letter),
+    "magnitude": Truth(COLUMNS["magnitude"]),
+    "distance": Truth(COLUMNS["distance"]),
+    "back_azimuth": Truth(COLUMNS["back_azimuth"]),
+}
+"""Truths by task. A task from outside puts its own here; picking has onsets instead."""
+
+
+def truth_of(task: str) -> Truth:
+    """
+    Where the metadata hold the answer to a task.
+
+    :raises ValueError: If nobody has said so.
+    """
+    try:
+        return TRUTHS[get_task(task).name]
+    except KeyError:
+        raise ValueError(
+            f"It is not known which column holds the answer to '{task}'; put a Truth into "
+            f"seisbench_llm.data.metadata.TRUTHS."
+        ) from None
+
+
+def first_column(columns: Iterable[str], *names: str) -> str | None:
+    """The first of some names that is among the columns of a data set, None if there is none."""
+    return next((name for name in names if name in columns), None)
+
+
 def usable(task: str, metadata: pd.DataFrame) -> pd.Series:
     """
     Which records can train a task. Onsets outside the record do not count.
@@ -98,8 +180,8 @@ def usable(task: str, metadata: pd.DataFrame) -> pd.Series:
     - picking: records with an onset of P or S, or an unsure one, and records that
       ``trace_category`` calls noise. Without that column all records: those without an onset count
       as noise. Records of which both phases are unlabelled never.
-    - polarity: up or down, and an onset of P.
-    - magnitude, distance: a number within the task's range, and an onset of P.
+    - classes, such as polarity: one of them, and an onset of P.
+    - numbers, such as magnitude and distance: one within the task's range, and an onset of P.
     - back_azimuth: a number, an onset of P, and Z, N and E where ``trace_components_available``
       says what there is.
 
@@ -110,30 +192,42 @@ def usable(task: str, metadata: pd.DataFrame) -> pd.Series:
     """
     spec = get_task(task)
     columns = {phase: [c for c in metadata if phase_of(str(c)) == phase] for phase in "PS"}
-    if spec.name == "picking":
+    if spec.head == "curves":
         return _usable_picking(metadata, columns["P"] + columns["S"])
-    column = _first_column(metadata.columns, COLUMNS[task])
+    truth = truth_of(task)
+    column = truth.column(metadata.columns)
     if not columns["P"]:
         raise ValueError(
             f"Task '{task}' needs onsets of P: no column trace_<phase>_arrival_sample such as "
             f"trace_p_arrival_sample or trace_Pg_arrival_sample."
         )
     picked = _any_inside(metadata, [c for c in columns["P"] if event_of(c) == 1])
-    if task == "polarity":
-        return picked & metadata[column].map(lambda p: polarity_letter(p) is not None)
-    values = _numbers(metadata[column])
+    values = metadata[column].map(truth.value).astype(float)
     found = picked & np.isfinite(values)
-    if task == "back_azimuth":
-        if "trace_components_available" in metadata:
-            there = metadata["trace_components_available"]
-            # Not knowing is not missing.
-            found &= there.isna() | there.map(lambda names: set("ZNE") <= set(str(names)))
-        return found
-    return found & values.between(*spec.value_range)
+    if spec.head == "scalar":
+        found &= values.between(*spec.value_range)
+    if spec.components == 3 and "trace_components_available" in metadata:
+        there = metadata["trace_components_available"]
+        # Not knowing is not missing.
+        found &= there.isna() | there.map(lambda names: set("ZNE") <= set(str(names)))
+    return found
+
+
+def has_onset(metadata: pd.DataFrame, phases: str = "PS") -> pd.Series:
+    """Which records have an onset of one of some phases within them."""
+    return _any_inside(metadata, [c for c in metadata if (phase_of(str(c)) or " ") in phases])
+
+
+def is_unlabelled(metadata: pd.DataFrame, phase: str) -> pd.Series:
+    """Which records say that nobody looked for a phase, as ``trace_p_unlabelled`` does."""
+    name = f"trace_{phase.lower()}_unlabelled"
+    return (
+        metadata[name].map(is_true) if name in metadata else pd.Series(False, metadata.index)
+    ).astype(bool)
 
 
 def _usable_picking(metadata: pd.DataFrame, columns: list[str]) -> pd.Series:
-    unsure = [c for c in metadata if re.fullmatch(r"trace_[ps]\w*_unsure_sample", str(c), re.I)]
+    unsure = [c for c in metadata if unsure_phase_of(str(c))]
     noise = pd.Series(True, metadata.index)
     if "trace_category" in metadata:
         noise = metadata["trace_category"].astype(str).str.contains("noise", case=False)
@@ -143,10 +237,7 @@ def _usable_picking(metadata: pd.DataFrame, columns: list[str]) -> pd.Series:
             "trace_p_arrival_sample or trace_Sg_arrival_sample, and no trace_category."
         )
     found = noise | _any_inside(metadata, columns + unsure)
-    flags = [f"trace_{phase}_unlabelled" for phase in "ps"]
-    if set(flags) <= set(metadata.columns):
-        found &= ~metadata[flags].map(is_true).all(axis=1)
-    return found
+    return found & ~(is_unlabelled(metadata, "P") & is_unlabelled(metadata, "S"))
 
 
 def _any_inside(metadata: pd.DataFrame, columns: list[str]) -> pd.Series:
@@ -161,15 +252,3 @@ def _any_inside(metadata: pd.DataFrame, columns: list[str]) -> pd.Series:
 
 def _numbers(column: pd.Series) -> pd.Series:
     return pd.to_numeric(column, errors="coerce").astype(float)
-
-
-def _first_column(there, wanted: tuple[str, ...], metadata: dict | None = None) -> str:
-    for column in wanted:
-        if column in there:
-            return column
-    trace = "" if metadata is None else f"{_name(metadata)}: "
-    raise ValueError(f"{trace}There is no column {' or '.join(wanted)} in the metadata.")
-
-
-def _name(metadata: dict) -> str:
-    return f"Trace {metadata.get('trace_name', '(no trace_name)')}"

@@ -10,19 +10,10 @@ import seisbench
 import seisbench.data
 from obspy.geodetics import gps2dist_azimuth
 
-COORDINATES = (
-    "source_latitude_deg",
-    "source_longitude_deg",
-    "station_latitude_deg",
-    "station_longitude_deg",
-)
+from .metadata import COLUMNS, SOURCE_COORDINATES, STATION_COORDINATES, first_column
 
-
-DISTANCE, BACK_AZIMUTH = "path_ep_distance_km", "path_back_azimuth_deg"
-
-
-# Where a data set keeps its published distance, if not under SeisBench's name.
-_DISTANCE_NAMES = (DISTANCE, "source_distance_km")
+COORDINATES = (*SOURCE_COORDINATES, *STATION_COORDINATES)
+DISTANCE, BACK_AZIMUTH = COLUMNS["distance"][0], COLUMNS["back_azimuth"][0]
 
 
 @dataclass(frozen=True)
@@ -93,8 +84,8 @@ def complete_geometry(
         geometry[row] = gps2dist_azimuth(*points[row])
     distance, azimuth, back_azimuth = geometry[:, 0] / 1000, geometry[:, 1], geometry[:, 2]
 
-    published_distance = _published(metadata, DISTANCE, _DISTANCE_NAMES)
-    published_angle = _published(metadata, BACK_AZIMUTH, (BACK_AZIMUTH,))
+    published_distance = _published(metadata, COLUMNS["distance"])
+    published_angle = _published(metadata, COLUMNS["back_azimuth"])
     metadata[DISTANCE] = np.where(located, distance, published_distance)
     metadata[BACK_AZIMUTH] = np.where(located, back_azimuth % 360, published_angle)
 
@@ -142,11 +133,11 @@ class STEAD(seisbench.data.STEAD):
         log(f"STEAD: {self.geometry_report}")
 
 
-def _published(metadata: pd.DataFrame, name: str, names: tuple[str, ...]) -> np.ndarray:
+def _published(metadata: pd.DataFrame, names: tuple[str, ...]) -> np.ndarray:
     """Published values, which are kept under a name of their own at the first call."""
-    kept = f"{name}_published"
+    kept = f"{names[0]}_published"
     if kept not in metadata.columns:
-        found = next((n for n in names if n in metadata.columns), None)
+        found = first_column(metadata.columns, *names)
         metadata[kept] = np.nan if found is None else pd.to_numeric(metadata[found], "coerce")
     return metadata[kept].to_numpy(float)
 

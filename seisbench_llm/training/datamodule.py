@@ -15,8 +15,10 @@ from torch.utils.data import ConcatDataset, DataLoader, Dataset
 
 from ..data import splits
 from ..data.datasets import open_dataset
-from ..data.metadata import usable
+from ..data.metadata import has_onset, is_unlabelled, usable
 from ..models.seismollm import SeisMoLLM
+from ..tasks import get_task
+from .checkpoints import replacing
 from .generator import SeededGenerator
 from .recipes import recipe_for
 
@@ -80,8 +82,7 @@ class DataModule(lightning.LightningDataModule):
         super().__init__()
         if split not in ("event", "station", "row", "column"):
             raise ValueError(f"split is event, station, row or column, not '{split}'.")
-        self.options = {name: value for name, value in locals().items() if name != "self"}
-        self.options.pop("__class__", None)
+        self.save_hyperparameters(logger=False)
         self.names = [dataset] if isinstance(dataset, str) else list(dataset)
         if shares is not None and len(shares) != len(self.names):
             raise ValueError(f"{len(shares)} shares for {len(self.names)} data sets.")
@@ -111,26 +112,48 @@ class DataModule(lightning.LightningDataModule):
                     f"No record of {', '.join(self.names)} is left for '{side}' of "
                     f"{task}: {self.counts()}. Change data.split or data.fractions."
                 )
-        noise = self.options["noise"]
+        if get_task(task).head == "curves":
+            self._check_onsets()
+        noise = self.hparams.noise
         self.noise = None if noise is None else open_dataset(noise, sampling_rate=rate)
 
+    def _check_onsets(self) -> None:
+        """A picker that is shown no onset at all learns to pick nothing, with a falling loss."""
+        parts = zip(self.datasets, self.sides, strict=True)
+        shown = [dataset.metadata[(sides == "train").to_numpy()] for dataset, sides in parts]
+        for phases in ("PS", "P", "S"):
+            if any(has_onset(metadata, phases).any() for metadata in shown):
+                continue
+            text = (
+                f"None of the {sum(map(len, shown))} records of {', '.join(self.names)} to train on"
+                f" has an onset of {' or '.join(phases)} (trace_<phase>_arrival_sample)"
+            )
+            if len(phases) == 2:
+                raise ValueError(f"{text}: there is nothing to learn.")
+            known = [m for m in shown if not is_unlabelled(m, phases).all()]
+            if known:
+                seisbench.logger.warning(
+                    f"{text}: the picker will learn that there is none. If nobody looked for it, "
+                    f"say so in a column trace_{phases.lower()}_unlabelled."
+                )
+
     def _split(self, metadata: pd.DataFrame) -> pd.Series:
-        options = self.options
-        how, fractions, seed = options["split"], options["fractions"], options["seed"]
+        options = self.hparams
+        how, fractions, seed = options.split, options.fractions, options.seed
         if how == "column":
             if "split" not in metadata:
                 raise ValueError("split: column needs a data set with a column 'split'.")
             side = metadata["split"].astype(object).where(metadata["split"].isin(SIDES))
             side = side.fillna(splits.UNUSED)
         elif how == "row":
-            few = splits.PUBLISHED_FEW_SHOT if options["few_shot"] else fractions
+            few = splits.PUBLISHED_FEW_SHOT if options.few_shot else fractions
             return splits.split_by_row(metadata, few, seed)
         elif how == "station":
             side = splits.split_by_station(metadata, fractions, seed)
         else:
             side = splits.split_by_event(metadata, fractions, seed)
             splits.check_leakage(metadata, side)
-        return splits.few_shot(metadata, side, seed=seed) if options["few_shot"] else side
+        return splits.few_shot(metadata, side, seed=seed) if options.few_shot else side
 
     def counts(self) -> dict[str, dict[str, int]]:
         """Records on each side of each data set."""
@@ -145,32 +168,34 @@ class DataModule(lightning.LightningDataModule):
         for i, (name, dataset, sides) in enumerate(parts):
             table = pd.DataFrame({"trace_name": dataset.metadata["trace_name"], "split": sides})
             table.insert(0, "dataset", name)
-            table.to_csv(folder / f"split_{i}.csv.gz", index=False)
+            with replacing(folder / f"split_{i}.csv.gz") as file:
+                # The same bytes for the same split, whenever it is written.
+                table.to_csv(file, index=False, compression={"method": "gzip", "mtime": 0})
 
     def _generators(self, side: str, augment: bool) -> list[SeededGenerator]:
-        options = self.options
-        name = options["recipe"] if augment else "plain"
+        options = self.hparams
+        name = options.recipe if augment else "plain"
         steps = recipe_for(self.model, name, noise=self.noise)
         # Not the same draws on the same record in training and validation.
-        seed = options["seed"] * len(SIDES) + SIDES.index(side)
+        seed = options.seed * len(SIDES) + SIDES.index(side)
         return [
             SeededGenerator(dataset.filter((sides == side).to_numpy(), inplace=False), steps, seed)
             for dataset, sides in zip(self.datasets, self.sides, strict=True)
         ]
 
     def train_dataloader(self) -> ResumableLoader:
-        options = self.options
+        options = self.hparams
         parts = self._generators("train", augment=True)
-        copies = options["plain_copies"]
+        copies = options.plain_copies
         if copies:
             parts += self._generators("train", augment=False) * copies
-        shares = options["shares"] and options["shares"] * (1 + copies)
+        shares = options.shares and options.shares * (1 + copies)
         dataset = Epochs(parts)
         sampler = EpochSampler(
             [len(part) for part in parts],
             shares,
-            options["samples_per_epoch"],
-            options["seed"],
+            options.samples_per_epoch,
+            options.seed,
             self.trainer.global_rank if self.trainer else 0,
             self.trainer.world_size if self.trainer else 1,
         )
@@ -178,12 +203,12 @@ class DataModule(lightning.LightningDataModule):
         if not len(loader):
             raise ValueError(
                 f"{len(sampler)} training windows per process do not fill a batch of "
-                f"{options['batch_size']}. Lower data.batch_size."
+                f"{options.batch_size}. Lower data.batch_size."
             )
         return loader
 
     def val_dataloader(self) -> DataLoader:
-        return self._fixed_loader("dev", self.options["validate_on"])
+        return self._fixed_loader("dev", self.hparams.validate_on)
 
     def test_dataloader(self) -> DataLoader:
         return self._fixed_loader("test", None)
@@ -192,21 +217,21 @@ class DataModule(lightning.LightningDataModule):
         dataset: Dataset = ConcatDataset(self._generators(side, augment=False))
         chosen = np.arange(len(dataset))
         if limit is not None and limit < len(chosen):
-            generator = np.random.default_rng(self.options["seed"])
+            generator = np.random.default_rng(self.hparams.seed)
             chosen = np.sort(generator.choice(chosen, limit, replace=False))
         if self.trainer and self.trainer.world_size > 1:
             chosen = chosen[self.trainer.global_rank :: self.trainer.world_size]
         return DataLoader(dataset, sampler=chosen.tolist(), **self._loader_options())
 
     def _loader_options(self) -> dict:
-        workers = self.options["num_workers"]
+        workers = self.hparams.num_workers
         return {
-            "batch_size": self.options["batch_size"],
+            "batch_size": self.hparams.batch_size,
             "num_workers": workers,
             "persistent_workers": workers > 0,
             "pin_memory": torch.cuda.is_available(),
             # A generator of its own, so that dropout does not depend on how often loaders start.
-            "generator": torch.Generator().manual_seed(self.options["seed"]),
+            "generator": torch.Generator().manual_seed(self.hparams.seed),
         }
 
 
@@ -305,6 +330,9 @@ class ResumableLoader(DataLoader):
         self.sampler.epoch = state["epoch"]
         if state["batches"] < len(self):
             self.sampler.skip = state["batches"] * self.batch_size
+        else:
+            # Workers begin to read before Lightning says which epoch it is.
+            self.sampler.epoch += 1
 
 
 def fingerprint(folder: Path) -> str:

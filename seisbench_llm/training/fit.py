@@ -2,44 +2,36 @@
 
 from __future__ import annotations
 
-import importlib.metadata
-import json
+import argparse
 import logging
 import os
-import platform
-import shutil
+import re
 import sys
+import tempfile
 import warnings
 from pathlib import Path
 
 import lightning
-import pandas as pd
 import seisbench
 import yaml
 from lightning.pytorch.callbacks import EarlyStopping, LearningRateMonitor, ModelCheckpoint
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 from lightning.pytorch.utilities import rank_zero_only
+from lightning.pytorch.utilities.exceptions import MisconfigurationException, SIGTERMException
 
 from ..tasks import TASKS
+from .checkpoints import LastCheckpoint, SafeCheckpointIO
 from .datamodule import DataModule, fingerprint
 from .module import TrainingModule
+from .run_folder import RunFolder, logged_metrics
 
-PACKAGES = ("seisbench_llm", "seisbench", "torch", "lightning", "peft", "transformers", "obspy")
+# What a configuration file may name as a class. Files are passed on; to import whatever one names
+# would be to run it.
+TRUSTED_MODULES = ("lightning.", "seisbench_llm.")
 
-
-PACKAGES += ("numpy", "pandas", "scipy")
-
-
-# What may differ between a run and its continuation: how long, and on what, not what is learnt.
-FREE = {
-    "trainer": {"max_epochs", "max_steps", "max_time", "enable_progress_bar", "accelerator"},
-    "data": {"num_workers"},
-    "checkpoint": {"every_n_train_steps"},
-}
-
-
-LAST, BEST = "last.ckpt", "best.ckpt"
+# As of a process that SIGTERM ends.
+TERMINATED = 128 + 15
 
 
 class FitCLI(LightningCLI):
@@ -53,7 +45,11 @@ class FitCLI(LightningCLI):
             seed_everything_default=0,
             run=False,
             args=args,
-            parser_kwargs={"prog": "seisbench-llm fit", "default_env": False},
+            parser_kwargs={
+                "prog": "seisbench-llm fit",
+                "default_env": False,
+                "exit_on_error": False,
+            },
         )
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
@@ -78,34 +74,42 @@ class FitCLI(LightningCLI):
             parser.link_arguments("seed_everything", f"{part}.seed", compute_fn=int)
 
     @property
-    def folder(self) -> Path:
-        return Path(self.config["run"].format(task=self.config["task"]))
+    def folder(self) -> RunFolder:
+        run, task = self.config["run"], self.config["task"]
+        unknown = set(re.findall(r"\{(.*?)\}", run)) - {"task"}
+        if unknown or run.count("{") != run.count("}"):
+            raise ValueError(f"--run is a folder in which {{task}} is filled in, not '{run}'.")
+        return RunFolder(run.replace("{task}", task))
 
     def instantiate_trainer(self, **kwargs) -> lightning.Trainer:
-        options = self.config_init["trainer"]
+        options, folder = self.config_init["trainer"], self.folder
         if options.get("enable_progress_bar") is None:
             kwargs["enable_progress_bar"] = sys.stderr.isatty()
         # Samples are sharded by the data module's own sampler, which can be resumed.
         kwargs.update(use_distributed_sampler=False, num_sanity_val_steps=0)
-        kwargs.update(default_root_dir=str(self.folder))
+        kwargs.update(default_root_dir=str(folder.path))
+        plugins = options.get("plugins") or []
+        plugins = plugins if isinstance(plugins, list) else [plugins]
+        kwargs["plugins"] = [*plugins, SafeCheckpointIO()]
         callbacks = list(options.get("callbacks") or [])
         if not options.get("fast_dev_run"):
             kwargs["logger"] = [
                 # A new version for each start: it would delete the log of the start before.
-                CSVLogger(self.folder, name="logs"),
-                TensorBoardLogger(self.folder, name="", version="tensorboard"),
+                CSVLogger(folder.path, name="logs"),
+                TensorBoardLogger(folder.path, name="", version="tensorboard"),
             ]
-            checkpoints = self.folder / "checkpoints"
-            common = {"dirpath": checkpoints, "enable_version_counter": False}
             callbacks += [
-                ModelCheckpoint(filename="best", monitor="val/loss", **common),
-                ModelCheckpoint(
-                    filename="last",
-                    every_n_train_steps=self.config["checkpoint"]["every_n_train_steps"],
-                    save_on_train_epoch_end=False,
-                    **common,
-                ),
                 LearningRateMonitor("step"),
+                ModelCheckpoint(
+                    folder.checkpoints,
+                    filename="best",
+                    monitor="val/loss",
+                    enable_version_counter=False,
+                ),
+                # Behind those whose state it keeps.
+                LastCheckpoint(
+                    folder.checkpoints, self.config["checkpoint"]["every_n_train_steps"]
+                ),
             ]
         return super().instantiate_trainer(**kwargs, callbacks=callbacks)
 
@@ -120,27 +124,86 @@ def fit(args: list[str]) -> Path | None:
 
     :param args: Command line, such as ``["--config", "picking.yaml", "--data.batch_size=32"]``.
     :return: The run folder; None after ``--fast-dev-run``, which writes nothing.
-    :raises ValueError: If the run folder holds a run with another configuration.
+    :raises ValueError: If an option or a file is wrong, or if the run folder holds a run with
+        another configuration.
+    :raises SystemExit: With code 143 if it was stopped by SIGTERM.
     """
     _silence()
-    cli = FitCLI(["--trainer.fast_dev_run=true" if a == "--fast-dev-run" else a for a in args])
+    cli = _parse(["--trainer.fast_dev_run=true" if a == "--fast-dev-run" else a for a in args])
     cli.datamodule.match(cli.model.model)
     cli.datamodule.setup()
     if cli.config["trainer"]["fast_dev_run"]:
         cli.trainer.fit(cli.model, cli.datamodule)
         return None
     folder = cli.folder
+    # Under torchrun or SLURM all processes come by here at once, while the first one prepares the
+    # folder: that they agree must not depend on who is faster.
+    last = None if cli.config["overwrite"] else folder.last
     _prepare(cli, folder)
-    cli.trainer.strategy.barrier()
-    last = folder / "checkpoints" / LAST
-    cli.trainer.fit(
-        cli.model,
-        cli.datamodule,
-        ckpt_path=str(last) if last.is_file() else None,
-        weights_only=True,
-    )
+    try:
+        cli.trainer.fit(
+            cli.model,
+            cli.datamodule,
+            ckpt_path=None if last is None else str(last),
+            weights_only=True,
+        )
+    except SIGTERMException:
+        seisbench.logger.warning(
+            f"Stopped by SIGTERM at step {cli.trainer.global_step}. The same command goes on from "
+            f"the last checkpoint in {folder.checkpoints}."
+        )
+        raise SystemExit(TERMINATED) from None
     _finish(cli, folder)
-    return folder
+    return folder.path
+
+
+def _parse(args: list[str]) -> FitCLI:
+    """The command line, its errors as one line each."""
+    _check_classes(args)
+    try:
+        return FitCLI(args)
+    except (argparse.ArgumentError, MisconfigurationException) as error:
+        message = " ".join(str(error).split())
+        raise ValueError(f"{message[:500]} See seisbench-llm fit --help.") from None
+
+
+def _check_classes(args: list[str]) -> None:
+    """
+    Make sure that the configuration files name no classes but those of trusted modules.
+
+    :raises ValueError: If one does, with the file and the class.
+    """
+    # Also of --trainer=FILE, or as "-cFILE".
+    named = {value for a in args for value in (a, a.partition("=")[2], a[2:])}
+    for file in sorted(value for value in named if value and Path(value).is_file()):
+        content = _read_config(file)
+        for name in _class_names(content):
+            if not name.startswith(TRUSTED_MODULES):
+                raise ValueError(
+                    f"{file} names the class {name}, which is not of {' or '.join(TRUSTED_MODULES)}"
+                    f" and would be run. Give it on the command line if you trust it."
+                )
+
+
+def _read_config(file: str):
+    try:
+        content = yaml.safe_load(Path(file).read_text())
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ValueError(f"{file} is no configuration: {str(error).splitlines()[0]}") from None
+    if not isinstance(content, dict):
+        raise ValueError(f"{file} is no configuration: it has no options such as 'model:'.")
+    return content
+
+
+def _class_names(content, key: str = "", trainer: bool = False) -> list[str]:
+    """Dotted names that Lightning's parser would import."""
+    if isinstance(content, dict):
+        parts = content.items()
+        return [n for k, v in parts for n in _class_names(v, k, trainer or k == "trainer")]
+    if isinstance(content, list):
+        return [name for item in content for name in _class_names(item, key, trainer)]
+    dotted = isinstance(content, str) and re.fullmatch(r"[A-Za-z_]\w*(\.\w+)+", content)
+    return [content] if dotted and (trainer or key == "class_path") else []
 
 
 def _silence() -> None:
@@ -153,82 +216,31 @@ def _silence() -> None:
 
 
 @rank_zero_only
-def _prepare(cli: FitCLI, folder: Path) -> None:
+def _prepare(cli: FitCLI, folder: RunFolder) -> None:
     """Write what describes the run, or make sure that it is the same as before."""
     config = yaml.safe_load(cli.parser.dump(cli.config, skip_link_targets=False))
-    if folder.is_dir() and cli.config["overwrite"]:
-        shutil.rmtree(folder)
-    old = folder / "config.yaml"
-    if old.is_file():
-        changed = _differences(yaml.safe_load(old.read_text()), config)
-        if changed:
+    if cli.config["overwrite"]:
+        folder.clear()
+    folder.check_config(config)
+    folder.write_config(config)
+    if folder.last is None:
+        cli.datamodule.write_splits(folder.path)
+        return
+    with tempfile.TemporaryDirectory() as now:
+        cli.datamodule.write_splits(Path(now))
+        if fingerprint(Path(now)) != fingerprint(folder.path):
             raise ValueError(
-                f"{folder} holds a run with another configuration ({'; '.join(changed)}). "
-                f"Give another --run, or --overwrite=true."
+                f"The data set has changed since {folder.path} was begun: its split differs."
             )
-    folder.mkdir(parents=True, exist_ok=True)
-    temporary = folder / "config.yaml.tmp"
-    temporary.write_text(yaml.safe_dump(config, sort_keys=False))
-    temporary.replace(old)
-    (folder / "versions.json").write_text(json.dumps(versions(), indent=2) + "\n")
-    before = fingerprint(folder)
-    first = not list(folder.glob("split_*.csv.gz"))
-    cli.datamodule.write_splits(folder)
-    if not first and fingerprint(folder) != before:
-        raise ValueError(f"The data set has changed since {folder} was begun: its split differs.")
-
-
-def _differences(old: dict, new: dict, path: str = "") -> list[str]:
-    """What of a configuration differs, as text, but for what is free to change."""
-    found = []
-    for key in sorted({*old, *new}):
-        if key in FREE.get(path, ()) or (not path and key in ("overwrite", "run", "config")):
-            continue
-        a, b = old.get(key), new.get(key)
-        if isinstance(a, dict) and isinstance(b, dict):
-            found += _differences(a, b, f"{path}.{key}" if path else key)
-        elif a != b:
-            found.append(f"{path}.{key} was {a}, is {b}" if path else f"{key} was {a}, is {b}")
-    return found
-
-
-def logged_metrics(folder: Path) -> pd.DataFrame:
-    """
-    What a run has logged, a row per step.
-
-    Steps that were run again after an interruption are there once.
-
-    :param folder: Run folder.
-    """
-    starts = sorted(folder.glob("logs/version_*"), key=lambda path: int(path.name[8:]))
-    parts = [
-        pd.read_csv(path / "metrics.csv") for path in starts if (path / "metrics.csv").is_file()
-    ]
-    # A step has several rows: learning rate, training loss, validation.
-    return pd.concat(parts).groupby("step", as_index=False).last()
-
-
-def versions() -> dict[str, str]:
-    """Versions of what a result may depend on."""
-    found = {name: importlib.metadata.version(name) for name in PACKAGES if _installed(name)}
-    return {"python": platform.python_version(), "platform": platform.platform(), **found}
-
-
-def _installed(name: str) -> bool:
-    try:
-        importlib.metadata.version(name)
-    except importlib.metadata.PackageNotFoundError:
-        return False
-    return True
 
 
 @rank_zero_only
-def _finish(cli: FitCLI, folder: Path) -> None:
+def _finish(cli: FitCLI, folder: RunFolder) -> None:
     trainer = cli.trainer
     if not trainer.state.finished:
         return
     # Whoever saves further checkpoints has theirs first.
-    best = next(c for c in trainer.checkpoint_callbacks if c.monitor == "val/loss")
+    best = next(c for c in trainer.checkpoint_callbacks if getattr(c, "monitor", "") == "val/loss")
     metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
     result = {
         "epochs": trainer.current_epoch,
@@ -236,9 +248,9 @@ def _finish(cli: FitCLI, folder: Path) -> None:
         "best_val_loss": None if best.best_model_score is None else float(best.best_model_score),
         "last": metrics,
         "records": cli.datamodule.counts(),
-        "split_sha256": fingerprint(folder),
+        "split_sha256": fingerprint(folder.path),
     }
-    logged_metrics(folder).to_csv(folder / "metrics.csv", index=False)
-    (folder / "metrics.json").write_text(json.dumps(result, indent=2) + "\n")
-    seisbench.logger.info(f"Finished {folder}: {result['best_val_loss']}")
-    print(f"{folder}: {result['steps']} steps, best val/loss {result['best_val_loss']}")
+    logged_metrics(folder.path).to_csv(folder.path / "metrics.csv", index=False)
+    folder.write_json("metrics.json", result)
+    seisbench.logger.info(f"Finished {folder.path}: {result['best_val_loss']}")
+    print(f"{folder.path}: {result['steps']} steps, best val/loss {result['best_val_loss']}")

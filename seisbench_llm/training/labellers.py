@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import re
+from collections.abc import Callable
 
 import numpy as np
 
 from ..data.metadata import (
-    COLUMNS,
-    _first_column,
-    _name,
+    Truth,
     event_of,
     is_true,
     onsets_of,
     phase_of,
-    polarity_letter,
     sample_number,
+    truth_of,
+    unsure_phase_of,
 )
+from ..tasks import TaskSpec, get_task
 
 
 class Labeller:
@@ -46,7 +46,7 @@ class OnsetLabeller(Labeller):
     """
     Label curves of a picker, float32 (3, samples): none or detection, P, S.
 
-    All columns of onsets of a record count, see :py:func:`~seisbench_llm.data.targets.phase_of`;
+    All columns of onsets of a record count, see :py:func:`~seisbench_llm.data.metadata.phase_of`;
     where curves of one phase overlap, the larger value holds. A detection lasts from P to
     S + 1.4 (S - P), as in SeisBench's DetectionLabeller, for each event by itself.
 
@@ -102,7 +102,7 @@ class OnsetLabeller(Labeller):
         w = np.ones((3, x.shape[1]), np.float32)
         for i, phase in enumerate("PS", start=1):
             for column, value in metadata.items():
-                if re.fullmatch(rf"trace_{phase}\w*_unsure_sample", str(column), re.IGNORECASE):
+                if unsure_phase_of(str(column)) == phase:
                     width = self.unsure * float(metadata["trace_sampling_rate_hz"])
                     w[i, np.abs(samples - sample_number(value)) < width] = 0
             if is_true(metadata.get(f"trace_{phase.lower()}_unlabelled")):
@@ -132,40 +132,61 @@ def _events(metadata: dict) -> list[tuple[float, float]]:
     return [(first["P"], first["S"]) for first in events.values()]
 
 
-class PolarityLabeller(Labeller):
+class TruthLabeller(Labeller):
     """
-    One-hot first motion, float32 (2,): up, down.
+    The answer to a task from the metadata: float32 (1,), or one-hot float32 (classes,).
 
+    :param truth: Where it is and how it is read, or the name of a task.
     :raises ValueError: If the record has none; the message names trace and column.
     """
 
-    def label(self, x, metadata):
-        column = _first_column(metadata, COLUMNS["polarity"], metadata)
-        try:
-            return polarity_classes([metadata[column]])[0]
-        except ValueError as error:
-            raise ValueError(f"{_name(metadata)}: {column}: {error}") from None
-
-
-class ValueLabeller(Labeller):
-    """
-    A number from the metadata, float32 (1,), such as a magnitude.
-
-    :param columns: Name of the column, or several, the first of which that is there counts.
-    :raises ValueError: If the record has no finite number there; the message names trace and
-        column.
-    """
-
-    def __init__(self, columns: str | tuple[str, ...], key: tuple[str, str] = ("X", "y")):
+    def __init__(self, truth: Truth | str, key: tuple[str, str] = ("X", "y")):
         super().__init__(key)
-        self.columns = (columns,) if isinstance(columns, str) else tuple(columns)
+        self.truth = truth_of(truth) if isinstance(truth, str) else truth
 
     def label(self, x, metadata):
-        column = _first_column(metadata, self.columns, metadata)
-        value = sample_number(metadata[column])
+        trace, classes = (
+            f"Trace {metadata.get('trace_name', '(no trace_name)')}",
+            self.truth.classes,
+        )
+        try:
+            column = self.truth.column(metadata)
+        except ValueError as error:
+            raise ValueError(f"{trace}: {error}") from None
+        value = self.truth.value(metadata[column])
         if not np.isfinite(value):
-            raise ValueError(f"{_name(metadata)}: {column} is {metadata[column]}, not a number.")
-        return np.array([value], np.float32)
+            wanted = " or ".join(classes) or "a number"
+            raise ValueError(f"{trace}: {column} is {metadata[column]}, not {wanted}.")
+        if not classes:
+            return np.array([value], np.float32)
+        return np.eye(len(classes), dtype=np.float32)[int(value)]
+
+
+def _onset_labeller(spec: TaskSpec, sampling_rate: float, detection: bool) -> Labeller:
+    width = round(0.25 * sampling_rate)
+    return OnsetLabeller(half_width=width, detection=detection, weights=True)
+
+
+LABELLERS: dict[str, Callable[[TaskSpec, float, bool], Labeller]] = {
+    "curves": _onset_labeller,
+}
+"""
+Task, or else head -> function of the task, the sampling rate in Hz, and whether the first channel
+of curves is a detection. Whatever is not here is read from the metadata by a TruthLabeller.
+"""
+
+
+def labeller_for(task: str, sampling_rate: float, detection: bool = False) -> Labeller:
+    """
+    What writes the label of a task.
+
+    :param task: Name of the task.
+    :param sampling_rate: Hz.
+    :param detection: Whether the first channel of a picker's label is a detection.
+    """
+    spec = get_task(task)
+    make = LABELLERS.get(spec.name) or LABELLERS.get(spec.head)
+    return TruthLabeller(task) if make is None else make(spec, sampling_rate, detection)
 
 
 def onset_curves(
@@ -188,18 +209,3 @@ def onset_curves(
     phases = np.where(inside, np.exp(-np.square(distance) / (2 * sigma**2)), 0.0)
     none = np.clip(1 - phases.sum(axis=1, keepdims=True), 0, 1)
     return np.concatenate([none, phases], axis=1).astype(np.float32)
-
-
-def polarity_classes(polarity: list[str]) -> np.ndarray:
-    """
-    One-hot classes (up, down) of first motions.
-
-    :param polarity: Polarities as :py:func:`polarity_letter` understands them.
-    :return: Shape (records, 2).
-    :raises ValueError: For anything else; select records with a polarity first.
-    """
-    letters = [polarity_letter(p) for p in polarity]
-    unknown = sorted({str(p) for p, found in zip(polarity, letters, strict=True) if not found})
-    if unknown:
-        raise ValueError(f"Polarities are U or D, not {', '.join(unknown)}.")
-    return np.array([[p == "U", p == "D"] for p in letters], dtype=np.float32).reshape(-1, 2)

@@ -7,12 +7,14 @@ from collections.abc import Sequence
 from typing import Any
 
 import lightning
+import numpy as np
 import torch
 
 from ..models.presets import TASK_CHANGES
 from ..models.seismollm import SeisMoLLM
 from ..network.lora import LORA_TARGETS, has_lora
 from ..tasks import get_task
+from .checkpoints import load_checkpoint
 from .losses import LOSSES
 
 
@@ -106,17 +108,18 @@ class TrainingModule(lightning.LightningModule):
     def on_train_batch_start(self, batch, batch_idx: int) -> None:
         # Dropout depends on the step alone, so that a resumed run goes on as if it had not stopped.
         step = self.trainer.fit_loop.epoch_loop.total_batch_idx
-        torch.manual_seed(hash((self.hparams.seed, step, self.global_rank)))
+        entropy = np.random.SeedSequence([self.hparams.seed, step, self.global_rank])
+        torch.manual_seed(int(entropy.generate_state(1, np.uint64)[0] >> 1))
 
-    def answer(self, x: torch.Tensor) -> torch.Tensor:
-        """What the model's ``forward`` gives, its last non-linearity in single precision."""
+    def prediction(self, x: torch.Tensor) -> torch.Tensor:
+        """Output of the model's ``forward``, its last non-linearity in single precision."""
         return self.model.network.head.activate(self.model(x, logits=True).float())
 
     def loss(self, batch: dict[str, torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
-        """Loss and answer for a batch with ``X``, ``y`` and, optionally, ``w``."""
-        answer = self.answer(batch["X"])
+        """Loss and prediction for a batch with ``X``, ``y`` and, optionally, ``w``."""
+        prediction = self.prediction(batch["X"])
         # bf16 has too few digits for the logarithms.
-        with torch.autocast(answer.device.type, enabled=False):
+        with torch.autocast(prediction.device.type, enabled=False):
             options, name = {}, self.hparams.loss or self.task.loss
             if name == "curve_bce":
                 options = {
@@ -124,7 +127,7 @@ class TrainingModule(lightning.LightningModule):
                     "weight": batch.get("w"),
                     "channel_weights": (float("Detection" in self.model.labels), 1.0, 1.0),
                 }
-            return LOSSES[name](answer, batch["y"], **options), answer
+            return LOSSES[name](prediction, batch["y"], **options), prediction
 
     def training_step(self, batch, batch_idx: int) -> torch.Tensor:
         loss, _ = self.loss(batch)
@@ -132,10 +135,10 @@ class TrainingModule(lightning.LightningModule):
         return loss
 
     def validation_step(self, batch, batch_idx: int) -> None:
-        loss, answer = self.loss(batch)
+        loss, prediction = self.loss(batch)
         size = len(batch["X"])
         self.log("val/loss", loss, prog_bar=True, sync_dist=True, batch_size=size)
-        for name, value in monitor(self.task.name, answer, batch["y"]).items():
+        for name, value in validation_figures(self.task.name, prediction, batch["y"]).items():
             self.log(f"val/{name}", value, prog_bar=True, sync_dist=True, batch_size=size)
 
     def configure_optimizers(self):
@@ -211,23 +214,29 @@ def build_model(task: str, preset: str, weights: str | None, model_args: dict) -
     return model
 
 
-def monitor(task: str, answer: torch.Tensor, target: torch.Tensor) -> dict[str, torch.Tensor]:
+def validation_figures(
+    task: str, prediction: torch.Tensor, target: torch.Tensor
+) -> dict[str, torch.Tensor]:
     """
     A figure that one can follow while training: accuracy, or mean absolute error.
 
-    :param answer: What the network says for a batch.
+    :param task: Name of the task.
+    :param prediction: Output of the network for a batch.
     :param target: Its label.
     """
-    if task == "polarity":
-        return {"accuracy": (answer.argmax(1) == target.argmax(1)).float().mean()}
-    if task in ("magnitude", "distance"):
-        return {"mae": (answer - target).abs().mean()}
-    if task == "back_azimuth":
-        found = torch.rad2deg(torch.atan2(answer[:, 1], answer[:, 0]))
+    head = get_task(task).head
+    if head == "class":
+        return {"accuracy": (prediction.argmax(1) == target.argmax(1)).float().mean()}
+    if head == "scalar":
+        return {"mae": (prediction - target).abs().mean()}
+    if head == "angle":
+        found = torch.rad2deg(torch.atan2(prediction[:, 1], prediction[:, 0]))
         return {"mae": ((found - target[:, 0] + 180) % 360 - 180).abs().mean()}
+    if head != "curves":
+        return {}
     # The largest label is at a pick: how much probability is there.
     peak = target[:, 1:].amax(-1)
-    there = torch.gather(answer[:, 1:], -1, target[:, 1:].argmax(-1, keepdim=True))[..., 0]
+    there = torch.gather(prediction[:, 1:], -1, target[:, 1:].argmax(-1, keepdim=True))[..., 0]
     onsets = (peak > 0.5).float()
     return {"at_onsets": (there * onsets).sum() / onsets.sum().clamp(min=1)}
 
@@ -239,7 +248,7 @@ def trained_model(checkpoint: str) -> SeisMoLLM:
     :param checkpoint: File that ``fit`` wrote; read without executing anything in it.
     :raises ValueError: If it is no such file.
     """
-    state = torch.load(checkpoint, map_location="cpu", weights_only=True)
+    state = load_checkpoint(checkpoint)
     try:
         options = state["hyper_parameters"]
         # Checkpoints of earlier versions are without.

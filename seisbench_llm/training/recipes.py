@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import seisbench.generate as sbg
 
-from ..data.metadata import COLUMNS
 from ..tasks import get_task
 from . import augmentations as aug
-from .augmentations.base import Chain, Sometimes
+from .augmentations.base import Chain, sometimes
 from .augmentations.windows import Normalize, OnsetWindow, PickWindow, Prepare
-from .labellers import OnsetLabeller, PolarityLabeller, ValueLabeller
+from .labellers import labeller_for
 
 RECIPES = ("plain", "paper", "compact")
 
@@ -29,7 +28,7 @@ PAPER_PROBABILITIES = {
 
 # Largest deviation of P from its place in training, in seconds. What P itself tells is lost on a
 # network that has to find it first.
-_JITTER = {"polarity": 0.1, "back_azimuth": 0.1, "magnitude": 0.5, "distance": 0.5}
+_JITTER, _OTHER_JITTER = {"polarity": 0.1, "back_azimuth": 0.1}, 0.5
 
 
 def recipe(
@@ -87,8 +86,8 @@ def recipe(
     """
     if name not in RECIPES:
         raise ValueError(f"Unknown recipe '{name}'. Known recipes: {', '.join(RECIPES)}.")
-    task = get_task(task).name
-    if task != "picking" and not (pred_sample is not None and 0 <= pred_sample < in_samples):
+    curves = get_task(task).head == "curves"
+    if not curves and not (pred_sample is not None and 0 <= pred_sample < in_samples):
         raise ValueError(
             f"pred_sample is {pred_sample}; for {task} it is a sample of the window, 0 to "
             f"{in_samples - 1}."
@@ -99,7 +98,7 @@ def recipe(
     if name == "paper":
         after = _paper(task, noise, prepare, add_event)
     elif name == "compact":
-        before = [Sometimes(aug.Stretch(), 0.4)] if task == "picking" else []
+        before = [sometimes(aug.Stretch(), 0.4)] if curves else []
         after = _compact(task, noise, prepare)
     return [
         prepare,
@@ -107,38 +106,33 @@ def recipe(
         _window(task, in_samples, sampling_rate, pred_sample, name != "plain"),
         *after,
         Normalize(joint_norm),
-        _labeller(task, sampling_rate, detection),
+        labeller_for(task, sampling_rate, detection),
         sbg.FilterKeys(include=["X", "y", "w"]),
     ]
 
 
 def _window(task, in_samples, rate, pred_sample, training):
-    if task == "picking":
+    if get_task(task).head == "curves":
         return PickWindow(in_samples, round(0.5 * rate), training)
-    return OnsetWindow(in_samples, pred_sample, round(_JITTER[task] * rate) if training else 0)
-
-
-def _labeller(task, rate, detection):
-    if task == "picking":
-        width = round(0.25 * rate)
-        return OnsetLabeller(half_width=width, detection=detection, weights=True)
-    return PolarityLabeller() if task == "polarity" else ValueLabeller(COLUMNS[task])
+    return OnsetWindow(
+        in_samples, pred_sample, round(_JITTER.get(task, _OTHER_JITTER) * rate) if training else 0
+    )
 
 
 def _paper(task, noise, prepare, add_event) -> list:
     chance = {**PAPER_PROBABILITIES, "add_event": add_event}
-    picking = task == "picking"
+    curves = get_task(task).head == "curves"
     steps = {
-        "add_event": aug.AddEvent() if picking else None,
-        "shift_event": aug.ShiftEvent() if picking else None,
+        "add_event": aug.AddEvent() if curves else None,
+        "shift_event": aug.ShiftEvent() if curves else None,
         "drop_components": _drop(task, aug.DropComponents.PUBLISHED),
         "scale": aug.Scale(),
         "pre_emphasis": aug.PreEmphasis(),
         "add_noise": aug.AddNoise(noise, prepare=prepare),
-        "gap": aug.Gap(between_onsets=True) if picking else aug.Gap(protect=(0.5, 1.0)),
+        "gap": aug.Gap(between_onsets=True) if curves else aug.Gap(protect=(0.5, 1.0)),
     }
-    steps = {n: Sometimes(step, chance[n]) for n, step in steps.items() if step is not None}
-    if not picking:
+    steps = {n: sometimes(step, chance[n]) for n, step in steps.items() if step is not None}
+    if not curves:
         return list(steps.values())
     silent = Chain([aug.NoiseOnly(), steps["drop_components"], steps["scale"]])
     share = chance["noise_only"]
@@ -146,23 +140,23 @@ def _paper(task, noise, prepare, add_event) -> list:
 
 
 def _compact(task, noise, prepare) -> list:
-    picking = task == "picking"
+    curves = get_task(task).head == "curves"
     colour = aug.ColouredNoise()
     if noise is not None:
         real = aug.AddNoise(noise, (12, 46), "peak", prepare)
         colour = sbg.OneOf([real, colour], [0.6, 0.4])
     drop = _drop(task, {"NE": 0.5, "Z": 0.1, "N": 0.15, "E": 0.15, "ZN": 0.1})
-    protect = None if picking else 0.5
+    protect = None if curves else 0.5
     return [
-        *([Sometimes(aug.AddEvent(), 0.2)] if picking else []),
-        Sometimes(aug.FlipPolarity(), 0.5),
+        *([sometimes(aug.AddEvent(), 0.2)] if curves else []),
+        sometimes(aug.FlipPolarity(), 0.5),
         # No direction is to be preferred.
-        Sometimes(aug.RotateHorizontals(), 1.0 if task == "back_azimuth" else 0.5),
-        Sometimes(colour, 0.45),
-        Sometimes(aug.LowPass((15, 30) if task == "polarity" else (5, 30)), 0.15),
-        *([Sometimes(drop, 0.2)] if drop else []),
-        Sometimes(aug.Gap(20.0, protect=None if picking else (0.5, 1.0)), 0.2),
-        Sometimes(aug.Spike(protect=protect), 0.05),
+        sometimes(aug.RotateHorizontals(), 1.0 if task == "back_azimuth" else 0.5),
+        sometimes(colour, 0.45),
+        sometimes(aug.LowPass((15, 30) if task == "polarity" else (5, 30)), 0.15),
+        *([sometimes(drop, 0.2)] if drop else []),
+        sometimes(aug.Gap(20.0, protect=None if curves else (0.5, 1.0)), 0.2),
+        sometimes(aug.Spike(protect=protect), 0.05),
     ]
 
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import yaml
-
 from .. import weights
 from ..models.seismollm import SeisMoLLM
-from .fit import BEST
+from .checkpoints import BEST
 from .module import trained_model
+from .run_folder import RunFolder
 
 
 def export_run(
@@ -51,7 +50,7 @@ def export_run(
     file = run / "checkpoints" / checkpoint
     if not file.is_file():
         raise FileNotFoundError(f"{run} has no checkpoint {file}; is it a run of fit?")
-    config = yaml.safe_load((run / "config.yaml").read_text())
+    config = RunFolder(run).read_config()
     model = trained_model(file)
     if language_model is not None:
         arguments = {**model.get_model_args(), "backbone": language_model}

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from seisbench_llm.training import augmentations as aug
-from seisbench_llm.training.augmentations.base import Sometimes
+from seisbench_llm.training.augmentations.base import sometimes
 from seisbench_llm.training.augmentations.events import AddEvent, NoiseOnly, ShiftEvent, Stretch
 
 RATE = 100.0
@@ -274,7 +274,7 @@ def test_spike_keeps_off_p():
 
 
 def test_sometimes():
-    step = Sometimes(aug.FlipPolarity(), 0.3)
+    step = sometimes(aug.FlipPolarity(), 0.3)
     x = np.ones((3, 4))
     share = np.mean([apply(step, x, {})[0][0, 0] < 0 for _ in range(2000)])
     assert share == pytest.approx(0.3, abs=0.04)

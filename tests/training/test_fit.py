@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -20,6 +22,7 @@ from seisbench_llm.data.synthetic.records import Synthetic
 from seisbench_llm.models.seismollm import SeisMoLLM
 from seisbench_llm.tasks import TASKS
 from tests.conftest import TINY
+from tests.helpers.training import WINDOW, run_config, synthetic_records
 
 pytest.importorskip("lightning")
 
@@ -27,34 +30,20 @@ from seisbench_llm.training import fit as fit_module
 from seisbench_llm.training.datamodule import EpochSampler
 from seisbench_llm.training.losses import LOSSES
 from seisbench_llm.training.module import TrainingModule, build_model, trained_model
+from seisbench_llm.training.run_folder import logged_metrics
 from seisbench_llm.training.to_weights import export_run
 
 CONFIGS = Path(__file__).parents[2] / "benchmarks" / "configs"
-WINDOW = 1024
 
 
 @pytest.fixture(scope="module")
 def records(tmp_path_factory):
-    """Synthetic records, split by event in the usual proportions."""
-    folder = tmp_path_factory.mktemp("records")
-    return Synthetic(120, seed=3, seconds=25, noise_only=0.0, faults=False).write(folder)
+    return synthetic_records(tmp_path_factory.mktemp("records"))
 
 
 @pytest.fixture
 def config(records, tmp_path):
-    """A configuration that trains in seconds."""
-    model_args = {**TINY, "in_samples": WINDOW, "pred_sample": 400, "pooled_kernel": 2}
-    model_args = {k: list(v) if isinstance(v, tuple) else v for k, v in model_args.items()}
-    entries = {
-        "run": str(tmp_path / "run"),
-        "model": {"model_args": model_args, "steps_up": 4, "steps_down": 4},
-        "data": {"dataset": str(records), "batch_size": 8, "num_workers": 0, "recipe": "compact"},
-        "trainer": {"accelerator": "cpu", "devices": 1, "max_epochs": 1, "log_every_n_steps": 1},
-        "checkpoint": {"every_n_train_steps": 2},
-    }
-    file = tmp_path / "config.yaml"
-    file.write_text(yaml.safe_dump(entries))
-    return file
+    return run_config(tmp_path / "config.yaml", records)
 
 
 def fit(config, *overrides):
@@ -71,7 +60,7 @@ def start(config, *overrides):
 
 
 def losses(run):
-    table = fit_module.logged_metrics(run)
+    table = logged_metrics(run)
     return table.dropna(subset="train/loss").set_index("step")["train/loss"]
 
 
@@ -103,7 +92,7 @@ def test_run_folder_tells_all(config, tmp_path):
 
 def test_rate_goes_up_and_down(config):
     run = fit(config)
-    rate = fit_module.logged_metrics(run).filter(like="lr-").iloc[:, 0].dropna().to_numpy()
+    rate = logged_metrics(run).filter(like="lr-").iloc[:, 0].dropna().to_numpy()
     assert rate[0] == pytest.approx(5e-4, rel=0.3)
     np.testing.assert_allclose(rate[3:5].max(), 1e-3, rtol=0.01)
     assert rate[8] < rate[4]
@@ -240,7 +229,7 @@ def test_loss_of_choice():
     batch = {"X": torch.zeros(1, 3, model.model.in_samples)}
     losses = []
     for truth in (far, near):
-        model.answer = lambda x, truth=truth: 1.2 * truth
+        model.prediction = lambda x, truth=truth: 1.2 * truth
         losses.append(model.loss({**batch, "y": truth})[0].item())
     # A fifth too far: the same ratio, but for what is small.
     assert 0 < losses[1] < losses[0] < 2 * losses[1]
@@ -292,9 +281,76 @@ def test_empty_side_is_an_error(config):
         fit(config, "--data.fractions=[1.0, 0.0, 0.0]")
 
 
-def test_unknown_option(config):
-    with pytest.raises(ValueError, match="language_model is lora, full or frozen"):
-        fit(config, "--model.language_model=thawed")
+@pytest.mark.parametrize(
+    "option, named",
+    [
+        ("--model.language_model=thawed", "language_model is lora, full or frozen"),
+        ("--model.lora_rnk=3", "lora_rnk"),
+        ("--data.batch_size=many", "batch_size"),
+        ("--run={x}", "'{x}'"),
+        ("--run={task", "'{task'"),
+        ("--trainer.accelerator=abacus", "abacus"),
+        ("--config=nowhere.yaml", "nowhere.yaml"),
+    ],
+)
+def test_wrong_options_are_one_line(config, option, named):
+    with pytest.raises((ValueError, OSError), match=re.escape(named)) as caught:
+        fit(config, option)
+    assert "\n" not in str(caught.value) and len(str(caught.value)) < 600
+
+
+@pytest.mark.parametrize("text", ["", "[1]", "model: [", "\x00"])
+def test_file_that_is_no_configuration(config, text):
+    config.write_text(text)
+    with pytest.raises(ValueError, match=r"config\.yaml"):
+        fit(config)
+
+
+@pytest.mark.parametrize("form", ["class_path", "shorthand"])
+def test_configuration_files_run_nothing_of_others(config, tmp_path, monkeypatch, form):
+    (tmp_path / "stranger.py").write_text("raise SystemExit('this was run')")
+    monkeypatch.syspath_prepend(tmp_path)
+    entries = yaml.safe_load(config.read_text())
+    name = "stranger.Callback"
+    entries["trainer"]["callbacks"] = [name if form == "shorthand" else {"class_path": name}]
+    config.write_text(yaml.safe_dump(entries))
+    with pytest.raises(ValueError, match=r"config\.yaml names the class stranger\.Callback"):
+        fit(config)
+
+
+def test_overwrite_removes_runs_only(config, tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "data.csv").write_text("1")
+    with pytest.raises(ValueError, match="mine holds no run"):
+        fit(config, f"--run={tmp_path / 'mine'}", "--overwrite=true")
+    assert (tmp_path / "mine" / "data.csv").read_text() == "1"
+
+
+def test_sigterm_says_that_the_run_goes_on(config, tmp_path):
+    process = start(config, "--trainer.max_epochs=50")
+    last = tmp_path / "run" / "checkpoints" / "last.ckpt"
+    deadline = time.time() + 60
+    while time.time() < deadline and process.poll() is None and not last.is_file():
+        time.sleep(0.02)
+    process.send_signal(signal.SIGTERM)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 143, output.decode()
+    assert b"The same command goes on" in output
+
+
+def test_records_without_any_onset(config, records, tmp_path, warnings_of):
+    metadata = pd.read_csv(records / "metadata.csv").drop(columns="trace_category")
+    onsets = [c for c in metadata if c.endswith("_arrival_sample")]
+    shutil.copytree(records, tmp_path / "unpicked")
+    metadata.assign(**dict.fromkeys(onsets, np.nan)).to_csv(
+        tmp_path / "unpicked" / "metadata.csv", index=False
+    )
+    with pytest.raises(ValueError, match="unpicked to train on has an onset of P or S"):
+        fit(config, f"--data.dataset={tmp_path / 'unpicked'}")
+    late = dict.fromkeys([c for c in onsets if c.startswith("trace_s")], np.nan)
+    metadata.assign(**late).to_csv(tmp_path / "unpicked" / "metadata.csv", index=False)
+    fit(config, f"--data.dataset={tmp_path / 'unpicked'}", "--fast-dev-run")
+    assert "has an onset of S" in warnings_of() and "trace_s_unlabelled" in warnings_of()
 
 
 class TestEpochSampler:

@@ -3,13 +3,8 @@ import pandas as pd
 import pytest
 import seisbench.generate as sbg
 
-from seisbench_llm.data.metadata import COLUMNS, onsets_of, phase_of, usable
-from seisbench_llm.training.labellers import (
-    OnsetLabeller,
-    PolarityLabeller,
-    ValueLabeller,
-    polarity_classes,
-)
+from seisbench_llm.data.metadata import Truth, onsets_of, phase_of, polarity_letter, usable
+from seisbench_llm.training.labellers import OnsetLabeller, TruthLabeller
 from tests.conftest import SHARED
 
 X = np.zeros((3, 1000), np.float32)
@@ -95,29 +90,34 @@ def test_weights():
 
 def test_polarity():
     for value, expected in (("u", [1, 0]), ("Negative", [0, 1])):
-        y = label(PolarityLabeller(), {"trace_polarity": value})["y"]
+        y = label(TruthLabeller("polarity"), {"trace_polarity": value})["y"]
         assert y.tolist() == expected and y.dtype == np.float32
-    with pytest.raises(ValueError, match="Trace a1: trace_polarity: .*not nan"):
-        label(PolarityLabeller(), {"trace_polarity": np.nan})
+    with pytest.raises(ValueError, match="Trace a1: trace_polarity is nan, not U or D"):
+        label(TruthLabeller("polarity"), {"trace_polarity": np.nan})
     with pytest.raises(ValueError, match="Trace a1: .*trace_polarity or"):
-        label(PolarityLabeller(), {})
+        label(TruthLabeller("polarity"), {})
 
 
 def test_polarity_words():
     words = ["U", "up", "Positive", "C", "c", "D", "down", "NEGATIVE", "R", "r"]
-    assert polarity_classes(words).argmax(axis=1).tolist() == [0] * 5 + [1] * 5
-    assert polarity_classes([]).shape == (0, 2)
-    with pytest.raises(ValueError, match="not N, nan"):
-        polarity_classes(["U", "N", np.nan])
+    assert [polarity_letter(word) for word in words] == ["U"] * 5 + ["D"] * 5
+    assert polarity_letter("N") is None and polarity_letter(np.nan) is None
 
 
 def test_values():
-    y = label(ValueLabeller(COLUMNS["distance"]), {"source_distance_km": 12})["y"]
+    y = label(TruthLabeller("distance"), {"source_distance_km": 12})["y"]
     assert y.tolist() == [12] and y.dtype == np.float32
     with pytest.raises(ValueError, match="Trace a1: source_magnitude is None"):
-        label(ValueLabeller("source_magnitude"), {"source_magnitude": None})
+        label(TruthLabeller("magnitude"), {"source_magnitude": None})
     with pytest.raises(ValueError, match="a1: There is no column path_ep_distance_km or source_d"):
-        label(ValueLabeller(COLUMNS["distance"]), {})
+        label(TruthLabeller("distance"), {})
+
+
+def test_classes_by_their_names():
+    labeller = TruthLabeller(Truth(("source_type",), ("ice", "rock", "quake")))
+    assert label(labeller, {"source_type": " Rock "})["y"].tolist() == [0, 1, 0]
+    with pytest.raises(ValueError, match="source_type is snow, not ice or rock or quake"):
+        label(labeller, {"source_type": "snow"})
 
 
 @pytest.fixture

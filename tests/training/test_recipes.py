@@ -5,7 +5,7 @@ import pytest
 import seisbench.data as sbd
 import torch
 
-from seisbench_llm.data.metadata import usable
+from seisbench_llm.data.metadata import COLUMNS, usable
 from seisbench_llm.data.synthetic.records import Synthetic
 from seisbench_llm.tasks import TASKS
 from seisbench_llm.training import augmentations as aug
@@ -91,7 +91,7 @@ def test_samples(dataset, noise, task, name):
 @pytest.mark.parametrize("task", TASKS)
 def test_short_records_without_anything(task, name):
     steps = recipe(name, task, in_samples=800, sampling_rate=RATE, pred_sample=200)
-    answers = {column: 5.0 for columns in recipes.COLUMNS.values() for column in columns}
+    answers = {column: 5.0 for columns in COLUMNS.values() for column in columns}
     for seed in range(60):
         np.random.seed(seed)
         samples = [1, 5, 300, 800, 2000][seed % 5]

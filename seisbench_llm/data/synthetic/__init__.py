@@ -1,4 +1,4 @@
-"""data/synthetic."""
+"""Synthetic records of local and regional earthquakes, with exact labels."""
 
 from .records import Synthetic
 

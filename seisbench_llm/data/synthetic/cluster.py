@@ -1,4 +1,4 @@
-"""Further events in the window of a record."""
+"""Aftershocks and other further events in the window of a record."""
 
 from __future__ import annotations
 

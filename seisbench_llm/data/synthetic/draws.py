@@ -1,4 +1,4 @@
-"""Random numbers that depend on the seed and a record's number only, for whole batches at once."""
+"""Random numbers by seed and record number, for whole batches at once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which onsets of a synthetic record one can see, and how well."""
+"""Visibility of onsets in synthetic records."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a station records when nothing happens, and what goes wrong with it."""
+"""Seismic background noise between Peterson's models, and faults of instruments."""
 
 from __future__ import annotations
 

@@ -1,11 +1,11 @@
 """
 Synthetic three-component records of local and regional earthquakes with exact labels.
 
-The physics is in the modules beside this one: ``synth_source`` (double couples with omega-square
-spectra), ``synth_path`` (rays in a layered crust, Q), ``synth_site`` (free surface, soft layers,
-instrument), ``synth_coda`` (scattered waves), ``synth_surface`` (surface waves), ``synth_wave``
-(all of it together), ``synth_cluster`` (further events), ``synth_noise`` (background between
-Peterson's models, faults), ``synth_labels`` (which onsets one can see).
+The physics is in the modules beside this one: ``source`` (double couples with omega-square
+spectra), ``path`` (rays in a layered crust, Q), ``site`` (free surface, soft layers, instrument),
+``coda`` (scattered waves), ``surface`` (surface waves), ``wave`` (all of it together), ``cluster``
+(further events), ``noise`` (background between Peterson's models, faults), ``labels`` (which
+onsets one can see).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What the station does to a wave: free surface, soft layers, borehole, instrument, digitiser."""
+"""Site and instrument response: free surface, soft layers, borehole, sensor, digitiser."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From source, path and site to ground motion: direct phases, scattered energy, surface waves."""
+"""Synthetic ground motion: direct phases, scattered energy, surface waves."""
 
 from __future__ import annotations
 

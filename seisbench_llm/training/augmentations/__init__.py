@@ -1,6 +1,12 @@
-"""training/augmentations."""
+"""
+Augmentations in the style of :py:mod:`seisbench.generate`, for whatever that lacks or gets wrong.
 
-from .base import Augmentation, Chain, Sometimes
+All work on records (components, samples) in the order Z, N, E and keep three promises: onsets in
+the metadata stay true, and are nan where the onset is no more to be seen; missing components, all
+of whose samples are zero, stay zero; neither the record nor its metadata are changed in place.
+"""
+
+from .base import Augmentation, Chain, sometimes
 from .events import AddEvent, NoiseOnly, ShiftEvent, Stretch
 from .noise import AddNoise, ColouredNoise, coloured_noise
 from .waveforms import (
@@ -29,7 +35,7 @@ __all__ = [
     "RotateHorizontals",
     "Scale",
     "ShiftEvent",
-    "Sometimes",
+    "sometimes",
     "Spike",
     "Stretch",
     "coloured_noise",

@@ -1,4 +1,4 @@
-"""What the augmentations have in common."""
+"""Base class and helpers of augmentations."""
 
 from __future__ import annotations
 
@@ -93,6 +93,6 @@ class Chain:
         return f"Chain ({', '.join(map(str, self.augmentations))})"
 
 
-def Sometimes(augmentation, probability: float) -> sbg.OneOf:
+def sometimes(augmentation, probability: float) -> sbg.OneOf:
     """The augmentation with a probability, else nothing."""
     return sbg.OneOf([augmentation, sbg.NullAugmentation()], [probability, 1 - probability])

@@ -1,4 +1,4 @@
-"""seisbench_llm/training/augmentations/events.py."""
+"""Augmentations of events: shifts, further events, noise in their place, stretches in time."""
 
 from __future__ import annotations
 

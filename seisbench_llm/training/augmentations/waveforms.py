@@ -1,23 +1,11 @@
-"""
-Augmentations in the style of :py:mod:`seisbench.generate`, for whatever that lacks or gets wrong.
-
-All work on records (components, samples) in the order Z, N, E and keep three promises: onsets in
-the metadata stay true, and are nan where the onset is no more to be seen; missing components, all
-of whose samples are zero, stay zero; neither the record nor its metadata are changed in place.
-"""
+"""Augmentations of waveforms: filters, scale, sign, rotation, gaps, components, glitches."""
 
 from __future__ import annotations
 
 import numpy as np
 from scipy.signal import butter, sosfilt
 
-from ...data.metadata import (
-    BACK_AZIMUTH_COLUMNS,
-    POLARITY_COLUMNS,
-    onsets_of,
-    polarity_letter,
-    sample_number,
-)
+from ...data.metadata import COLUMNS, onsets_of, polarity_letter, sample_number
 from .base import Augmentation, rate_of, spread
 
 
@@ -75,7 +63,7 @@ class FlipPolarity(Augmentation):
     """Change the sign of all components, and up to down; the back-azimuth of P stays the same."""
 
     def apply(self, x, metadata):
-        for column in POLARITY_COLUMNS:
+        for column in COLUMNS["polarity"]:
             letter = polarity_letter(metadata.get(column))
             if letter:
                 metadata[column] = "D" if letter == "U" else "U"
@@ -102,7 +90,7 @@ class RotateHorizontals(Augmentation):
             return x, metadata
         cosine, sine = np.cos(np.radians(angle)), np.sin(np.radians(angle))
         x[1:] = np.array([[cosine, -sine], [sine, cosine]]) @ x[1:]
-        for column in BACK_AZIMUTH_COLUMNS:
+        for column in COLUMNS["back_azimuth"]:
             if column in metadata:
                 metadata[column] = (sample_number(metadata[column]) + angle) % 360
         return x, metadata

@@ -1,4 +1,4 @@
-"""seisbench_llm/training/augmentations/windows.py."""
+"""From records to windows: filter, choice of the window, normalisation."""
 
 from __future__ import annotations
 

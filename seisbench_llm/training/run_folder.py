@@ -1,0 +1,162 @@
+"""Folder of a training run: configuration, versions, split, logs, checkpoints, figures."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import platform
+import shutil
+from pathlib import Path
+
+import pandas as pd
+import yaml
+
+from .checkpoints import LAST, replacing
+
+PACKAGES = (
+    *("seisbench_llm", "seisbench", "torch", "lightning", "peft", "transformers", "obspy"),
+    *("numpy", "pandas", "scipy"),
+)
+
+# How long a run is and where it runs, which may differ from one start to the next, as it changes
+# nothing of what is learnt.
+MAY_DIFFER_ON_RESUME = {
+    "trainer": {"max_epochs", "max_steps", "max_time", "enable_progress_bar", "accelerator"},
+    "data": {"num_workers"},
+    "checkpoint": {"every_n_train_steps"},
+}
+
+# All that a run writes, and so all that --overwrite removes.
+_CONTENTS = (
+    *("config.yaml", "versions.json", "split_*.csv.gz", "metrics.csv", "metrics.json"),
+    *("logs", "tensorboard", "checkpoints", ".*.partial"),
+)
+
+
+class RunFolder:
+    """
+    What a run leaves behind, and what the next start of it finds.
+
+    :param path: The folder; it need not be there yet.
+    """
+
+    def __init__(self, path: str | Path):
+        self.path = Path(path)
+        self.config, self.checkpoints = self.path / "config.yaml", self.path / "checkpoints"
+
+    @property
+    def last(self) -> Path | None:
+        """The checkpoint to go on from, None if there is none yet."""
+        last = self.checkpoints / LAST
+        return last if last.is_file() else None
+
+    def read_config(self) -> dict:
+        """
+        The options of the run.
+
+        :raises ValueError: If ``config.yaml`` is not what a run writes.
+        """
+        try:
+            config = yaml.safe_load(self.config.read_text())
+        except (yaml.YAMLError, UnicodeDecodeError) as error:
+            raise ValueError(f"{self.config} cannot be read: {_first_line(error)}") from None
+        parts = ("model", "data", "trainer")
+        if not isinstance(config, dict) or not all(isinstance(config.get(p), dict) for p in parts):
+            raise ValueError(
+                f"{self.config} is not the configuration of a run of fit, which has the parts "
+                f"{', '.join(parts)}."
+            )
+        return config
+
+    def clear(self) -> None:
+        """
+        Remove an earlier run, and nothing but what a run writes.
+
+        :raises ValueError: If there is something, but no run.
+        """
+        if not self.path.is_dir() or not any(self.path.iterdir()):
+            return
+        if not self.config.is_file():
+            raise ValueError(f"{self.path} holds no run (config.yaml), so nothing is overwritten.")
+        self.read_config()
+        for item in (item for name in _CONTENTS for item in self.path.glob(name)):
+            if item.is_dir() and not item.is_symlink():
+                shutil.rmtree(item)
+            else:
+                item.unlink()
+
+    def check_config(self, config: dict) -> None:
+        """
+        Make sure that the run, if there is one, has the same options but for those that may differ.
+
+        :raises ValueError: If not, with what differs.
+        """
+        if not self.config.is_file():
+            return
+        changed = _differences(self.read_config(), config)
+        if changed:
+            raise ValueError(
+                f"{self.path} holds a run with another configuration ({'; '.join(changed)}). "
+                f"Give another --run, or --overwrite=true."
+            )
+
+    def write_config(self, config: dict) -> None:
+        """Write ``config.yaml`` and ``versions.json``."""
+        with replacing(self.config) as file:
+            file.write(yaml.safe_dump(config, sort_keys=False).encode())
+        self.write_json("versions.json", versions())
+
+    def write_json(self, name: str, content: dict) -> None:
+        with replacing(self.path / name) as file:
+            file.write(f"{json.dumps(content, indent=2)}\n".encode())
+
+
+def logged_metrics(folder: Path) -> pd.DataFrame:
+    """
+    What a run has logged, a row per step; empty if nothing is logged yet.
+
+    Steps that were run again after an interruption are there once.
+
+    :param folder: Run folder.
+    """
+    starts = sorted(folder.glob("logs/version_*"), key=lambda path: int(path.name[8:]))
+    files = [path / "metrics.csv" for path in starts]
+    # A start that was killed at once leaves an empty file.
+    parts = [pd.read_csv(file) for file in files if file.is_file() and file.stat().st_size]
+    if not parts:
+        return pd.DataFrame({"step": []})
+    # A step has several rows: learning rate, training loss, validation.
+    return pd.concat(parts).groupby("step", as_index=False).last()
+
+
+def versions() -> dict[str, str]:
+    """Versions of what a result may depend on."""
+    found = {name: importlib.metadata.version(name) for name in PACKAGES if _installed(name)}
+    return {"python": platform.python_version(), "platform": platform.platform(), **found}
+
+
+def _installed(name: str) -> bool:
+    try:
+        importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return False
+    return True
+
+
+def _differences(old: dict, new: dict, path: str = "") -> list[str]:
+    """What of a configuration differs, as text, but for what may differ."""
+    found = []
+    for key in sorted({*old, *new}):
+        may = key in MAY_DIFFER_ON_RESUME.get(path, ())
+        if may or (not path and key in ("overwrite", "run", "config")):
+            continue
+        a, b = old.get(key), new.get(key)
+        if isinstance(a, dict) and isinstance(b, dict):
+            found += _differences(a, b, f"{path}.{key}" if path else key)
+        elif a != b:
+            found.append(f"{path}.{key} was {a}, is {b}" if path else f"{key} was {a}, is {b}")
+    return found
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0] or type(error).__name__
