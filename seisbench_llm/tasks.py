@@ -82,6 +82,20 @@ class TaskSpec:
         return classes.index(entry) if entry in classes else None
 
 
+_POLARITIES = (("u", "up", "positive", "c"), ("d", "down", "negative", "r"))
+
+
+def polarity_class(entry) -> int | None:
+    """
+    0 (up) or 1 (down) of a first motion, None if it is neither.
+
+    :param entry: U, up, positive or C (compression) against D, down, negative or R (rarefaction),
+        in any case.
+    """
+    word = str(entry).strip().lower()
+    return next((i for i, words in enumerate(_POLARITIES) if word in words), None)
+
+
 _SCALAR_METRICS = ("mean", "std", "mae", "rmse", "r2")
 
 
@@ -103,6 +117,7 @@ TASKS: dict[str, TaskSpec] = {
             head="class",
             outputs=("Up", "Down"),
             columns=("trace_polarity", "trace_p_polarity"),
+            class_of=polarity_class,
             loss="cross_entropy",
             metrics=("precision", "recall", "f1"),
         ),

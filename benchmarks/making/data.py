@@ -41,7 +41,13 @@ import seisbench.models as sbm
 from tqdm import tqdm
 
 from benchmarks.common.records import SETS, Record, load_continuous, load_noise, load_set
-from seisbench_llm.data.metadata import polarity_letter, usable
+from seisbench_llm.data.metadata import (
+    COLUMNS,
+    SOURCE_COORDINATES,
+    STATION_COORDINATES,
+    polarity_letter,
+    usable,
+)
 from seisbench_llm.data.splits import check_leakage, split_by_event, split_by_station
 from seisbench_llm.data.synthetic.records import Synthetic
 from seisbench_llm.streams.annotate import resample_stream
@@ -58,9 +64,10 @@ UNSURE_SECONDS = 1.0
 DEV_FRACTION = 0.1
 CARRIED = [
     *("trace_start_time", "trace_channel", "station_location_code", "source_origin_time"),
-    *("station_latitude_deg", "station_longitude_deg"),
-    *("source_latitude_deg", "source_longitude_deg", "source_depth_km", "source_magnitude"),
-    *("source_magnitude_type", "path_ep_distance_km", "path_back_azimuth_deg"),
+    *STATION_COORDINATES,
+    *SOURCE_COORDINATES,
+    *("source_depth_km", "source_magnitude_type"),
+    *(COLUMNS[quantity][0] for quantity in ("magnitude", "distance", "back_azimuth")),
 ]
 # Records that are there as 05-0208-14L too, with picks 0.7 s later on the same waveforms.
 MISTIMED = ("05-0208-15L.S201309", "05-0208-16L.S201309")

@@ -3,33 +3,23 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from functools import lru_cache
+from collections.abc import Iterable
+from functools import lru_cache, partial
 
 import numpy as np
 import pandas as pd
 
-from ..tasks import get_task
+from ..tasks import PUBLISHED_TASKS, TASKS, get_task, polarity_class
 
 SOURCE_COORDINATES = ("source_latitude_deg", "source_longitude_deg")
 STATION_COORDINATES = ("station_latitude_deg", "station_longitude_deg")
 
 # Names of a quantity in SeisBench's data sets, which do not agree on one. The first is SeisBench's
 # own and what this package writes; of those that a data set has, the first counts.
-COLUMNS = {
-    "polarity": ("trace_polarity", "trace_p_polarity"),
-    "magnitude": ("source_magnitude",),
-    "distance": ("path_ep_distance_km", "source_distance_km"),
+COLUMNS: dict[str, tuple[str, ...]] = {
+    **{name: TASKS[name].columns for name in PUBLISHED_TASKS if TASKS[name].columns},
     "hypocentral_distance": ("path_hyp_distance_km",),
-    "back_azimuth": ("path_back_azimuth_deg", "path_backazimuth_deg"),
     "snr": ("trace_snr_db", "trace_p_snr_db", "trace_Z_snr_db"),
-}
-
-
-_POLARITY = {
-    **dict.fromkeys(("u", "up", "positive", "c"), "U"),
-    **dict.fromkeys(("d", "down", "negative", "r"), "D"),
 }
 
 
@@ -37,10 +27,10 @@ def polarity_letter(polarity) -> str | None:
     """
     ``U`` or ``D`` of a first motion, None if it is neither.
 
-    :param polarity: U, up, positive or C (compression) against D, down, negative or R
-        (rarefaction), in any case.
+    :param polarity: See :py:func:`seisbench_llm.tasks.polarity_class`.
     """
-    return _POLARITY.get(str(polarity).strip().lower())
+    number = polarity_class(polarity)
+    return None if number is None else "UD"[number]
 
 
 @lru_cache(maxsize=1024)
@@ -104,68 +94,28 @@ def is_true(value) -> bool:
     return str(value).strip().lower() in ("true", "1", "1.0")
 
 
-@dataclass(frozen=True)
-class Truth:
+def truth_column(task: str, columns: Iterable[str]) -> str:
     """
-    Where the metadata of a record hold the answer to a task, and how it is read.
+    Column that holds the answer to a task.
 
-    :param columns: Names of the column; the first that a data set has counts.
-    :param classes: Names of the classes in the order of the network's outputs; empty if the answer
-        is a number.
-    :param read: From a metadata value to the name of a class; None for any other value. By default
-        values are the names themselves, in any case.
+    :param task: Name of the task.
+    :param columns: Columns of the data set.
+    :raises ValueError: If there is none, with those that are looked for.
     """
-
-    columns: tuple[str, ...]
-    classes: tuple[str, ...] = ()
-    read: Callable[[object], str | None] | None = None
-
-    def value(self, value) -> float:
-        """Number, or number of the class, of a metadata value; nan if it is none."""
-        if not self.classes:
-            return sample_number(value)
-        if self.read is not None:
-            name = self.read(value)
-        else:
-            known = {name.lower(): name for name in self.classes}
-            name = known.get(str(value).strip().lower())
-        return np.nan if name is None else float(self.classes.index(name))
-
-    def column(self, columns: Iterable[str]) -> str:
-        """
-        Name of the column that counts.
-
-        :param columns: Those of a data set.
-        :raises ValueError: If it has none.
-        """
-        column = first_column(columns, *self.columns)
-        if column is None:
-            raise ValueError(f"There is no column {' or '.join(self.columns)} in the metadata.")
-        return column
+    names = get_task(task).columns
+    column = first_column(columns, *names)
+    if column is None:
+        raise ValueError(f"There is no column {' or '.join(names)} in the metadata.")
+    return column
 
 
-TRUTHS: dict[str, Truth] = {
-    "polarity": Truth(COLUMNS["polarity"], ("U", "D"), polarity_letter),
-    "magnitude": Truth(COLUMNS["magnitude"]),
-    "distance": Truth(COLUMNS["distance"]),
-    "back_azimuth": Truth(COLUMNS["back_azimuth"]),
-}
-"""Truths by task. A task from outside puts its own here; picking has onsets instead."""
-
-
-def truth_of(task: str) -> Truth:
-    """
-    Where the metadata hold the answer to a task.
-
-    :raises ValueError: If nobody has said so.
-    """
-    try:
-        return TRUTHS[get_task(task).name]
-    except KeyError:
-        raise ValueError(
-            f"It is not known which column holds the answer to '{task}'; put a Truth into "
-            f"seisbench_llm.data.metadata.TRUTHS."
-        ) from None
+def truth_value(task: str, entry) -> float:
+    """Number, or index of the class, that a metadata entry gives; nan if it gives none."""
+    spec = get_task(task)
+    if spec.head != "class":
+        return sample_number(entry)
+    number = spec.class_index(entry)
+    return np.nan if number is None else float(number)
 
 
 def first_column(columns: Iterable[str], *names: str) -> str | None:
@@ -194,15 +144,14 @@ def usable(task: str, metadata: pd.DataFrame) -> pd.Series:
     columns = {phase: [c for c in metadata if phase_of(str(c)) == phase] for phase in "PS"}
     if spec.head == "curves":
         return _usable_picking(metadata, columns["P"] + columns["S"])
-    truth = truth_of(task)
-    column = truth.column(metadata.columns)
+    column = truth_column(task, metadata.columns)
     if not columns["P"]:
         raise ValueError(
             f"Task '{task}' needs onsets of P: no column trace_<phase>_arrival_sample such as "
             f"trace_p_arrival_sample or trace_Pg_arrival_sample."
         )
     picked = _any_inside(metadata, [c for c in columns["P"] if event_of(c) == 1])
-    values = metadata[column].map(truth.value).astype(float)
+    values = metadata[column].map(partial(truth_value, task)).astype(float)
     found = picked & np.isfinite(values)
     if spec.head == "scalar":
         found &= values.between(*spec.value_range)

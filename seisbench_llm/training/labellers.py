@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 
 from ..data.metadata import (
-    Truth,
     event_of,
     is_true,
     onsets_of,
     phase_of,
     sample_number,
-    truth_of,
+    truth_column,
+    truth_value,
     unsure_phase_of,
 )
-from ..tasks import TaskSpec, get_task
+from ..tasks import get_task
 
 
 class Labeller:
@@ -136,44 +134,27 @@ class TruthLabeller(Labeller):
     """
     The answer to a task from the metadata: float32 (1,), or one-hot float32 (classes,).
 
-    :param truth: Where it is and how it is read, or the name of a task.
+    :param task: Name of a task that has columns.
     :raises ValueError: If the record has none; the message names trace and column.
     """
 
-    def __init__(self, truth: Truth | str, key: tuple[str, str] = ("X", "y")):
+    def __init__(self, task: str, key: tuple[str, str] = ("X", "y")):
         super().__init__(key)
-        self.truth = truth_of(truth) if isinstance(truth, str) else truth
+        self.task = task
 
     def label(self, x, metadata):
-        trace, classes = (
-            f"Trace {metadata.get('trace_name', '(no trace_name)')}",
-            self.truth.classes,
-        )
+        spec, trace = get_task(self.task), f"Trace {metadata.get('trace_name', '(no trace_name)')}"
         try:
-            column = self.truth.column(metadata)
+            column = truth_column(self.task, metadata)
         except ValueError as error:
             raise ValueError(f"{trace}: {error}") from None
-        value = self.truth.value(metadata[column])
+        value, classes = truth_value(self.task, metadata[column]), spec.head == "class"
         if not np.isfinite(value):
-            wanted = " or ".join(classes) or "a number"
+            wanted = " or ".join(spec.outputs) if classes else "a number"
             raise ValueError(f"{trace}: {column} is {metadata[column]}, not {wanted}.")
-        if not classes:
-            return np.array([value], np.float32)
-        return np.eye(len(classes), dtype=np.float32)[int(value)]
-
-
-def _onset_labeller(spec: TaskSpec, sampling_rate: float, detection: bool) -> Labeller:
-    width = round(0.25 * sampling_rate)
-    return OnsetLabeller(half_width=width, detection=detection, weights=True)
-
-
-LABELLERS: dict[str, Callable[[TaskSpec, float, bool], Labeller]] = {
-    "curves": _onset_labeller,
-}
-"""
-Task, or else head -> function of the task, the sampling rate in Hz, and whether the first channel
-of curves is a detection. Whatever is not here is read from the metadata by a TruthLabeller.
-"""
+        if classes:
+            return np.eye(len(spec.outputs), dtype=np.float32)[int(value)]
+        return np.array([value], np.float32)
 
 
 def labeller_for(task: str, sampling_rate: float, detection: bool = False) -> Labeller:
@@ -184,9 +165,10 @@ def labeller_for(task: str, sampling_rate: float, detection: bool = False) -> La
     :param sampling_rate: Hz.
     :param detection: Whether the first channel of a picker's label is a detection.
     """
-    spec = get_task(task)
-    make = LABELLERS.get(spec.name) or LABELLERS.get(spec.head)
-    return TruthLabeller(task) if make is None else make(spec, sampling_rate, detection)
+    if get_task(task).head != "curves":
+        return TruthLabeller(task)
+    width = round(0.25 * sampling_rate)
+    return OnsetLabeller(half_width=width, detection=detection, weights=True)
 
 
 def onset_curves(

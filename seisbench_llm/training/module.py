@@ -80,7 +80,8 @@ class TrainingModule(lightning.LightningModule):
         super().__init__()
         _one_of("language_model", language_model, ("lora", "full", "frozen"))
         _one_of("optimizer", optimizer, ("adam", "adamw"))
-        _one_of("loss", loss or get_task(task).loss, tuple(LOSSES))
+        if not callable(loss or get_task(task).loss):
+            _one_of("loss", loss or get_task(task).loss, tuple(LOSSES))
         _one_of("schedule", schedule, ("cyclic", "onecycle", "constant"))
         self.save_hyperparameters()
         self.task = get_task(task)
@@ -120,14 +121,15 @@ class TrainingModule(lightning.LightningModule):
         prediction = self.prediction(batch["X"])
         # bf16 has too few digits for the logarithms.
         with torch.autocast(prediction.device.type, enabled=False):
-            options, name = {}, self.hparams.loss or self.task.loss
-            if name == "curve_bce":
+            options, loss = {}, self.hparams.loss or self.task.loss
+            if loss == "curve_bce":
                 options = {
                     "positive_weight": self.hparams.positive_weight,
                     "weight": batch.get("w"),
                     "channel_weights": (float("Detection" in self.model.labels), 1.0, 1.0),
                 }
-            return LOSSES[name](prediction, batch["y"], **options), prediction
+            function = loss if callable(loss) else LOSSES[loss]
+            return function(prediction, batch["y"], **options), prediction
 
     def training_step(self, batch, batch_idx: int) -> torch.Tensor:
         loss, _ = self.loss(batch)
