@@ -18,9 +18,10 @@ import seisbench.data as sbd
 from seisbench.util import Pick
 
 from benchmarks.common.records import SETS, load_noise, load_set
-from seisbench_llm.data.metadata import COLUMNS, polarity_letter, usable
-from seisbench_llm.tasks import TASKS
+from seisbench_llm.data.metadata import polarity_letter, usable
+from seisbench_llm.tasks import PUBLISHED_TASKS, TASKS
 
+TRUTHS = {name: TASKS[name].columns[0] for name in PUBLISHED_TASKS if TASKS[name].columns}
 SYNTHETIC, FIRST_MOTION = "synthetic", "first motions"
 # A first motion is clear if the half cycle that leaves the noise is as many times larger.
 SWING = 3.0
@@ -101,7 +102,7 @@ def real_cases(folder: Path, data: Path, task: str, splits: tuple[str, ...]) -> 
         if row["split"] not in splits or not record.picks["P"] or not len(record.stream):
             continue
         time = record.picks["P"][0]
-        truth = first_motion(record.stream, time) if task == "polarity" else row[COLUMNS[task][0]]
+        truth = first_motion(record.stream, time) if task == "polarity" else row[TRUTHS[task]]
         low, high = TASKS[task].value_range
         enough = len(record.stream) >= TASKS[task].components
         if not enough or not np.isfinite(truth) or not low <= truth <= high:
@@ -133,8 +134,8 @@ def synthetic_cases(data: Path, task: str, split: str, count: int, seed: int = 0
             if component in row["trace_components_available"]
         )
         time = stream[0].stats.starttime + row["trace_p_arrival_sample"] / header["sampling_rate"]
-        letter = polarity_letter(row[COLUMNS["polarity"][0]])
-        truth = float(letter == "U") if task == "polarity" else row[COLUMNS[task][0]]
+        letter = polarity_letter(row[TRUTHS["polarity"]])
+        truth = float(letter == "U") if task == "polarity" else row[TRUTHS[task]]
         place = (SYNTHETIC, header["station"], str(row["source_id"]), split)
         pick, snr = pick_at(stream, time), float(row["trace_p_snr_db"])
         cases.append(Case(*place, stream, pick, float(truth), snr))
