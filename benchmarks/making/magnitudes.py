@@ -1,0 +1,144 @@
+"""
+Write a data set of real records with magnitudes, of catalogues where there are any.
+
+    python -m benchmarks.making.magnitudes --data RECORDS --cache CACHE --out DATA/magnitudes
+
+The other records, and earthquakes that PhaseNet (volpick) finds in continuous data, get the mean of
+what SeisT-L of DiTing (senli1073/SeisT, MIT) says with P at four places in its window, raw and
+above 0.5 Hz. RECORDS holds the data sets, CACHE the published weights. Regions that are declared
+unseen are not touched.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import seisbench.data as sbd
+import seisbench.models as sbm
+import torch
+from scipy.signal import butter, resample_poly, sosfilt
+from tqdm import tqdm
+
+from benchmarks.common.records import Record, load_continuous, load_set
+from benchmarks.making.data import RATE, waveforms_of, write
+from benchmarks.making.first_motions import SETS
+from benchmarks.peers.seist import SeisT
+
+# Seconds of what is written, before and after P.
+BEFORE, AFTER = 20, 70
+# Samples of SeisT's window at 50 Hz, and where P is put in it.
+SEIST_WINDOW, SEIST_PLACES = 8192, (600, 1200, 1800, 2400)
+PICKED = 0.5
+# s; further P within it belong to the same earthquake.
+APART = 30.0
+DEV_FRACTION = 10  # one in so many
+
+
+class MagnitudeTeacher:
+    """
+    Mean magnitude of SeisT over several windows.
+
+    :param path: ``seist_l_emg_diting.safetensors``.
+    """
+
+    def __init__(self, path: Path):
+        self.model = SeisT.from_safetensors(path)
+        self.highpass = butter(2, 0.5, "highpass", fs=self.model.sampling_rate, output="sos")
+
+    def magnitude(self, data: np.ndarray, onset: int) -> float:
+        """
+        :param data: Shape (3, samples) at RATE.
+        :param onset: Sample of P.
+        """
+        raw = resample_poly(data, 1, 2, axis=-1, padtype="line")
+        windows = [
+            _window(motion, round(onset / 2) - place)
+            for motion in (raw, sosfilt(self.highpass, raw, axis=-1))
+            for place in SEIST_PLACES
+        ]
+        return float(self.model.predict(torch.from_numpy(np.array(windows))).mean())
+
+
+def _window(data: np.ndarray, first: int) -> np.ndarray:
+    """SEIST_WINDOW samples from ``first`` on, without mean, zero beyond the data."""
+    begin, end = max(first, 0), min(first + SEIST_WINDOW, data.shape[1])
+    window = np.zeros((3, SEIST_WINDOW), np.float32)
+    part = data[:, begin:end]
+    window[:, begin - first : end - first] = part - part.mean(axis=1, keepdims=True)
+    return window
+
+
+def events_of(record: Record, data: np.ndarray, picker: sbm.PhaseNet):
+    """Samples of the P of earthquakes, each the first within APART."""
+    start = min(trace.stats.starttime for trace in record.stream)
+    times = record.picks["P"]
+    if record.doubtful or not times:
+        found = picker.classify(record.stream, P_threshold=PICKED).picks
+        times = sorted(pick.peak_time for pick in found if pick.phase == "P")
+    last = None
+    for time in times:
+        if last is None or time - last > APART:
+            yield round((time - start) * RATE)
+        last = time
+
+
+def rows(folder: Path, picker: sbm.PhaseNet, teacher: MagnitudeTeacher):
+    records = []
+    for name in SETS:
+        metadata = sbd.WaveformDataset(folder / name, cache=None).metadata
+        known = metadata.get("source_magnitude", pd.Series(np.nan, metadata.index))
+        records += zip(load_set(folder, name), known, strict=True)
+    records += [(record, np.nan) for record in load_continuous(folder)]
+    for record, known in tqdm(records, "magnitudes"):
+        if len(record.stream) < 3:
+            continue
+        data = waveforms_of(record.stream)
+        network, _, station = record.station.partition(".")
+        for onset in events_of(record, data, picker):
+            first, last = onset - round(BEFORE * RATE), onset + round(AFTER * RATE)
+            first, last = max(first, 0), min(last, data.shape[1])
+            window = data[:, first:last]
+            # A window shorter than this holds no S coda.
+            if last - onset < 15 * RATE or onset - first < 2 * RATE or not window.any():
+                continue
+            magnitude = known if np.isfinite(known) else teacher.magnitude(data, onset)
+            yield {
+                "trace_parent_dataset": record.dataset,
+                "trace_name_original": f"{record.name}_{onset}",
+                "trace_component_order": "ZNE",
+                "trace_sampling_rate_hz": RATE,
+                "trace_npts": window.shape[1],
+                "station_network_code": network,
+                "station_code": station,
+                "source_id": f"{record.dataset}_{record.event}_{onset if np.isnan(known) else ''}",
+                "trace_category": "earthquake",
+                "trace_p_arrival_sample": onset - first,
+                "source_magnitude": round(magnitude, 2),
+                "source_magnitude_author": "catalogue" if np.isfinite(known) else "SeisT-L DiTing",
+            }, window / window[window.any(axis=1)].std()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser.add_argument("--data", type=Path, required=True, help="folder of the real records")
+    parser.add_argument("--cache", type=Path, required=True, help="folder of published weights")
+    parser.add_argument("--out", type=Path, required=True, help="folder to write")
+    args = parser.parse_args()
+    picker = sbm.PhaseNet.load(args.cache / "phasenet" / "volpick", version_str="1")
+    teacher = MagnitudeTeacher(args.cache / "seist" / "seist_l_emg_diting.safetensors")
+    found = list(rows(args.data, picker, teacher))
+    metadata = pd.DataFrame([row for row, _ in found])
+    stations = sorted(metadata["station_code"].astype(str).unique())
+    dev = set(np.random.default_rng(0).permutation(stations)[: len(stations) // DEV_FRACTION])
+    metadata["split"] = np.where(metadata["station_code"].astype(str).isin(dev), "dev", "train")
+    args.out.mkdir(parents=True)
+    write(args.out, metadata, [window for _, window in found])
+    named = metadata.groupby(["trace_parent_dataset", "source_magnitude_author"])
+    print(named["source_magnitude"].describe()[["count", "mean", "std"]].to_string())
+
+
+if __name__ == "__main__":
+    main()
