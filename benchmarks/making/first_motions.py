@@ -4,10 +4,10 @@ Write a data set of first motions on real records, told by a published network.
     python -m benchmarks.making.first_motions --data RECORDS --cache CACHE --out DATA/first_motions
 
 There are hardly any polarities by hand among the records at hand. So the P of the analysts, and
-those that PhaseNet (volpick) finds in the continuous data, get the polarity of ``pnsn_polar.onnx``
-(cangyeone/pnsn, GPL-3.0). It is asked eleven times, with the pick moved and the record turned upside
-down; where the answers do not agree the record is left out. RECORDS holds the data sets, CACHE the
-published weights. Regions that are declared unseen are not touched.
+those that PhaseNet (volpick) finds in continuous data, get the polarity of ``pnsn_polar.onnx``
+(cangyeone/pnsn, GPL-3.0). It is asked eleven times, with the pick moved and the record turned
+upside down; where the answers do not agree the record is left out. RECORDS holds the data sets,
+CACHE the published weights. Regions that are declared unseen are not touched.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class PolarityTeacher:
 
 
 def onsets_of(stream: obspy.Stream, times: list[obspy.UTCDateTime]):
-    """Windows of WINDOW samples with P in the middle, of the onsets that have so much about them."""
+    """Windows of WINDOW samples with P in the middle, of onsets that have so much about them."""
     data = waveforms_of(stream)
     start = min(trace.stats.starttime for trace in stream)
     for time in times:
@@ -88,20 +88,23 @@ def rows(folder: Path, picker: sbm.PhaseNet, teacher: PolarityTeacher):
             if max(up, 1 - up) < SURE:
                 continue
             scale = window[window.any(axis=1)].std()
-            yield {
-                "trace_parent_dataset": record.dataset,
-                "trace_name_original": f"{record.name}_{time}",
-                "trace_component_order": "ZNE",
-                "trace_sampling_rate_hz": RATE,
-                "trace_npts": WINDOW,
-                "station_network_code": network,
-                "station_code": station,
-                "source_id": f"{record.dataset}_{record.event}_{time}",
-                "trace_category": "earthquake",
-                "trace_p_arrival_sample": WINDOW // 2,
-                "trace_polarity": "positive" if up > 0.5 else "negative",
-                "trace_polarity_probability": max(up, 1 - up),
-            }, (window / scale).astype(np.float32)
+            yield (
+                {
+                    "trace_parent_dataset": record.dataset,
+                    "trace_name_original": f"{record.name}_{time}",
+                    "trace_component_order": "ZNE",
+                    "trace_sampling_rate_hz": RATE,
+                    "trace_npts": WINDOW,
+                    "station_network_code": network,
+                    "station_code": station,
+                    "source_id": f"{record.dataset}_{record.event}_{time}",
+                    "trace_category": "earthquake",
+                    "trace_p_arrival_sample": WINDOW // 2,
+                    "trace_polarity": "positive" if up > 0.5 else "negative",
+                    "trace_polarity_probability": max(up, 1 - up),
+                },
+                (window / scale).astype(np.float32),
+            )
 
 
 def main() -> None:

@@ -104,21 +104,28 @@ def rows(folder: Path, picker: sbm.PhaseNet, teacher: MagnitudeTeacher):
             # A window shorter than this holds no S coda.
             if last - onset < 15 * RATE or onset - first < 2 * RATE or not window.any():
                 continue
-            magnitude = known if np.isfinite(known) else teacher.magnitude(data, onset)
-            yield {
-                "trace_parent_dataset": record.dataset,
-                "trace_name_original": f"{record.name}_{onset}",
-                "trace_component_order": "ZNE",
-                "trace_sampling_rate_hz": RATE,
-                "trace_npts": window.shape[1],
-                "station_network_code": network,
-                "station_code": station,
-                "source_id": f"{record.dataset}_{record.event}_{onset if np.isnan(known) else ''}",
-                "trace_category": "earthquake",
-                "trace_p_arrival_sample": onset - first,
-                "source_magnitude": round(magnitude, 2),
-                "source_magnitude_author": "catalogue" if np.isfinite(known) else "SeisT-L DiTing",
-            }, window / window[window.any(axis=1)].std()
+            if np.isfinite(known):
+                magnitude, author, event = known, "catalogue", record.event
+            else:
+                magnitude, author = teacher.magnitude(data, onset), "SeisT-L DiTing"
+                event = f"{record.event}_{onset}"
+            yield (
+                {
+                    "trace_parent_dataset": record.dataset,
+                    "trace_name_original": f"{record.name}_{onset}",
+                    "trace_component_order": "ZNE",
+                    "trace_sampling_rate_hz": RATE,
+                    "trace_npts": window.shape[1],
+                    "station_network_code": network,
+                    "station_code": station,
+                    "source_id": f"{record.dataset}_{event}",
+                    "trace_category": "earthquake",
+                    "trace_p_arrival_sample": onset - first,
+                    "source_magnitude": round(magnitude, 2),
+                    "source_magnitude_author": author,
+                },
+                window / window[window.any(axis=1)].std(),
+            )
 
 
 def main() -> None:
