@@ -1,10 +1,19 @@
-"""seisbench_llm/export/quakeml.py."""
+"""
+QuakeML 1.2 elements from picks: resource identifiers, waveform codes, polarities, comments.
+
+The one place that builds them, for exported tables, the monitor's catalogue and live picks.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import re
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from functools import cache
+from importlib.metadata import version
 
+import numpy as np
 import obspy
 import pandas as pd
 from obspy.core.event import (
@@ -16,12 +25,166 @@ from obspy.core.event import (
     Magnitude,
     Origin,
     Pick,
+    QuantityError,
     ResourceIdentifier,
     WaveformStreamID,
 )
 
 from ..trace_ids import split_id
-from .tables import _POLARITIES, picks_to_dataframe
+from .tables import POLARITIES, picks_to_dataframe
+
+
+def identifier(*parts) -> str:
+    """A short name that is the same for the same parts, on any machine."""
+    return hashlib.sha256("\n".join(map(str, parts)).encode()).hexdigest()[:16]
+
+
+def resource_id(*parts: str) -> ResourceIdentifier:
+    """
+    A QuakeML resource identifier, ``smi:local/seisbench_llm/PART/...``.
+
+    Characters that the standard (section 3.1) does not allow become ``_``.
+    """
+    clean = [re.sub(r"[^\w\-.*()~']", "_", part, flags=re.ASCII) for part in parts]
+    return ResourceIdentifier("/".join(["smi:local", "seisbench_llm", *clean]))
+
+
+def method_id(name: str) -> ResourceIdentifier:
+    """
+    Resource identifier of the weight that made a result.
+
+    :param name: Name and version, for example ``compact_picking/1``.
+    """
+    return resource_id(*name.split("/"))
+
+
+def creation_info(time: obspy.UTCDateTime | None = None) -> CreationInfo:
+    """
+    This package as author, with its version.
+
+    :param time: Time of creation; without it, the same result makes the same file.
+    """
+    return CreationInfo(author="seisbench_llm", version=_version(), creation_time=time)
+
+
+@cache
+def _version() -> str:
+    return version("seisbench_llm")
+
+
+def waveform_id(trace_id: str) -> WaveformStreamID:
+    """
+    Network, station, location and, if it is known, channel.
+
+    :param trace_id: NET.STA.LOC, or NET.STA.LOC.CHANNEL, where HH is a channel, too.
+    :raises ValueError: If it is neither.
+    """
+    network, station, location, *channel = split_id(trace_id)
+    return WaveformStreamID(
+        network_code=network,
+        station_code=station,
+        location_code=location,
+        channel_code=channel[0] if channel else None,
+    )
+
+
+def quantity_error(value: float | None, factor: float = 1.0) -> QuantityError:
+    """A standard deviation times a factor; empty if it is not known."""
+    value = finite(value)
+    return QuantityError() if value is None else QuantityError(uncertainty=value * factor)
+
+
+def finite(value: float | None) -> float | None:
+    """A number, or None for nan, infinity and None."""
+    return None if value is None or not np.isfinite(value) else float(value)
+
+
+def estimate_text(name: str, value: float, error: float | None, digits: int, unit: str = "") -> str:
+    """
+    An estimate as a comment says it, for example ``distance 23.4 +- 3.0 km``.
+
+    :param error: Standard deviation; left out if it is not known.
+    :param digits: Number of decimals.
+    """
+    parts = [name, f"{value:.{digits}f}"]
+    if finite(error) is not None:
+        parts.append(f"+- {error:.{digits}f}")
+    return " ".join([*parts, unit]).rstrip()
+
+
+def build_pick(
+    trace_id: str,
+    phase: str,
+    time: obspy.UTCDateTime,
+    method: str,
+    *,
+    name: str | None = None,
+    probability: float | None = None,
+    polarity: str | None = None,
+    uncertainty: float | None = None,
+    comments: Sequence[str] = (),
+    **fields,
+) -> Pick:
+    """
+    A pick as QuakeML has it.
+
+    :param trace_id: NET.STA.LOC, with or without a channel.
+    :param method: Name and version of the weight.
+    :param name: What tells the pick from all others, for its identifier; by default a digest of
+        trace id, phase, time and method.
+    :param probability: Value of the peak, which becomes the first comment.
+    :param polarity: U, D or N.
+    :param uncertainty: Standard deviation of the time in s.
+    :param comments: Further comments.
+    :param fields: Further attributes, such as ``evaluation_status``.
+    :raises ValueError: If the trace id is none.
+    """
+    name = name or identifier(trace_id, phase, time.ns, method)
+    texts = [] if finite(probability) is None else [f"probability {probability:.6f}"]
+    attributes = {
+        "resource_id": resource_id("pick", name),
+        "time": time,
+        "time_errors": quantity_error(uncertainty),
+        "waveform_id": waveform_id(trace_id),
+        "phase_hint": phase,
+        "polarity": POLARITIES.get(polarity),
+        "evaluation_mode": "automatic",
+        "method_id": method_id(method),
+        "comments": build_comments(name, [*texts, *comments]),
+        "creation_info": creation_info(),
+    }
+    return Pick(**{**attributes, **fields})
+
+
+def build_comments(owner: str, texts: Sequence[str]) -> list[Comment]:
+    """
+    Comments with identifiers.
+
+    :param owner: Name of the element that they belong to.
+    """
+    return [
+        Comment(text=text, resource_id=resource_id("comment", owner, str(number)))
+        for number, text in enumerate(texts)
+    ]
+
+
+def unassociated_event(picks: Sequence[Pick], **fields) -> Event:
+    """
+    An event without origin, with a comment that says that its picks belong to no earthquake.
+
+    QuakeML 1.2 has no other place for such picks.
+
+    :param fields: Further attributes of the event.
+    """
+    name = identifier("no origin", *(pick.resource_id.id for pick in picks))
+    text = f"{len(picks)} picks not associated with any event"
+    attributes = {
+        "resource_id": resource_id("event", name),
+        "picks": list(picks),
+        "comments": build_comments(f"event_{name}", [text]),
+        "creation_info": creation_info(),
+    }
+    return Event(**{**attributes, **fields})
 
 
 def picks_to_catalog(
@@ -42,16 +205,12 @@ def picks_to_catalog(
     :raises ValueError: If a trace id is none, or picks and events do not fit together.
     """
     frame = picks_to_dataframe(picks)
-    creation = CreationInfo(author="seisbench_llm", creation_time=obspy.UTCDateTime())
+    creation = creation_info(obspy.UTCDateTime())
     catalog = Catalog(_events(frame, events, method, creation) if events is not None else [])
     known = set(events["event"]) if events is not None else set()
     free = frame[~frame["event"].isin(known)] if events is not None else frame
     if len(free) or not len(catalog):
-        converted = [_convert(row, method) for row in free.itertuples()]
-        text = f"{len(converted)} picks not associated with any event"
-        catalog.append(
-            Event(picks=converted, comments=[Comment(text=text)], creation_info=creation)
-        )
+        catalog.append(unassociated_event(_picks(free, method), creation_info=creation))
     return catalog
 
 
@@ -68,13 +227,13 @@ def _events(frame, events, method, creation) -> list[Event]:
     if strange:
         raise ValueError(f"Picks belong to events that are not there: {sorted(strange)[:5]}.")
     groups = dict(list(frame.groupby("event")))
-    found = []
+    built = []
     for row in events.itertuples():
-        own = groups.get(row.event, frame[:0])
-        picks = [_convert(pick, method) for pick in own.itertuples()]
+        members = groups.get(row.event, frame[:0])
+        picks = _picks(members, method)
         arrivals = [
             Arrival(pick_id=pick.resource_id, phase=pick.phase_hint, time_weight=weight)
-            for pick, weight in zip(picks, own["probability"].fillna(1.0), strict=True)
+            for pick, weight in zip(picks, members["probability"].fillna(1.0), strict=True)
         ]
         origin = Origin(
             time=_utc(row.time),
@@ -84,41 +243,40 @@ def _events(frame, events, method, creation) -> list[Event]:
             arrivals=arrivals,
         )
         event = Event(
-            resource_id=ResourceIdentifier(f"smi:local/seisbench_llm/event/{row.event}"),
+            resource_id=resource_id("event", str(row.event)),
             picks=picks,
             origins=[origin],
             creation_info=creation,
         )
         event.preferred_origin_id = origin.resource_id
-        magnitude = getattr(row, "magnitude", None)
-        if magnitude is not None and not pd.isna(magnitude):
+        magnitude = finite(getattr(row, "magnitude", None))
+        if magnitude is not None:
             event.magnitudes = [Magnitude(mag=magnitude, origin_id=origin.resource_id)]
             event.preferred_magnitude_id = event.magnitudes[0].resource_id
-        found.append(event)
-    return found
+        built.append(event)
+    return built
 
 
 def _utc(time) -> obspy.UTCDateTime:
     return obspy.UTCDateTime(ns=pd.Timestamp(time).as_unit("ns").value)
 
 
-def _convert(row, method: str) -> Pick:
-    network, station, location, *instrument = split_id(row.trace_id)
-    known = not pd.isna(row.probability)
-    return Pick(
-        time=_utc(row.time),
-        waveform_id=WaveformStreamID(
-            network_code=network,
-            station_code=station,
-            location_code=location,
-            channel_code=instrument[0] if instrument else None,
-        ),
-        phase_hint=row.phase,
-        polarity=_POLARITIES.get(row.polarity),
-        evaluation_mode="automatic",
-        method_id=ResourceIdentifier(
-            # QuakeML knows only some letters in an identifier.
-            "smi:local/seisbench_llm/" + re.sub(r"[^a-zA-Z0-9_.\-*()+?~'=,;#/&]", "_", method)
-        ),
-        comments=[Comment(text=f"probability {row.probability:.3f}")] if known else [],
-    )
+def _picks(frame: pd.DataFrame, method: str) -> list[Pick]:
+    """Picks of a table; rows that are the same get identifiers of their own."""
+    picks, counts = [], Counter()
+    for row in frame.itertuples():
+        key = (row.trace_id, row.phase, _utc(row.time).ns, method)
+        counts[key] += 1
+        again = [counts[key]] if counts[key] > 1 else []
+        picks.append(
+            build_pick(
+                row.trace_id,
+                row.phase,
+                _utc(row.time),
+                method,
+                name=identifier(*key, *again),
+                probability=row.probability,
+                polarity=row.polarity,
+            )
+        )
+    return picks

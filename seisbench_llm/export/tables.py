@@ -17,7 +17,8 @@ COLUMNS = ("trace_id", "phase", "time", "probability", "start_time", "end_time",
 TIMES = ("time", "start_time", "end_time")
 
 
-_POLARITIES = {"U": "positive", "D": "negative", "N": "undecidable"}
+# First motions: SeisBench's letters and QuakeML's words.
+POLARITIES = {"U": "positive", "D": "negative", "N": "undecidable"}
 
 
 def picks_to_dataframe(picks: Iterable | Catalog | pd.DataFrame) -> pd.DataFrame:
@@ -78,7 +79,7 @@ def picks_to_dataframe(picks: Iterable | Catalog | pd.DataFrame) -> pd.DataFrame
 
 
 def _row_of_obspy(pick: Pick) -> tuple:
-    letters = {long: short for short, long in _POLARITIES.items()}
+    letters = {long: short for short, long in POLARITIES.items()}
     time = pick.time.datetime
     trace_id = pick.waveform_id.get_seed_string().rstrip(".") if pick.waveform_id else ""
     trace_id += "." * (2 - trace_id.count("."))

@@ -7,10 +7,10 @@ import re
 from pathlib import Path
 from typing import TextIO
 
-from obspy.core.event import CreationInfo, ResourceIdentifier
-from seisbench.util import Pick
+import obspy
+from obspy.core.event import Catalog
 
-from ..export.quakeml import picks_to_catalog
+from ..export.quakeml import build_pick, creation_info, unassociated_event
 from .picker import LivePick
 
 
@@ -44,22 +44,18 @@ class QuakeMLFiles:
         self.folder.mkdir(parents=True, exist_ok=True)
 
     def __call__(self, pick: LivePick) -> None:
-        plain = Pick(
-            trace_id=pick.trace_id,
-            start_time=pick.time,
-            end_time=pick.time,
-            peak_time=pick.time,
-            peak_value=pick.probability,
-            phase=pick.phase,
-        )
-        catalog = picks_to_catalog([plain], pick.weight or "unnamed")
         name = re.sub(r"[^A-Za-z0-9.]+", "-", pick.id)
-        written = catalog[0].picks[0]
-        written.evaluation_status = pick.status
-        written.resource_id = ResourceIdentifier(f"smi:local/seisbench_llm/pick/{name}")
-        written.creation_info = CreationInfo(
-            author="seisbench_llm", creation_time=catalog[0].creation_info.creation_time
+        built = build_pick(
+            pick.trace_id,
+            pick.phase,
+            pick.time,
+            pick.weight or "unnamed",
+            name=name,
+            probability=pick.probability,
+            evaluation_status=pick.status,
+            creation_info=creation_info(obspy.UTCDateTime()),
         )
+        catalog = Catalog([unassociated_event([built])])
         day = self.folder / pick.id.rpartition("/")[2][:10]
         day.mkdir(exist_ok=True)
         partial = day / f".{name}.part"

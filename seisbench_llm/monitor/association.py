@@ -8,11 +8,12 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from ..export.quakeml import identifier
 from ..stations import Station, Stations
 from ..streams.picks import separate
 from ..trace_ids import _site
 from .location import INSTALL, REGION, distance_azimuth
-from .tables import ARRIVAL_TYPES, EVENT_TYPES, empty, identifier, pick_key, timestamp, typed
+from .tables import ARRIVAL_TYPES, EVENT_TYPES, empty, pick_key, timestamp, typed
 
 MIN_STATIONS = 3
 

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from ..export.quakeml import identifier
 from ..stations import Station, Stations
 from .tables import (
     ARRIVAL_TYPES,
     EVENT_TYPES,
-    identifier,
     pick_key,
     standard_error,
     timestamp,

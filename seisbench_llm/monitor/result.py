@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
 
 import numpy as np
 import obspy
@@ -11,32 +10,35 @@ import pandas as pd
 from obspy.core.event import (
     Arrival,
     Catalog,
-    Comment,
     ConfidenceEllipsoid,
-    CreationInfo,
     Event,
     Magnitude,
     Origin,
     OriginQuality,
     OriginUncertainty,
     Pick,
-    QuantityError,
-    ResourceIdentifier,
     StationMagnitude,
     StationMagnitudeContribution,
-    WaveformStreamID,
 )
 from obspy.geodetics import kilometers2degrees
+from seisbench.util import PickList
 
+from ..export.quakeml import (
+    build_comments,
+    build_pick,
+    creation_info,
+    estimate_text,
+    finite,
+    identifier,
+    method_id,
+    quantity_error,
+    resource_id,
+    unassociated_event,
+    waveform_id,
+)
 from ..tasks import get_task
 from .location import CONFIDENCE, REGION, SINGLE_STATION
-from .tables import identifier, pick_key, standard_error, timestamp
-
-if TYPE_CHECKING:
-    pass
-from dataclasses import dataclass, field
-
-from seisbench.util import PickList
+from .tables import pick_key, standard_error, timestamp
 
 TYPES = {
     "trace_id": "object",
@@ -66,9 +68,6 @@ TYPES = {
 
 
 COLUMNS = tuple(TYPES)
-
-
-POLARITIES = {"U": "positive", "D": "negative", "N": "undecidable"}
 
 
 SINGLE_STATION_NOTE = (
@@ -103,48 +102,9 @@ def to_catalog(result: MonitorResult) -> Catalog:
         left -= set(own["pick"])
         events.append(_event(located, own, picks, rows, result))
     if left or not events:
-        events.append(_without_origin([picks[i] for i in sorted(left)]))
+        events.append(unassociated_event([picks[i] for i in sorted(left)]))
     name = identifier(*(event.resource_id.id for event in events))
-    return Catalog(events, resource_id=_id("catalog", name), creation_info=_creation())
-
-
-def _id(*parts: str) -> ResourceIdentifier:
-    """A QuakeML resource identifier; what its standard (section 3.1) does not allow becomes _."""
-    clean = [re.sub(r"[^\w\-.*()~']", "_", part, flags=re.ASCII) for part in parts]
-    return ResourceIdentifier("/".join(["smi:local", "seisbench_llm", *clean]))
-
-
-def _method(name: str) -> ResourceIdentifier:
-    return _id(*name.split("/"))
-
-
-def _creation() -> CreationInfo:
-    from .. import __version__
-
-    return CreationInfo(author="seisbench_llm", version=__version__)
-
-
-def _comment(owner: str, number: int, text: str) -> Comment:
-    return Comment(text=text, resource_id=_id("comment", owner, str(number)))
-
-
-def _number(value) -> float | None:
-    return None if value is None or not np.isfinite(value) else float(value)
-
-
-def _error(value, factor: float = 1.0) -> QuantityError:
-    value = _number(value)
-    return QuantityError() if value is None else QuantityError(uncertainty=value * factor)
-
-
-def _waveform(trace_id: str) -> WaveformStreamID:
-    network, station, location, *instrument = trace_id.split(".")
-    return WaveformStreamID(
-        network_code=network,
-        station_code=station,
-        location_code=location,
-        channel_code=instrument[0] if instrument else None,
-    )
+    return Catalog(events, resource_id=resource_id("catalog", name), creation_info=creation_info())
 
 
 def _row(pick, rows: dict) -> dict | None:
@@ -158,46 +118,45 @@ def _sigma(row: dict, task: str, result: MonitorResult) -> float:
 
 
 def _pick(pick, rows: dict, result: MonitorResult) -> Pick:
-    name, row = identifier(pick_key(pick), *result.methods.values()), _row(pick, rows)
-    texts = [f"probability {pick.peak_value:.3f}"]
-    back_azimuth = None
+    row = _row(pick, rows)
+    fields, texts = {}, []
     if row is not None:
-        back_azimuth = _number(row["back_azimuth"])
-        texts += [text for task in result.methods if (text := _estimate(task, row, result))]
-    return Pick(
-        resource_id=_id("pick", name),
-        time=obspy.UTCDateTime(ns=timestamp(pick.peak_time).value),
-        time_errors=_error(result.errors.get("picking")),
-        waveform_id=_waveform(pick.trace_id),
-        phase_hint=pick.phase,
-        polarity=POLARITIES.get(pick.polarity),
-        backazimuth=back_azimuth,
-        backazimuth_errors=QuantityError()
-        if back_azimuth is None
-        else _error(_sigma(row, "back_azimuth", result)),
-        evaluation_mode="automatic",
-        method_id=_method(result.methods["picking"]),
-        comments=[_comment(name, i, text) for i, text in enumerate(texts)],
-        creation_info=_creation(),
+        texts = [text for task in result.methods if (text := _estimate(task, row, result))]
+        back_azimuth = finite(row["back_azimuth"])
+        if back_azimuth is not None:
+            fields["backazimuth"] = back_azimuth
+            fields["backazimuth_errors"] = quantity_error(_sigma(row, "back_azimuth", result))
+    return build_pick(
+        pick.trace_id,
+        pick.phase,
+        obspy.UTCDateTime(ns=timestamp(pick.peak_time).value),
+        result.methods["picking"],
+        name=identifier(pick_key(pick), *result.methods.values()),
+        probability=pick.peak_value,
+        polarity=pick.polarity,
+        uncertainty=result.errors.get("picking"),
+        comments=texts,
+        **fields,
     )
 
 
 def _estimate(task: str, row: dict, result: MonitorResult) -> str | None:
-    """What a model said of a pick, as text."""
+    """The estimate of a task at a pick, as text."""
     method = result.methods[task]
     if task == "polarity" and isinstance(row["polarity"], str):
         return (
             f"polarity {row['polarity']}, probability {row['polarity_probability']:.2f}, {method}"
         )
     formats = {
-        "magnitude": ("magnitude", "magnitude {:.2f} +- {:.2f}"),
-        "distance": ("distance_km", "distance {:.1f} +- {:.1f} km"),
-        "back_azimuth": ("back_azimuth", "back-azimuth {:.1f} +- {:.1f} degrees"),
+        "magnitude": ("magnitude", "magnitude", 2, ""),
+        "distance": ("distance_km", "distance", 1, "km"),
+        "back_azimuth": ("back_azimuth", "back-azimuth", 1, "degrees"),
     }
-    column, text = formats.get(task, (None, None))
-    if column is None or not np.isfinite(row[column]):
+    if task not in formats or not np.isfinite(row[formats[task][0]]):
         return None
-    return f"{text.format(row[column], _sigma(row, task, result))}, {method}"
+    column, word, digits, unit = formats[task]
+    text = estimate_text(word, row[column], _sigma(row, task, result), digits, unit)
+    return f"{text}, {method}"
 
 
 def _event(located: dict, own: pd.DataFrame, picks: list, rows: dict, result) -> Event:
@@ -205,24 +164,24 @@ def _event(located: dict, own: pd.DataFrame, picks: list, rows: dict, result) ->
     origin = _origin(located, own, picks, result)
     stations = _station_magnitudes(located, own, picks, rows, result, origin)
     event = Event(
-        resource_id=_id("event", name),
+        resource_id=resource_id("event", name),
         picks=[picks[i] for i in own["pick"]],
         origins=[origin],
         preferred_origin_id=origin.resource_id.id,
         station_magnitudes=stations,
-        creation_info=_creation(),
+        creation_info=creation_info(),
     )
     if stations:
         values = [magnitude.mag for magnitude in stations]
         magnitude = Magnitude(
-            resource_id=_id("magnitude", name),
+            resource_id=resource_id("magnitude", name),
             mag=located["magnitude"],
-            mag_errors=_error(
+            mag_errors=quantity_error(
                 standard_error(located["magnitude_spread"], result.errors.get("magnitude"))
             ),
             magnitude_type=stations[0].station_magnitude_type,
             origin_id=origin.resource_id.id,
-            method_id=_method(result.methods["magnitude"]),
+            method_id=method_id(result.methods["magnitude"]),
             station_count=len(values),
             evaluation_mode="automatic",
             station_magnitude_contributions=[
@@ -231,8 +190,8 @@ def _event(located: dict, own: pd.DataFrame, picks: list, rows: dict, result) ->
                 )
                 for one in stations
             ],
-            comments=[_comment(f"magnitude_{name}", 0, "median of the stations' magnitudes")],
-            creation_info=_creation(),
+            comments=build_comments(f"magnitude_{name}", ["median of the stations' magnitudes"]),
+            creation_info=creation_info(),
         )
         event.magnitudes = [magnitude]
         event.preferred_magnitude_id = magnitude.resource_id.id
@@ -248,36 +207,36 @@ def _origin(located: dict, own: pd.DataFrame, picks: list, result: MonitorResult
     north = np.hypot(major * np.cos(azimuth), minor * np.sin(azimuth))
     east = np.hypot(major * np.sin(azimuth), minor * np.cos(azimuth))
     parallel = max(np.cos(np.radians(located["latitude"])), 1e-3)
-    depth = _number(located["depth_km"])
+    depth = finite(located["depth_km"])
     notes = [SINGLE_STATION_NOTE] if single else []
     notes += [EDGE_NOTE] if located["at_edge"] else []
     return Origin(
-        resource_id=_id("origin", name),
+        resource_id=resource_id("origin", name),
         time=obspy.UTCDateTime(ns=located["time"].value),
-        time_errors=_error(located["time_uncertainty"]),
+        time_errors=quantity_error(located["time_uncertainty"]),
         latitude=float(located["latitude"]),
-        latitude_errors=_error(kilometers2degrees(north)),
+        latitude_errors=quantity_error(kilometers2degrees(north)),
         longitude=float(located["longitude"]),
-        longitude_errors=_error(kilometers2degrees(east) / parallel),
+        longitude_errors=quantity_error(kilometers2degrees(east) / parallel),
         depth=None if depth is None else depth * 1e3,
-        depth_errors=_error(located["depth_uncertainty_km"], 1e3),
+        depth_errors=quantity_error(located["depth_uncertainty_km"], 1e3),
         depth_type=None if depth is None else "from location",
-        method_id=_id("single_station") if single else _id(*_pyocto()),
-        earth_model_id=_id(result.earth_model),
+        method_id=resource_id("single_station") if single else resource_id(*_pyocto()),
+        earth_model_id=resource_id(result.earth_model),
         arrivals=[_arrival(name, one, picks) for one in own.to_dict("records")],
         quality=OriginQuality(
             used_phase_count=int(located["picks"]),
             used_station_count=int(located["stations"]),
-            standard_error=_number(located["rms"]),
-            azimuthal_gap=_number(located["azimuthal_gap"]),
+            standard_error=finite(located["rms"]),
+            azimuthal_gap=finite(located["azimuthal_gap"]),
             minimum_distance=_degrees(own["distance_km"].min()),
             maximum_distance=_degrees(own["distance_km"].max()),
         ),
         origin_uncertainty=_ellipse(located),
         evaluation_mode="automatic",
         evaluation_status="preliminary" if single or located["at_edge"] else None,
-        comments=[_comment(f"origin_{name}", i, note) for i, note in enumerate(notes)],
-        creation_info=_creation(),
+        comments=build_comments(f"origin_{name}", notes),
+        creation_info=creation_info(),
     )
 
 
@@ -309,12 +268,12 @@ def _ellipse(located: dict) -> OriginUncertainty | None:
 def _arrival(name: str, one: dict, picks: list) -> Arrival:
     pick = picks[one["pick"]]
     return Arrival(
-        resource_id=_id("arrival", identifier(name, pick.resource_id.id)),
+        resource_id=resource_id("arrival", identifier(name, pick.resource_id.id)),
         pick_id=pick.resource_id.id,
         phase=pick.phase_hint,
         distance=_degrees(one["distance_km"]),
-        azimuth=_number(one["azimuth"]),
-        time_residual=_number(one["residual"]),
+        azimuth=finite(one["azimuth"]),
+        time_residual=finite(one["residual"]),
     )
 
 
@@ -327,32 +286,20 @@ def _station_magnitudes(located, own, picks, rows, result, origin) -> list[Stati
             continue
         found.append(
             StationMagnitude(
-                resource_id=_id(
+                resource_id=resource_id(
                     "stationmagnitude",
                     identifier(located["event_id"], picks[index].resource_id.id),
                 ),
                 origin_id=origin.resource_id.id,
                 mag=float(row["magnitude"]),
-                mag_errors=_error(_sigma(row, "magnitude", result)),
+                mag_errors=quantity_error(_sigma(row, "magnitude", result)),
                 station_magnitude_type=get_task("magnitude").unit,
-                method_id=_method(result.methods["magnitude"]),
-                waveform_id=_waveform(pick.trace_id),
-                creation_info=_creation(),
+                method_id=method_id(result.methods["magnitude"]),
+                waveform_id=waveform_id(pick.trace_id),
+                creation_info=creation_info(),
             )
         )
     return found
-
-
-def _without_origin(picks: list[Pick]) -> Event:
-    name = identifier("no origin", *(pick.resource_id.id for pick in picks))
-    return Event(
-        resource_id=_id("event", name),
-        picks=picks,
-        comments=[
-            _comment(f"event_{name}", 0, f"{len(picks)} picks not associated with any event")
-        ],
-        creation_info=_creation(),
-    )
 
 
 @dataclass
@@ -394,9 +341,7 @@ class MonitorResult:
         self.table.to_csv(path, index=False, date_format="%Y-%m-%dT%H:%M:%S.%fZ")
 
     def to_catalog(self) -> obspy.Catalog:
-        """As ObsPy catalogue, see :py:func:`seisbench_llm.catalog.to_catalog`."""
-        pass
-
+        """As ObsPy catalogue, see :py:func:`to_catalog`."""
         return to_catalog(self)
 
     def __str__(self) -> str:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-
 import numpy as np
 import obspy
 import pandas as pd
@@ -55,11 +53,6 @@ def timestamp(time: obspy.UTCDateTime | float) -> pd.Timestamp:
     """A time, or seconds since 1970, in UTC to the microsecond, which is what files hold."""
     ns = time.ns if isinstance(time, obspy.UTCDateTime) else round(time * 1e9)
     return pd.Timestamp(round(ns, -3), tz="UTC")
-
-
-def identifier(*parts) -> str:
-    """A short name that is the same for the same parts, on any machine."""
-    return hashlib.sha256("\n".join(map(str, parts)).encode()).hexdigest()[:16]
 
 
 def pick_key(pick) -> str:

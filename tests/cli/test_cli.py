@@ -295,7 +295,7 @@ def test_catalogue_keeps_what_matters(tmp_path):
     assert read[0].evaluation_mode == "automatic"
     assert str(read[0].method_id) == "smi:local/seisbench_llm/compact_picking/1"
     assert read[1].waveform_id.get_seed_string() == "XX.STA.00.HN"
-    assert f"{picks[0].peak_value:.3f}" in read[0].comments[0].text
+    assert read[0].comments[0].text == f"probability {picks[0].peak_value:.6f}"
 
 
 def test_figure_limits_stations_and_refuses_nothing():
