@@ -1,8 +1,5 @@
 """Agreement with the published research code, on stand-in weights and golden files."""
 
-import importlib.util
-import json
-
 import numpy as np
 import pytest
 import torch
@@ -12,28 +9,14 @@ from seisbench_llm.evaluate.metrics import evaluate, picking_metrics
 from seisbench_llm.tasks import TASKS
 from seisbench_llm.training.labellers import onset_curves
 from seisbench_llm.training.losses import LOSSES
-from tests.conftest import SHARED
+from tests.helpers.parity import golden, official
 
 TOLERANCE = {"distance": 1e-2, "magnitude": 1e-3}
-
-
-def official():
-    """The module that makes the stand-in weights."""
-    path = SHARED / "parity" / "official_weights.py"
-    spec = importlib.util.spec_from_file_location("official", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.fixture
 def parity(shared):
     return official()
-
-
-def golden(parity, name):
-    path = parity.HERE / name
-    return json.loads(path.read_text()) if path.suffix == ".json" else np.load(path)
 
 
 @pytest.mark.parametrize("task", TASKS)

@@ -4,7 +4,8 @@ import torch
 from seisbench_llm.models.presets import TASK_CHANGES
 from seisbench_llm.models.seismollm import SeisMoLLM
 from seisbench_llm.tasks import PUBLISHED_TASKS, TASKS, TaskSpec, get_task, register_task
-from tests.conftest import TINY, make_stream
+from tests.helpers.models import TINY
+from tests.helpers.streams import make_stream
 
 EVENT_TYPE = {
     "name": "event_type",

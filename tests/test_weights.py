@@ -14,7 +14,8 @@ from seisbench_llm.models.seismollm import SeisMoLLM
 from seisbench_llm.seisbench_private import cache_folder
 from seisbench_llm.tasks import TASKS
 from seisbench_llm.weights import WeightRecord, WeightsError
-from tests.conftest import make_stream, tiny_model
+from tests.helpers.models import tiny_model
+from tests.helpers.streams import make_stream
 
 RECORD = WeightRecord("tiny", "picking", "3", 100, 30, data="noise", figures={"F1": 0.5})
 

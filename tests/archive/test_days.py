@@ -11,8 +11,9 @@ from seisbench_llm.archive.days import align
 from seisbench_llm.archive.picker import Picker
 from seisbench_llm.export.tables import picks_to_dataframe
 from seisbench_llm.models.seismollm import SeisMoLLM
-from tests.conftest import make_stream, tiny_model
 from tests.helpers.archive_stub import FIRST, merged, write_sds
+from tests.helpers.models import tiny_model
+from tests.helpers.streams import make_stream
 
 pytest.importorskip("distributed")
 pytest.importorskip("pyarrow")

@@ -23,7 +23,6 @@ from seisbench_llm.archive.results import merge, status
 from seisbench_llm.archive.run import _failed
 from seisbench_llm.archive.units import Unit
 from seisbench_llm.cli.archive import archive_app
-from tests.conftest import tiny_model
 from tests.helpers.archive_stub import (
     DAYS,
     EXPECTED,
@@ -35,6 +34,7 @@ from tests.helpers.archive_stub import (
     times,
     write_sds,
 )
+from tests.helpers.models import tiny_model
 
 pytest.importorskip("distributed")
 pytest.importorskip("pyarrow")

@@ -16,7 +16,7 @@ import yaml
 from seisbench_llm import weights
 from seisbench_llm.data.synthetic.records import Synthetic
 from seisbench_llm.models.seismollm import SeisMoLLM
-from tests.conftest import tiny_model
+from tests.helpers.models import tiny_model
 
 MODULES = {
     "package": "making.package",

@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from benchmarks.peers.seist import SeisT
-from tests.conftest import SHARED, make_stream
+from tests.helpers.paths import SHARED
+from tests.helpers.streams import make_stream
 
 # What the published code answers, with the published weights, to the windows of ``probe``.
 PUBLISHED = json.loads((Path(__file__).parent / "data" / "seist.json").read_text())

@@ -16,7 +16,8 @@ from seisbench_llm.export.tables import COLUMNS, picks_to_dataframe, read_picks
 from seisbench_llm.pick_files import pick_files
 from seisbench_llm.plotting.picks import plot_picks
 from seisbench_llm.waveform_files import find_files
-from tests.conftest import make_stream, tiny_model
+from tests.helpers.models import tiny_model
+from tests.helpers.streams import make_stream
 
 run = CliRunner().invoke
 
@@ -266,7 +267,7 @@ def test_weights_commands(tmp_path, monkeypatch):
 
 
 def test_convert(shared, tmp_path):
-    from tests.test_parity import official
+    from tests.helpers.parity import official
 
     state = official().official_state_dict("pmp")
     state = {name: torch.tensor(value) for name, value in state.items()}

@@ -20,7 +20,6 @@ from seisbench_llm.live.output import QuakeMLFiles
 from seisbench_llm.live.picker import Live, run
 from seisbench_llm.live.sources import Replay
 from seisbench_llm.models.seismollm import SeisMoLLM
-from tests.conftest import tiny_model
 from tests.helpers.live_stub import (
     LEVELS,
     arrivals,
@@ -32,6 +31,7 @@ from tests.helpers.live_stub import (
     spike_model,
     spikes,
 )
+from tests.helpers.models import tiny_model
 
 app = typer.Typer()
 app.command()(cli_live.live)

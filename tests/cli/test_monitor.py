@@ -13,8 +13,8 @@ from seisbench_llm.cli.monitor import monitor as command
 from seisbench_llm.monitor.monitor import SeismicMonitor
 from seisbench_llm.tasks import TASKS
 from seisbench_llm.weights import WeightsError
-from tests.conftest import make_stream
-from tests.monitor.test_monitor import save_family
+from tests.helpers.models import save_family
+from tests.helpers.streams import make_stream
 
 app = typer.Typer()
 app.command()(command)

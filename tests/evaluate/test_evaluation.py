@@ -16,8 +16,8 @@ from seisbench_llm.evaluate.figures import precision_recall
 from seisbench_llm.evaluate.metrics import NO_PICK, wrap
 from seisbench_llm.evaluate.predict import decode, highest_peak, predict
 from seisbench_llm.tasks import TASKS
-from tests.conftest import tiny_model
-from tests.test_parity import golden, official
+from tests.helpers.models import tiny_model
+from tests.helpers.parity import golden, official
 
 FIGURES = {
     "picking": {"residuals", "precision_recall", "recall"},

@@ -11,7 +11,8 @@ import torch
 from seisbench_llm.live.instrument import LiveSettings
 from seisbench_llm.live.picker import Live, run
 from seisbench_llm.live.sources import Packet, Replay
-from tests.conftest import make_stream, tiny_model
+from tests.helpers.models import tiny_model
+from tests.helpers.streams import make_stream
 
 START = obspy.UTCDateTime(2020, 1, 1)
 LEVELS = {"P_threshold": 0.6, "S_threshold": 0.6}

@@ -3,7 +3,7 @@
 import yaml
 
 from seisbench_llm.data import Synthetic
-from tests.conftest import TINY
+from tests.helpers.models import TINY
 
 WINDOW = 1024
 SMALL = {

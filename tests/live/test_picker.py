@@ -4,7 +4,6 @@ import pytest
 
 from seisbench_llm.live.instrument import LiveSettings
 from seisbench_llm.live.picker import Live
-from tests.conftest import tiny_model
 from tests.helpers.live_stub import (
     LEVELS,
     START,
@@ -18,6 +17,7 @@ from tests.helpers.live_stub import (
     spike_model,
     spikes,
 )
+from tests.helpers.models import tiny_model
 
 
 @pytest.mark.parametrize("seconds", [20, 30.02, 47.3, 99.98])

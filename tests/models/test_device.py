@@ -12,7 +12,8 @@ from seisbench_llm.models.seismollm import SeisMoLLM
 from seisbench_llm.network.fused import FusedNetwork
 from seisbench_llm.preprocess import normalize
 from seisbench_llm.tasks import TASKS
-from tests.conftest import TINY, make_stream, tiny_model, varied_windows
+from tests.helpers.models import TINY, tiny_model, varied_windows
+from tests.helpers.streams import make_stream
 
 
 def outputs_of(task):

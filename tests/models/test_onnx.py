@@ -11,7 +11,7 @@ from seisbench_llm.models.onnx import _interpolate
 from seisbench_llm.models.seismollm import SeisMoLLM
 from seisbench_llm.preprocess import normalize
 from seisbench_llm.tasks import TASKS
-from tests.conftest import tiny_model, varied_windows
+from tests.helpers.models import tiny_model, varied_windows
 
 POINT_TASKS = [name for name, spec in TASKS.items() if spec.output_type == "point"]
 

@@ -10,7 +10,7 @@ from seisbench_llm.network.embedder import with_polarisation
 from seisbench_llm.network.heads import stage_sizes
 from seisbench_llm.network.patches import from_tokens, to_tokens
 from seisbench_llm.tasks import TASKS
-from tests.conftest import tiny_model, varied_windows
+from tests.helpers.models import tiny_model, varied_windows
 
 
 @pytest.mark.parametrize("task", TASKS)

@@ -6,7 +6,6 @@ import pandas as pd
 import pytest
 from obspy.geodetics import gps2dist_azimuth
 from scipy.optimize import curve_fit
-from seisbench.util import Pick
 
 from seisbench_llm.export.quakeml import identifier
 from seisbench_llm.monitor import association
@@ -14,33 +13,7 @@ from seisbench_llm.monitor.association import associate
 from seisbench_llm.monitor.location import REGION, distance_azimuth, epicenter, sp_distance
 from seisbench_llm.monitor.tables import ARRIVAL_TYPES, EVENT_TYPES, standard_error
 from seisbench_llm.stations import Station, Stations
-
-START = obspy.UTCDateTime(2020, 1, 1)
-VP, VP_VS = 6.0, 1.73
-NETWORK = pd.DataFrame(
-    {
-        "id": [f"XX.S{i}" for i in range(8)],
-        "latitude": 50 + 0.3 * np.sin(np.arange(8) * np.pi / 4) * (1 + np.arange(8) % 3 / 3),
-        "longitude": 10 + 0.5 * np.cos(np.arange(8) * np.pi / 4),
-        "elevation": np.arange(8) * 100.0,
-    }
-)
-
-
-def make_pick(trace_id, phase, time, value=0.9):
-    return Pick(trace_id, time, time, time, value, phase)
-
-
-def picks_of(latitude, longitude, depth, time, stations=NETWORK, suffix=".00"):
-    """Exact P and S of a source in a uniform medium."""
-    picks = []
-    for row in stations.itertuples():
-        metres, _, _ = gps2dist_azimuth(latitude, longitude, row.latitude, row.longitude)
-        away = np.hypot(metres / 1e3, depth + row.elevation / 1e3)
-        picks.append(make_pick(row.id + suffix, "P", time + away / VP))
-        picks.append(make_pick(row.id + suffix, "S", time + away / VP * VP_VS))
-    return picks
-
+from tests.helpers.monitor import NETWORK, START, VP, VP_VS, make_pick, picks_of
 
 SOURCES = [(50.1, 10.1, 8.0, START + 10), (49.95, 9.8, 15.0, START + 60)]
 

@@ -9,76 +9,31 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from obspy.geodetics import gps2dist_azimuth
 from obspy.io.quakeml.core import _validate as validate_quakeml
-from seisbench.util import ClassifyOutput, PickList
 
 from seisbench_llm.models.seismollm import SeisMoLLM
 from seisbench_llm.monitor.location import sp_distance
 from seisbench_llm.monitor.monitor import SeismicMonitor, pair
 from seisbench_llm.monitor.result import COLUMNS, TYPES
 from seisbench_llm.monitor.tables import ARRIVAL_TYPES, EVENT_TYPES
-from seisbench_llm.streams.estimates import Estimate, EstimateList
 from seisbench_llm.tasks import TASKS
 from seisbench_llm.weights import WeightsError
-from tests.conftest import make_stream
-from tests.conftest import tiny_model as make_tiny_model
-from tests.monitor.test_location import NETWORK, START, VP, VP_VS, make_pick, picks_of
+from tests.helpers.models import save_family
+from tests.helpers.models import tiny_model as make_tiny_model
+from tests.helpers.monitor import (
+    NETWORK,
+    SOURCE,
+    START,
+    VP,
+    VP_VS,
+    Stub,
+    make_pick,
+    network_monitor,
+    stub_monitor,
+)
+from tests.helpers.streams import make_stream
 
 # Built once; no test changes them.
 tiny_model = functools.cache(make_tiny_model)
-
-
-class Stub:
-    """Answers as a model of a task does, but as it is told: value and spread per trace id."""
-
-    record, weights_version, name = None, "7", "Stub"
-
-    def __init__(self, task, answer):
-        self.task, self.answer, self.arguments = TASKS[task], answer, None
-
-    def classify(self, stream, picks=None, **kwargs):
-        self.arguments = kwargs
-        if self.task.name == "picking":
-            return ClassifyOutput("Stub", picks=PickList(self.answer))
-        estimates = EstimateList()
-        for pick in picks:
-            assert pick.phase == "P"
-            if pick.trace_id not in self.answer:
-                continue
-            value, spread = self.answer[pick.trace_id]
-            if self.task.name == "polarity":
-                pick.polarity, pick.polarity_value = (
-                    "U" if value > 0.5 else "D",
-                    max(value, 1 - value),
-                )
-            estimates.append(
-                Estimate(pick.trace_id, pick.peak_time, self.task.name, value, "x", spread)
-            )
-        return ClassifyOutput("Stub", estimates=estimates, picks=picks)
-
-
-def stub_monitor(picks, errors=None, **answers):
-    models = {task: Stub(task, answer) for task, answer in answers.items()}
-    return SeismicMonitor(Stub("picking", picks), **models, errors=errors)
-
-
-SOURCE = (50.1, 10.1, 8.0, START + 10)
-
-
-def network_monitor(errors=None, noise=(0.0, 0.0)):
-    """Picks of one event at eight stations, and a far-away P and S at the first one."""
-    answers = {"polarity": {}, "magnitude": {}, "distance": {}, "back_azimuth": {}}
-    for i, row in enumerate(NETWORK.itertuples()):
-        metres, _, towards = gps2dist_azimuth(*SOURCE[:2], row.latitude, row.longitude)
-        trace_id = f"{row.id}.00"
-        answers["polarity"][trace_id] = (0.1 * i, 0.05)
-        answers["magnitude"][trace_id] = (2 + 0.1 * i, 0.2)
-        answers["distance"][trace_id] = (metres / 1e3 + noise[0], 3.0)
-        answers["back_azimuth"][trace_id] = ((towards + noise[1]) % 360, 5.0)
-    picks = picks_of(*SOURCE)
-    picks += [make_pick("XX.S0.00", "P", START + 200), make_pick("XX.S0.00", "S", START + 207)]
-    picks += [make_pick("XX.S1.00", "S", START + 300)]
-    return stub_monitor(picks, errors, **answers)
-
 
 # Pairs of P and S
 
@@ -134,12 +89,6 @@ def test_models_must_fit_their_task():
     for errors in ({"magnitude": -1}, {"magnitude": np.nan}, {"polarity": 1}, {"volcano": 1}):
         with pytest.raises(ValueError, match="standard error"):
             SeismicMonitor(picker, errors=errors)
-
-
-def save_family(folder, tasks):
-    for task in tasks:
-        tiny_model(task).save(folder / f"tiny_{task}")
-    return str(folder / "tiny")
 
 
 def test_family_of_weights(tmp_path, warnings_of):

@@ -10,9 +10,9 @@ from obspy.io.quakeml.core import _validate as validate_quakeml
 from seisbench_llm.monitor.location import REGION
 from seisbench_llm.monitor.monitor import SeismicMonitor
 from seisbench_llm.monitor.result import EDGE_NOTE, SINGLE_STATION_NOTE
-from tests.conftest import make_stream
-from tests.monitor.test_location import NETWORK, START, make_pick
-from tests.monitor.test_monitor import network_monitor, stub_monitor, tiny_model
+from tests.helpers.models import tiny_model
+from tests.helpers.monitor import NETWORK, START, make_pick, network_monitor, stub_monitor
+from tests.helpers.streams import make_stream
 
 
 @pytest.fixture(scope="module")

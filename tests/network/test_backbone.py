@@ -5,7 +5,7 @@ from transformers import BertConfig, BertModel, GPT2Config, GPT2Model, RobertaCo
 from seisbench_llm.models.seismollm import SeisMoLLM
 from seisbench_llm.network import language, lora
 from seisbench_llm.network.backbone import Backbone, BackboneConfig
-from tests.conftest import TINY, TINY_SHAPE, tiny_model
+from tests.helpers.models import TINY, TINY_SHAPE, tiny_model
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from seisbench_llm.models.seismollm import SeisMoLLM
 from seisbench_llm.network import fused as inference
 from seisbench_llm.preprocess import normalize
 from seisbench_llm.tasks import TASKS
-from tests.conftest import tiny_model
+from tests.helpers.models import tiny_model
 
 SHAPES = {
     # All that the compact preset has; its own window lengths.

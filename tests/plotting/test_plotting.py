@@ -13,7 +13,8 @@ from seisbench_llm.plotting.day import plot_day
 from seisbench_llm.plotting.map import plot_map
 from seisbench_llm.plotting.picks import plot_picks
 from seisbench_llm.plotting.section import plot_section
-from tests.conftest import make_stream, tiny_model
+from tests.helpers.models import tiny_model
+from tests.helpers.streams import make_stream
 
 DAY = obspy.UTCDateTime(2020, 1, 1)
 STATIONS = pd.DataFrame(

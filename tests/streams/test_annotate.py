@@ -10,16 +10,10 @@ import torch
 from seisbench_llm.network import fused as inference
 from seisbench_llm.preprocess import normalize
 from seisbench_llm.tasks import TASKS
-from tests.conftest import make_stream, tiny_model
+from tests.helpers.models import tiny_model
+from tests.helpers.streams import assert_same, make_stream
 
 POINT_TASKS = [name for name, spec in TASKS.items() if spec.output_type == "point"]
-
-
-def assert_same(one, other, tolerance=1e-5):
-    assert len(one) == len(other) > 0
-    for a, b in zip(one, other, strict=True):
-        assert a.id == b.id and abs(a.stats.starttime - b.stats.starttime) < 1e-6
-        np.testing.assert_allclose(a.data, b.data, atol=tolerance)
 
 
 @pytest.mark.parametrize("task", TASKS)

@@ -5,7 +5,8 @@ import pytest
 from seisbench_llm.models.seismollm import SeisMoLLM
 from seisbench_llm.streams import at_picks as module
 from seisbench_llm.streams.at_picks import Records
-from tests.conftest import TINY, make_stream
+from tests.helpers.models import TINY
+from tests.helpers.streams import make_stream
 
 START = obspy.UTCDateTime(2020, 1, 1)
 PICKS = (0.0, 3.004, 60, 62, 400, 599.99)

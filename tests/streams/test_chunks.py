@@ -7,24 +7,15 @@ import sys
 import numpy as np
 import obspy
 import pytest
-import torch
 
 from seisbench_llm.models.seismollm import SeisMoLLM
 from seisbench_llm.streams import annotate as streams
 from seisbench_llm.streams import chunks, windows
-from tests.conftest import make_stream, tiny_model
+from tests.helpers.models import soft_model, tiny_model
+from tests.helpers.streams import make_stream
 
 FILTER = {"filter_args": ["highpass"], "filter_kwargs": {"freq": 1.0, "corners": 2}}
 THRESHOLDS = {"P_threshold": 0.7, "S_threshold": 0.7, "detection_threshold": 0.8}
-
-
-def soft_model(**kwargs):
-    """A picker without probabilities of exactly one: which of two equal peaks is kept is open."""
-    model = tiny_model(**kwargs)
-    with torch.no_grad():
-        model.network.head.out.weight.mul_(0.4)
-        model.network.head.out.bias.mul_(0.4)
-    return model
 
 
 @pytest.fixture(scope="module")
@@ -280,7 +271,7 @@ def test_memory_does_not_grow_with_the_stream():
 import json, resource
 import numpy as np, obspy
 from seisbench_llm.streams import windows
-from tests.conftest import tiny_model
+from tests.helpers.models import tiny_model
 
 def peak():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

@@ -7,8 +7,8 @@ import pytest
 from seisbench_llm.preprocess import resample
 from seisbench_llm.streams import annotate as streams
 from seisbench_llm.streams.contiguous import find_runs
-from tests.conftest import make_stream, tiny_model
-from tests.streams.test_annotate import assert_same
+from tests.helpers.models import tiny_model
+from tests.helpers.streams import assert_same, make_stream
 
 
 def gap(stream, first, last):

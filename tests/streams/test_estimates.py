@@ -10,7 +10,8 @@ from seisbench_llm.models.seismollm import SeisMoLLM
 from seisbench_llm.preprocess import normalize
 from seisbench_llm.streams.estimates import Estimate, summarize
 from seisbench_llm.tasks import TASKS
-from tests.conftest import make_stream, tiny_model
+from tests.helpers.models import tiny_model
+from tests.helpers.streams import make_stream
 
 POINT_TASKS = [name for name, spec in TASKS.items() if spec.output_type == "point"]
 START = obspy.UTCDateTime(2020, 1, 1)

@@ -4,7 +4,8 @@ import pytest
 from obspy import UTCDateTime
 
 from seisbench_llm.streams.picks import classify_picks, separate
-from tests.conftest import make_stream, tiny_model
+from tests.helpers.models import tiny_model
+from tests.helpers.streams import make_stream
 
 START = UTCDateTime(2020, 1, 1)
 

@@ -8,8 +8,8 @@ import obspy
 import pytest
 
 from seisbench_llm.streams import pipeline as executor
-from tests.conftest import tiny_model
-from tests.streams.test_annotate import assert_same
+from tests.helpers.models import tiny_model
+from tests.helpers.streams import assert_same
 
 
 def threads_of(model):

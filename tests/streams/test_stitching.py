@@ -5,8 +5,8 @@ import obspy
 import pytest
 
 from seisbench_llm.streams.stitching import Curve, Excerpts, Sieve
-from tests.conftest import make_stream
-from tests.streams.test_chunks import soft_model
+from tests.helpers.models import soft_model
+from tests.helpers.streams import make_stream
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,8 @@ import obspy
 import pytest
 
 from seisbench_llm.streams.windows import WindowLayout, filter_reach
-from tests.conftest import make_stream, tiny_model
+from tests.helpers.models import tiny_model
+from tests.helpers.streams import make_stream
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ from seisbench_llm import cli
 from seisbench_llm.data.synthetic.records import Synthetic
 from seisbench_llm.models.seismollm import SeisMoLLM
 from seisbench_llm.tasks import TASKS
-from tests.conftest import TINY
+from tests.helpers.models import TINY
 from tests.helpers.training import WINDOW, run_config, synthetic_records
 
 pytest.importorskip("lightning")

@@ -5,7 +5,7 @@ import seisbench.generate as sbg
 
 from seisbench_llm.data.metadata import onsets_of, phase_of, polarity_letter, usable
 from seisbench_llm.training.labellers import OnsetLabeller, TruthLabeller
-from tests.conftest import SHARED
+from tests.helpers.paths import SHARED
 
 X = np.zeros((3, 1000), np.float32)
 

@@ -14,7 +14,7 @@ from seisbench_llm.training.augmentations.events import AddEvent, NoiseOnly, Shi
 from seisbench_llm.training.augmentations.windows import PickWindow, Prepare
 from seisbench_llm.training.generator import SeededGenerator
 from seisbench_llm.training.recipes import recipe
-from tests.conftest import tiny_model
+from tests.helpers.models import tiny_model
 
 RATE = 100.0
 SETTINGS = {"sampling_rate": RATE, "pred_sample": 500}
