@@ -15,6 +15,7 @@ import os
 import tempfile
 import threading
 import time
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -48,13 +49,13 @@ class Nothing:
 class Simulated:
     """An archive with an hour of 10 Hz for each station-day."""
 
-    def channels(self, start, end, patterns, mapper=map):
+    def channels(self, start, end, patterns):
         return {("XX", f"S{i:03d}", "", "BHZ") for i in range(100)}
 
-    def read(self, unit, day, padding):
-        header = dict(zip(("network", "station", "location", "channel"), unit, strict=True))
-        header.update(channel="BHZ", sampling_rate=10.0, starttime=day)
-        return obspy.Stream([obspy.Trace(np.zeros(36_000), header)]), []
+    def get_waveforms(self, network, station, location, channel, start, end, padding):
+        header = {"network": network, "station": station, "location": location}
+        header.update(channel="BHZ", sampling_rate=10.0, starttime=start)
+        return obspy.Stream([obspy.Trace(np.zeros(36_000), header)])
 
 
 def rss() -> float:
@@ -73,19 +74,19 @@ def simulate(workers: int) -> dict:
     threading.Thread(target=watch, daemon=True).start()
     with tempfile.TemporaryDirectory() as folder:
         result = archive.run(
-            "python://benchmarks.archive_scale:Simulated",
+            "python://benchmarks.speed.archive:Simulated",
             folder,
             "2020-01-01",
             "2020-01-31",
             ["XX.*"],
             "nothing",
-            processor="benchmarks.archive_scale:Nothing",
+            processor="benchmarks.speed.archive:Nothing",
             workers=workers,
         )
         stop.set()
         finished = sorted(p.stat().st_mtime for p in Path(folder).glob("manifest/*/*.json"))
         began = time.perf_counter()
-        rows = merge(folder, Path(folder) / "all.parquet")["rows"]
+        rows = merge(folder, Path(folder) / "all.parquet").rows
         merging = time.perf_counter() - began
     # Without the first ones, during which workers import and caches fill.
     each = (finished[-1] - finished[200]) / (len(finished) - 201) * workers
@@ -94,9 +95,9 @@ def simulate(workers: int) -> dict:
         for moment in (finished[200], finished[len(finished) // 2], finished[-1])
     )
     return {
-        "station_days": result["planned"],
+        "station_days": result.planned,
         "workers": workers,
-        "seconds": result["seconds"],
+        "seconds": result.seconds,
         "overhead_seconds_per_task_and_worker": round(each, 4),
         "overhead_share_of_10_s_task": round(each / TASK_SECONDS, 5),
         "client_and_scheduler_MB_after_200": first,
@@ -113,7 +114,7 @@ def measure(sds: str, start: str, end: str) -> list[dict]:
     for workers in (1, 2):
         with tempfile.TemporaryDirectory() as folder:
             result = archive.run(sds, folder, start, end, ["*.*"], workers=workers)
-        results.append({"workers": workers, **result})
+        results.append({"workers": workers, **asdict(result)})
     return results
 
 

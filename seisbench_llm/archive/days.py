@@ -1,4 +1,12 @@
-"""One day cut from its neighbours."""
+"""
+Days of continuous data: what of a day can be used, and results that do not depend on the cut.
+
+Windows of a day must be those of the days beside it, or a pick at midnight could fall on either
+side in both runs, or in none. So each segment of data begins on one grid of times, counted from
+1970: whole steps of the windows that are also whole samples of the waveforms. In front of data
+that begin elsewhere, the step is filled with their mean, which preprocessing turns into the zeros
+that SeisBench's own padding would be.
+"""
 
 from __future__ import annotations
 
@@ -8,27 +16,32 @@ from fractions import Fraction
 import numpy as np
 import obspy
 import pandas as pd
+import seisbench
 from obspy import UTCDateTime
 
-from ..streams import annotate as streams
+from ..streams.annotate import data_spans
+from ..streams.contiguous import Run as ContiguousRecord
+from ..streams.contiguous import make_trace
 from .files import SourceError
 
 # Below, resampling to the models' 100 Hz makes up most of what they look at.
 LOWEST_RATE = 10.0
 
+# Gaps that a manifest lists one by one; all of them are counted.
+MAX_GAPS_LISTED = 50
 
-_LONGEST_LIST = 50
 
-
-def _check(stream: obspy.Stream, day: UTCDateTime, notes: list[str]) -> obspy.Stream:
+def check(stream: obspy.Stream, day: UTCDateTime) -> obspy.Stream:
     """
-    Contiguous and finite traces of one sampling rate, or an empty stream if none is of the day.
+    Traces of one sampling rate with at least a sample, or an empty stream if none is of the day.
 
-    :param notes: Takes a note of each trace of the padding that is left out.
+    Traces of the padding that are left out are named in a warning.
+
+    :param day: Beginning of the day.
     :raises SourceError: If sampling rates are too low or differ within the day.
     """
     stream = obspy.Stream([t for t in stream if t.stats.npts])
-    inside = [t for t in stream if t.stats.starttime < day + 86400 and t.stats.endtime >= day]
+    inside = of_day(stream, day)
     if not inside:
         return obspy.Stream()
     samples: dict[float, int] = {}
@@ -53,18 +66,24 @@ def _check(stream: obspy.Stream, day: UTCDateTime, notes: list[str]) -> obspy.St
         )
     kept = obspy.Stream()
     for trace in stream:
-        if trace.stats.sampling_rate != usual:
+        if trace.stats.sampling_rate == usual:
+            kept.append(trace)
+        else:
             rate = trace.stats.sampling_rate
-            notes.append(f"Neighbouring day left out: {trace.id} has {rate:g} Hz there.")
-            continue
-        trace.data = np.ma.masked_invalid(np.ma.asarray(trace.data, dtype=np.float64))
-        if not trace.data.mask.all():
-            kept.extend(trace.split())
-    if not any(t.stats.starttime < day + 86400 and t.stats.endtime >= day for t in kept):
-        notes.append("All samples of the day are masked or not finite.")
-        return obspy.Stream()
-    # As SeisBench does later, so that there is one mean for what is one trace then.
-    return kept.merge(-1)
+            seisbench.logger.warning(
+                f"Neighbouring day left out: {trace.id} has {rate:g} Hz there."
+            )
+    return kept
+
+
+def of_day(stream: obspy.Stream, day: UTCDateTime) -> list[obspy.Trace]:
+    """The traces that have a sample of the day."""
+    return [t for t in stream if t.stats.starttime < day + 86400 and t.stats.endtime >= day]
+
+
+def traces_of(records: list[ContiguousRecord]) -> obspy.Stream:
+    """Records as traces in double precision."""
+    return obspy.Stream([make_trace(r.read(0, r.stats.npts), r.stats) for r in records])
 
 
 def align(
@@ -104,7 +123,7 @@ def align(
     return filled
 
 
-def _keep(table: pd.DataFrame, day: UTCDateTime, filled: list[tuple]) -> pd.DataFrame:
+def keep_day(table: pd.DataFrame, day: UTCDateTime, filled: list[tuple]) -> pd.DataFrame:
     """
     Rows whose time is of the day and not before the data.
 
@@ -114,11 +133,11 @@ def _keep(table: pd.DataFrame, day: UTCDateTime, filled: list[tuple]) -> pd.Data
     first = pd.Timestamp(day.datetime, tz="UTC")
     last = first + pd.Timedelta(days=1)
     rounded = table["time"].dt.round("100us")
-    keep = (rounded >= first) & (rounded < last)
+    inside = (rounded >= first) & (rounded < last)
     for start, end in filled:
         begin, stop = (pd.Timestamp(t.datetime, tz="UTC").round("100us") for t in (start, end))
-        keep &= ~((rounded >= begin) & (rounded < stop))
-    table = table[keep].reset_index(drop=True)
+        inside &= ~((rounded >= begin) & (rounded < stop))
+    table = table[inside].reset_index(drop=True)
     table["time"] = table["time"].clip(first, last - pd.Timedelta(microseconds=1))
     return table
 
@@ -139,7 +158,7 @@ def coverage(stream: obspy.Stream, day: UTCDateTime) -> dict:
         channels[channel] = channels.get(channel, 0.0) + max(seconds, 0) / 86400
     gaps, reached = [], day
     if stream:
-        for start, stop in next(iter(streams.data_spans(stream, 1 / delta).values())):
+        for start, stop in next(iter(data_spans(stream, 1 / delta).values())):
             if start - reached > 1.5 * delta and reached < end:
                 gaps.append((reached, min(start, end)))
             reached = max(reached, stop + delta)
@@ -150,7 +169,7 @@ def coverage(stream: obspy.Stream, day: UTCDateTime) -> dict:
         "coverage": round(1 - missing / 86400, 6),
         "channels": {channel: round(min(channels[channel], 1), 6) for channel in sorted(channels)},
         "n_gaps": len(gaps),
-        "gaps": [[str(start), str(stop)] for start, stop in gaps[:_LONGEST_LIST]],
+        "gaps": [[str(start), str(stop)] for start, stop in gaps[:MAX_GAPS_LISTED]],
     }
 
 

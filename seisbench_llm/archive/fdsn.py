@@ -1,4 +1,4 @@
-"""seisbench_llm/archive/fdsn.py."""
+"""Archives behind FDSN web services."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import obspy
 from obspy import UTCDateTime
 
 from .files import SourceError
-from .units import Unit, split_pattern
+from .station_days import split_pattern
 
 
 class FDSN:
@@ -35,9 +35,9 @@ class FDSN:
             return fdsn.RoutingClient(self.name)
         return self._ask(lambda: fdsn.Client(self.name))
 
-    def channels(self, start: UTCDateTime, end: UTCDateTime, patterns, mapper=map) -> set[tuple]:
+    def channels(self, start: UTCDateTime, end: UTCDateTime, patterns) -> set[tuple]:
         """All (network, station, location, channel) that the service has of these patterns."""
-        found = set()
+        channels = set()
         for pattern in patterns:
             codes = dict(
                 zip(
@@ -54,19 +54,28 @@ class FDSN:
             for network in inventory or ():
                 for station in network:
                     for channel in station:
-                        place = network.code, station.code, channel.location_code
-                        found.add((*place, channel.code))
-        return found
+                        location = channel.location_code
+                        channels.add((network.code, station.code, location, channel.code))
+        return channels
 
-    def read(self, unit: Unit, day: UTCDateTime, padding: float):
+    def get_waveforms(
+        self,
+        network: str,
+        station: str,
+        location: str,
+        channel: str,
+        start: UTCDateTime,
+        end: UTCDateTime,
+        padding: float = 0.0,
+    ) -> obspy.Stream:
         """
-        See :py:meth:`Files.read`.
+        See :py:meth:`seisbench_llm.archive.files.Files.get_waveforms`.
 
         :raises SourceError: If the service does not answer after all attempts.
         """
-        span = day - padding, day + 86400 + padding
-        stream = self._ask(lambda: self.client.get_waveforms(*unit, *span))
-        return (obspy.Stream() if stream is None else stream), []
+        codes, span = (network, station, location, channel), (start - padding, end + padding)
+        stream = self._ask(lambda: self.client.get_waveforms(*codes, *span))
+        return obspy.Stream() if stream is None else stream
 
     def _ask(self, request):
         from obspy.clients.fdsn.header import (

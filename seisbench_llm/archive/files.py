@@ -1,17 +1,18 @@
-"""seisbench_llm/archive/files.py."""
+"""Archives of miniSEED files, and reading them without losing a record unnoticed."""
 
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from threading import Lock
 
 import obspy
+import seisbench
 from obspy import UTCDateTime
 
-from .units import Unit
-
-READING = Lock()
+# Python's warning filters, which read_file changes, are one for all threads.
+read_lock = Lock()
 
 
 class SourceError(ValueError):
@@ -43,8 +44,7 @@ def read_file(file, **kwargs) -> obspy.Stream:
     from obspy.io.mseed import InternalMSEEDWarning
 
     try:
-        # The warnings filter is one for all threads.
-        with READING, warnings.catch_warnings():
+        with read_lock, warnings.catch_warnings():
             warnings.simplefilter("ignore")
             _check_complete(Path(file))
             warnings.simplefilter("error", InternalMSEEDWarning)
@@ -94,50 +94,74 @@ class Files:
         if not self.root.is_dir():
             raise ArchiveLost(f"The archive {self.root} is no folder, or not mounted.")
 
-    def read(self, unit: Unit, day: UTCDateTime, padding: float):
+    def get_waveforms(
+        self,
+        network: str,
+        station: str,
+        location: str,
+        channel: str,
+        start: UTCDateTime,
+        end: UTCDateTime,
+        padding: float = 0.0,
+    ) -> obspy.Stream:
         """
-        Waveforms of a day, and of some time to both sides as far as there are any.
+        Waveforms of whole days, and of some time to both sides as far as there are any.
 
-        :param padding: Seconds before and after the day.
-        :return: Stream, and notes on parts of the padding that are missing.
-        :raises SourceError: If a file of that day cannot be read, or its sampling rates differ.
+        Parts of the padding that cannot be read are named in a warning. ``stats.file`` of each
+        trace is where it comes from.
+
+        :param channel: Code, or a pattern such as ``HH?``.
+        :param start: Beginning of the first day.
+        :param end: End of the last day.
+        :param padding: Seconds before and after.
+        :raises SourceError: If a file of the days themselves cannot be read.
         :raises ArchiveLost: If the archive is gone.
         """
         self._check()
-        start, end = day - padding, day + 86400 + padding
-        stream, notes = obspy.Stream(), []
-        for file, own in self.files(unit, day, padding):
+        codes = network, station, location, channel
+        span = {"starttime": start - padding, "endtime": end + padding}
+        stream = obspy.Stream()
+        for file, own in self.files(*codes, start, end, padding):
             try:
-                found = read_file(
-                    file, starttime=start, endtime=end, sourcename=".".join(unit[:3]) + ".*"
-                )
+                traces = read_file(file, **span, sourcename=".".join(codes[:3]) + ".*")
             except SourceError as error:
                 if own:
                     raise
-                notes.append(f"Neighbouring day left out: {error}")
+                seisbench.logger.warning(f"Neighbouring day left out: {error}")
                 continue
-            found = found.select(*unit)
-            for trace in found:
+            traces = traces.select(*codes)
+            for trace in traces:
                 trace.stats.file = str(file)
-            stream += found
-        return stream, notes
+            stream += traces
+        return stream
 
 
 class SDS(Files):
     """An archive in the SeisComP data structure."""
 
-    def channels(self, start: UTCDateTime, end: UTCDateTime, patterns, mapper=map) -> set[tuple]:
+    def channels(self, start: UTCDateTime, end: UTCDateTime, patterns) -> set[tuple]:
         """All (network, station, location, channel) that the archive has at any time."""
         from obspy.clients.filesystem.sds import Client
 
         return set(Client(str(self.root)).get_all_nslc())
 
-    def files(self, unit: Unit, day: UTCDateTime, padding: float):
-        """(file, whether it is the day's own), in the order of days and names."""
+    def files(
+        self,
+        network: str,
+        station: str,
+        location: str,
+        channel: str,
+        start: UTCDateTime,
+        end: UTCDateTime,
+        padding: float = 0.0,
+    ) -> Iterator[tuple[Path, bool]]:
+        """(file, whether it is of the days themselves), in the order of days and names."""
         from obspy.clients.filesystem.sds import SDS_FMTSTR
 
-        parts = unit._asdict()
-        for date in (day - 86400, day, day + 86400):
-            pattern = SDS_FMTSTR.format(year=date.year, doy=date.julday, sds_type="D", **parts)
+        codes = {"network": network, "station": station, "location": location, "channel": channel}
+        day = UTCDateTime((start - 86400).date)
+        while day < end + 86400:
+            pattern = SDS_FMTSTR.format(year=day.year, doy=day.julday, sds_type="D", **codes)
             for file in sorted(self.root.glob(pattern)):
-                yield file, date == day
+                yield file, start <= day < end
+            day += 86400

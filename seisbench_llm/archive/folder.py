@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections import defaultdict
+from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from functools import cached_property
 from pathlib import Path
@@ -12,9 +13,8 @@ import obspy
 import pandas as pd
 from obspy import UTCDateTime
 
-from .files import READING, Files, SourceError, read_file
+from .files import Files, SourceError, read_file, read_lock
 from .store import to_arrow, write_atomically
-from .units import Unit
 
 COLUMNS = ["file", "size", "mtime", "id", "start", "end", "error"]
 
@@ -29,34 +29,36 @@ class Folder(Files):
     def __init__(self, root, index=None):
         super().__init__(root)
         self.index = None if index is None else Path(index)
+        self._misnamed: dict[str, str] = {}
 
-    def channels(self, start: UTCDateTime, end: UTCDateTime, patterns, mapper=map) -> set[tuple]:
+    def channels(self, start: UTCDateTime, end: UTCDateTime, patterns) -> set[tuple]:
         """All (network, station, location, channel) of files that reach into this time."""
-        table = self.update_index(mapper)
+        table = self.update_index()
         inside = (table["start"] < end.timestamp) & (table["end"] >= start.timestamp)
         return {tuple(name.split(".")) for name in table["id"][inside]}
 
-    def update_index(self, mapper=map) -> pd.DataFrame:
-        """
-        Read the headers of all files that are new or changed.
-
-        :param mapper: Like :py:class:`map`, for example one that uses several processes.
-        """
+    def update_index(self) -> pd.DataFrame:
+        """Read the headers of all files that are new or changed."""
         old = pd.DataFrame(columns=COLUMNS)
         if self.index is not None and self.index.is_file():
             old = pd.read_parquet(self.index)
         known = set(zip(old["file"], old["size"], old["mtime"], strict=True))
         present = set()
+        self._misnamed = {}
+        results = self.index and self.index.resolve().parent
         for file in self.root.rglob("*"):
-            if file.is_file() and not file.name.startswith("."):
-                status = file.stat()
-                present.add((str(file.relative_to(self.root)), status.st_size, status.st_mtime_ns))
-        new = sorted(present - known)
-        chunks = [
-            [(str(self.root), *entry) for entry in new[i : i + 100]]
-            for i in range(0, len(new), 100)
-        ]
-        rows = [row for chunk in mapper(index_files, chunks) for row in chunk]
+            if file.name.startswith(".") or not file.is_file():
+                continue
+            if results and results != self.root and file.is_relative_to(results):
+                continue
+            name, status = str(file.relative_to(self.root)), file.stat()
+            try:
+                name.encode()
+            except UnicodeEncodeError:
+                self._misnamed[ascii(str(file))] = "Its name is not UTF-8. Rename it."
+            else:
+                present.add((name, status.st_size, status.st_mtime_ns))
+        rows = [row for entry in sorted(present - known) for row in index_file(self.root, *entry)]
         keep = [
             entry in present for entry in zip(old["file"], old["size"], old["mtime"], strict=True)
         ]
@@ -90,47 +92,53 @@ class Folder(Files):
     def unreadable(self) -> dict[str, str]:
         """File -> error, of files whose headers cannot be read: nobody knows their days."""
         bad = self._table[self._table["error"].notna()]
-        return {
-            str(self.root / file): error
-            for file, error in zip(bad["file"], bad["error"], strict=True)
-        }
+        files = [str(self.root / file) for file in bad["file"]]
+        return {**dict(zip(files, bad["error"], strict=True)), **self._misnamed}
 
-    def files(self, unit: Unit, day: UTCDateTime, padding: float):
-        """(file, whether it is mainly of the day or has a minute of it), in the order of names."""
-        first, last = day.timestamp, day.timestamp + 86400
-        found = {}
+    def files(
+        self,
+        network: str,
+        station: str,
+        location: str,
+        channel: str,
+        start: UTCDateTime,
+        end: UTCDateTime,
+        padding: float = 0.0,
+    ) -> Iterator[tuple[Path, bool]]:
+        """(file, whether it is mainly of the days or has a minute of them), in order of names."""
+        codes, begin, stop = (network, station, location, channel), start.timestamp, end.timestamp
+        chosen: dict[str, bool] = {}
         for name, entries in self._by_id.items():
-            if all(map(fnmatchcase, name.split("."), unit)):
-                for file, start, end in entries:
-                    if start < last + padding and end >= first - padding:
+            if all(map(fnmatchcase, name.split("."), codes)):
+                for file, first, last in entries:
+                    if first < stop + padding and last >= begin - padding:
                         # Files of a day tend to reach a little into the next.
-                        inside = min(end, last) - max(start, first)
-                        own = inside >= min(60, (end - start) / 2)
-                        found[file] = found.get(file, False) or own
-        for file in sorted(found):
-            yield self.root / file, found[file]
+                        inside = min(last, stop) - max(first, begin)
+                        own = inside >= min(60, (last - first) / 2)
+                        chosen[file] = chosen.get(file, False) or own
+        for file in sorted(chosen):
+            yield self.root / file, chosen[file]
 
 
-def index_files(entries: list[tuple]) -> list[tuple]:
-    """Rows of a folder's index for some files: one per channel and uninterrupted time."""
+def index_file(root: Path, file: str, size: int, mtime: int) -> list[tuple]:
+    """Rows of a folder's index for a file: one per channel and uninterrupted time."""
     rows = []
-    for root, file, size, mtime in entries:
-        try:
-            stream = read_file(Path(root) / file, headonly=True)
-        except SourceError as error:
-            stream = _salvage(Path(root) / file)
-            if not stream:
-                rows.append((file, size, mtime, None, None, None, str(error)))
-        for trace in stream:
-            span = trace.stats.starttime.timestamp, trace.stats.endtime.timestamp
-            rows.append((file, size, mtime, trace.id, *span, None))
+    try:
+        stream = read_file(root / file, headonly=True)
+    except SourceError as error:
+        stream = _salvage(root / file)
+        if not stream:
+            return [(file, size, mtime, None, None, None, str(error))]
+    for trace in stream:
+        span = trace.stats.starttime.timestamp, trace.stats.endtime.timestamp
+        rows.append((file, size, mtime, trace.id, *span, None))
     return rows
 
 
 def _salvage(file: Path) -> obspy.Stream:
     """Headers of a damaged file, which tell whose and which day's it is, if anything does."""
     try:
-        with READING, warnings.catch_warnings():
+        with read_lock, warnings.catch_warnings():
             warnings.simplefilter("ignore")
             return obspy.read(str(file), format="MSEED", headonly=True)
     except Exception:

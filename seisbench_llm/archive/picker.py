@@ -1,60 +1,90 @@
-"""seisbench_llm/archive/picker.py."""
+"""P and S picks of a model, as the processor of an archive run."""
 
 from __future__ import annotations
 
 import hashlib
+from functools import cached_property
 
 import obspy
 import pandas as pd
+from obspy.core.trace import Stats
+
+from ..export.tables import picks_to_dataframe
+from ..models.seismollm import SeisMoLLM
+from ..streams.annotate import usable
+from ..streams.arguments import argument, threshold, validate_arguments
+from ..streams.contiguous import Run as ContiguousRecord
+from ..streams.windows import WindowLayout, filter_reach
 
 
 class Picker:
     """
-    What a run does with a stream: P and S picks of one model.
+    What a run does with a station-day: P and S picks of one model.
 
-    Another one is a class with the same attributes, named ``module:Class`` in the configuration:
-    ``padding``, seconds of waveforms it needs before and after a day; ``step``, seconds between
-    two of its windows, None if it has none; ``bridge``, the longest gap in seconds that does not
-    begin a new row of windows; ``identity``, a JSON-safe dictionary that differs if results would.
+    Another processor is a class with the same attributes, named ``module:Class`` in the
+    configuration: ``padding``, seconds of waveforms it needs before and after a day; ``step``,
+    seconds between two of its windows, None if it has none; ``bridge``, the longest gap in seconds
+    that does not begin a new row of windows; ``identity``, a JSON-safe dictionary that differs if
+    results would. The methods ``usable`` and ``default`` may be missing.
 
     :param weights: Name, path or Hugging Face id.
     :param arguments: Of :py:meth:`seisbench_llm.SeisMoLLM.classify`, such as ``P_threshold``.
+    :raises ValueError: If the weights are no picker's, or an argument is impossible.
     """
 
     def __init__(self, weights: str, **arguments):
-        from ..models.seismollm import SeisMoLLM
-        from ..streams.arguments import argument, validate_arguments
-
         model = SeisMoLLM.from_pretrained(weights)
         if model.task.name != "picking":
             raise ValueError(f"The weights '{weights}' are for {model.task.name}, not for picking.")
         validate_arguments(model, arguments)
         self.model, self.arguments = model.eval(), arguments
-        samples, rate = model.in_samples, model.sampling_rate
-        overlap = argument(model, arguments, "overlap")
-        self.step = (samples - int(overlap * samples if overlap < 1 else overlap)) / rate
-        self.bridge = (samples + sum(argument(model, arguments, "blinding"))) / rate
-        # A window to each side sees a pick. Another one is for the start of filters and for
-        # picks that are dropped, as a larger one is near, which a still larger one is near ...
-        self.padding = 2 * self.bridge + 4 * argument(model, arguments, "min_separation")
+        self.layout = WindowLayout.of(model, arguments)
+        self.step = self.layout.hop / self.layout.rate
+        self.bridge = self.layout.bridge
         self.identity: dict = {
             "weights": str(weights).rstrip("/").rpartition("/")[2],
             "version": model.weights_version,
             "sha256": model.sha256 or hash_of(model),
         }
 
+    @cached_property
+    def padding(self) -> float:
+        """
+        Seconds that picks of a day depend on, before and after it.
+
+        A window to each side sees a pick, and the filter reaches beyond it. Of picks that are too
+        close the smaller is dropped, which depends on a larger one, which depends on a still
+        larger one ...
+        """
+        header = Stats({"sampling_rate": self.layout.rate, "channel": self.model.component_order})
+        reach = filter_reach(self.model, self._argdict, [header]) or 0
+        separation = argument(self.model, self.arguments, "min_separation")
+        return self.bridge + max(self.bridge, reach / self.layout.rate) + 4 * separation
+
+    @property
+    def _argdict(self) -> dict:
+        return {**self.model.default_args, **self.arguments}
+
+    def default(self, name: str):
+        """Value of an argument that is not given."""
+        if name.endswith("_threshold"):
+            return threshold(self.model, {}, name.removesuffix("_threshold"))
+        return argument(self.model, {}, name)
+
+    def usable(self, stream: obspy.Stream) -> list[ContiguousRecord]:
+        """What of a stream the model can use; the rest is named in warnings."""
+        return usable(stream, self.model, self._argdict)
+
     def __call__(self, stream: obspy.Stream) -> dict[str, pd.DataFrame]:
         """
         :param stream: One instrument of one station; may be changed.
         :return: Tables by name, here only ``picks``; each has a column ``time`` in UTC.
         """
-        from ..export.tables import picks_to_dataframe
-
-        found = self.model.classify(stream, copy=False, **self.arguments).picks
-        return {"picks": picks_to_dataframe(found)}
+        picks = self.model.classify(stream, copy=False, **self.arguments).picks
+        return {"picks": picks_to_dataframe(picks)}
 
 
-def hash_of(model) -> str:
+def hash_of(model: SeisMoLLM) -> str:
     """SHA-256 of a model's tensors, for weights that do not come with one."""
     digest = hashlib.sha256()
     for name, tensor in sorted(model.state_dict().items()):

@@ -1,27 +1,61 @@
-"""seisbench_llm/archive/results.py."""
+"""Results of archive runs: how far a run has come, and its tables as one file."""
 
 from __future__ import annotations
 
-import os
 from collections import Counter, defaultdict
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
 import pandas as pd
 
+from ..export.tables import picks_to_dataframe
+from .cluster import require_dask
 from .days import days_between
-from .run import require_dask
-from .store import Store, to_arrow
+from .store import STATES, Store, replacing, to_arrow
 
 
-def status(out) -> dict:
+@dataclass(frozen=True)
+class RunStatus:
+    """
+    How far a run has come.
+
+    :param running: Whether a process is at it.
+    :param counts: Number of station-days that are done, empty, failed and pending.
+    :param stations: The same for each station.
+    :param failures: Station, day, error, message and file of each that failed.
+    :param per_hour: Station-days per hour in the last ten minutes with anything finished.
+    :param hours_left: Hours to go at this rate.
+    """
+
+    running: bool
+    counts: dict[str, int]
+    stations: dict[str, dict[str, int]]
+    failures: list[dict]
+    per_hour: float | None
+    hours_left: float | None
+
+
+@dataclass(frozen=True)
+class Merged:
+    """
+    What a merged table holds.
+
+    :param rows: Number of rows written.
+    :param pending: Station-days that are not in it as they are not processed yet.
+    :param failed: Station-days that are not in it as they failed.
+    """
+
+    rows: int
+    pending: int
+    failed: int
+
+
+def status(out) -> RunStatus:
     """
     How far a run has come.
 
     :param out: Its folder.
-    :return: ``running``; ``counts`` of station-days per state, ``stations`` with counts of each;
-        ``failures`` with station, day, error, message and file; ``per_hour``, the rate of the
-        last ten minutes with anything finished, and ``hours_left`` at this rate.
     :raises FileNotFoundError: If it is no folder of a run.
     """
     store = Store(out)
@@ -42,79 +76,85 @@ def status(out) -> dict:
         for (day, name), (state, _) in sorted(states.items())
         if state == "failed"
     ]
-    every = ("done", "empty", "failed", "pending")
-    rate = _rate([time_ for _, time_ in states.values()])
-    return {
-        "running": store.running(),
-        "counts": {state: counts[state] for state in every},
-        "stations": {n: {s: stations[n][s] for s in every} for n in sorted(stations)},
-        "failures": failures,
-        "per_hour": rate,
-        "hours_left": round(counts["pending"] / rate, 2) if rate else None,
-    }
+    every = (*STATES, "pending")
+    rate = _rate([time for _, time in states.values()])
+    return RunStatus(
+        running=store.running(),
+        counts={state: counts[state] for state in every},
+        stations={name: {s: stations[name][s] for s in every} for name in sorted(stations)},
+        failures=failures,
+        per_hour=rate,
+        hours_left=round(counts["pending"] / rate, 2) if rate else None,
+    )
 
 
 def _rate(times: list[float]) -> float | None:
     if len(times) < 2:
         return None
     latest = max(times)
-    recent = [time_ for time_ in times if time_ > latest - 600]
+    recent = [time for time in times if time > latest - 600]
     span = latest - min(recent)
     return round((len(recent) - 1) / span * 3600, 1) if span > 0 else None
 
 
-def merge(out, to, kind: str = "picks") -> dict:
+def merge(out, to, kind: str = "picks") -> Merged:
     """
-    Write all picks as one table, in the order of their times.
+    Write a table of all station-days to one file, in the order of times.
 
     A day at a time is in memory.
 
     :param out: Folder of a run.
     :param to: File to write, ``.parquet`` or ``.csv``.
     :param kind: Table, if there are others than ``picks``.
-    :return: ``rows``, and how many station-days are still ``pending`` or have ``failed``.
-    :raises ValueError: If the file name has another suffix.
+    :raises ValueError: If the file name has another suffix, or there is no such table.
     :raises FileNotFoundError: If it is no folder of a run.
     """
     require_dask()
-    import pyarrow.parquet as pq
-
     to = Path(to)
     if to.suffix not in (".parquet", ".csv"):
         raise ValueError(f"'{to}' must end with .parquet or .csv.")
     store = Store(out)
-    counts = status(out)["counts"]
-    to.parent.mkdir(parents=True, exist_ok=True)
-    temporary = to.with_name(f".{to.name}.{os.getpid()}.tmp")
-    rows, writer = 0, None
-    try:
-        for table in store.tables(kind) if counts["done"] else ():
-            if to.suffix == ".csv":
-                _append_csv(temporary, table, header=not rows)
-            else:
-                arrow = to_arrow(table)
-                writer = writer or pq.ParquetWriter(temporary, arrow.schema, compression="zstd")
-                writer.write_table(arrow)
-            rows += len(table)
-    finally:
-        if writer is not None:
-            writer.close()
-    if not rows:
-        _write_empty(temporary, to.suffix)
-    os.replace(temporary, to)
-    return {"rows": rows, "pending": counts["pending"], "failed": counts["failed"]}
+    counts = status(out).counts
+    write = _write_csv if to.suffix == ".csv" else _write_parquet
+    tables = store.tables(kind)
+    first = next(tables, None)
+    if first is None:
+        first = _empty(store, kind)
+    with replacing(to) as temporary:
+        rows = write(temporary, first, tables)
+    return Merged(rows, counts["pending"], counts["failed"])
 
 
-def _append_csv(file: Path, table: pd.DataFrame, header: bool) -> None:
-    mode = "w" if header else "a"
-    table.to_csv(file, mode=mode, header=header, index=False, date_format="%Y-%m-%dT%H:%M:%S.%fZ")
+def _empty(store: Store, kind: str) -> pd.DataFrame:
+    """
+    The table without rows.
+
+    :raises ValueError: If its columns are not known, as no station-day has one.
+    """
+    if kind != "picks":
+        others = sorted({"picks", *store.kinds()})
+        raise ValueError(f"{store.path} has no table '{kind}'; it has {', '.join(others)}.")
+    return picks_to_dataframe([]).assign(instrument="")
 
 
-def _write_empty(file: Path, suffix: str) -> None:
-    from ..export.tables import picks_to_dataframe
+def _write_csv(file: Path, first: pd.DataFrame, others) -> int:
+    options = {"index": False, "date_format": "%Y-%m-%dT%H:%M:%S.%fZ"}
+    first.to_csv(file, **options)
+    rows = len(first)
+    for table in others:
+        table.to_csv(file, mode="a", header=False, **options)
+        rows += len(table)
+    return rows
 
-    table = picks_to_dataframe([]).assign(instrument="")
-    if suffix == ".csv":
-        _append_csv(file, table, header=True)
-    else:
-        table.to_parquet(file, index=False)
+
+def _write_parquet(file: Path, first: pd.DataFrame, others) -> int:
+    import pyarrow.parquet as pq
+
+    table, rows = to_arrow(first), 0
+    with pq.ParquetWriter(file, table.schema, compression="zstd") as writer:
+        while table is not None:
+            writer.write_table(table)
+            rows += table.num_rows
+            following = next(others, None)
+            table = None if following is None else to_arrow(following)
+    return rows

@@ -1,4 +1,4 @@
-"""Where an archive's waveforms come from: SDS, a folder of miniSEED, or an FDSN web service."""
+"""Sources of an archive's waveforms: SDS, a folder of miniSEED files, FDSN web services."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 
 from .fdsn import FDSN
 from .files import SDS
+from .folder import Folder
 
 
 def open_source(archive: str, index=None):
@@ -17,7 +18,7 @@ def open_source(archive: str, index=None):
     :param archive: A folder, which is taken for SDS if it looks like one; ``sds://FOLDER`` or
         ``folder://FOLDER`` to say so; ``fdsn://NAME`` with a name or address that ObsPy knows, or
         ``fdsn://eida-routing``, ``fdsn://earthscope-federator``; ``python://MODULE:CLASS`` for a
-        class of your own with the methods ``channels`` and ``read`` of those here.
+        class of your own with the methods ``channels`` and ``get_waveforms`` of those here.
     :param index: Parquet file that keeps the headers of a folder's files.
     :raises ValueError: If there is no such kind of archive.
     :raises ArchiveLost: If the folder does not exist.
@@ -28,8 +29,6 @@ def open_source(archive: str, index=None):
     if kind == "sds":
         return SDS(rest)
     if kind == "folder":
-        from .folder import Folder
-
         return Folder(rest, index)
     if kind == "fdsn":
         return FDSN(rest)

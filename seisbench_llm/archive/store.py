@@ -1,5 +1,5 @@
 """
-What a run over an archive leaves on disk, so that it can be killed at any point and go on.
+The folder of an archive run: results and state, from which a killed run goes on.
 
     config.json, plan.json          what makes the result; what was asked for
     picks/day=2020-01-01/ID.parquet one file per station-day that has picks, other tables alike
@@ -13,17 +13,27 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 
 import pandas as pd
+import seisbench
+from filelock import FileLock, Timeout
+
+from .station_days import StationDay
 
 # A better state wins, should a kill between two files have left two manifests of a station-day.
 STATES = ("done", "empty", "failed")
 
+_MANIFEST = re.compile(rf"(.+)\.({'|'.join(STATES)})\.json")
+_DAY = re.compile(r"day=(\d{4}-\d\d-\d\d)")
+
+# Runs that were begun when modules had other names say so in their config.json.
+RENAMED = {"seisbench_llm.archive_worker:Picker": "seisbench_llm.archive.picker:Picker"}
 
 _ORDER = ["time", "trace_id", "phase", "instrument"]
 
@@ -45,6 +55,12 @@ class Store:
 
     def __init__(self, path):
         self.path = Path(path)
+        self._strangers: set[str] = set()
+
+    @property
+    def index_file(self) -> Path:
+        """Headers of the files of an archive that is a folder."""
+        return self.path / "index.parquet"
 
     @contextmanager
     def lock(self) -> Iterator[None]:
@@ -54,28 +70,51 @@ class Store:
         :raises StoreError: If another process holds it.
         """
         self.path.mkdir(parents=True, exist_ok=True)
-        with open(self.path / ".lock", "a") as file:
-            if not _try_lock(file):
-                raise StoreError(f"Another run is writing to {self.path}; wait for it, or stop it.")
+        lock = FileLock(self.path / ".lock")
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            raise StoreError(
+                f"Another run is writing to {self.path}. Wait for it, or stop it."
+            ) from None
+        except NotImplementedError:
+            # A file system without locks: two runs at once do the same work twice, and no harm.
+            pass
+        try:
             yield
+        finally:
+            lock.release()
 
     def running(self) -> bool:
         """Whether a run holds the lock."""
         if not (self.path / ".lock").is_file():
             return False
-        with open(self.path / ".lock", "a") as file:
-            return not _try_lock(file)
+        try:
+            with FileLock(self.path / ".lock", timeout=0):
+                return False
+        except Timeout:
+            return True
+        except (OSError, NotImplementedError):
+            # Somebody else's folder, or a file system without locks: nobody knows.
+            return False
 
-    def check_config(self, config: dict) -> None:
+    def check_config(self, config: dict, defaults: Callable[[str], object] | None = None) -> None:
         """
         Compare the configuration with the one that is there, if there is one.
 
+        :param defaults: Value of an argument that one of them does not give.
         :raises ConfigurationError: If they differ, with every entry that does.
         """
         file = self.path / "config.json"
         if not file.is_file():
             return
-        old, new = _flat(json.loads(file.read_text())), _flat(config)
+        old, new = _flat(read_json(file)), _flat(config)
+        old["processor"] = RENAMED.get(old.get("processor"), old.get("processor"))
+        for name in {*old, *new} if defaults is not None else ():
+            if name.startswith("arguments.") and not (name in old and name in new):
+                value = defaults(name.removeprefix("arguments."))
+                old.setdefault(name, value)
+                new.setdefault(name, value)
         differing = [
             f"{key} was {old.get(key)!r} and is {new.get(key)!r}"
             for key in sorted({*old, *new})
@@ -102,58 +141,83 @@ class Store:
         file = self.path / "plan.json"
         if not file.is_file():
             raise FileNotFoundError(f"{self.path} is no folder of 'archive run': no {file.name}.")
-        return json.loads(file.read_text())
+        plan = read_json(file)
+        if not {"stations", "start", "end"} <= plan.keys():
+            raise StoreError(f"{file} is damaged. Remove it, and run the same command again.")
+        return plan
 
-    def write(self, day: str, name: str, tables: dict[str, pd.DataFrame], manifest: dict) -> None:
+    def write(
+        self, station_day: StationDay, tables: dict[str, pd.DataFrame], manifest: dict
+    ) -> None:
         """
         Write a station-day: its tables, then its manifest.
 
-        :param name: Id of the station and its instrument.
         :raises StoreError: If that is not possible, for example as the disk is full.
         """
+        day, name, state = f"day={station_day.day}", station_day.id, manifest["state"]
         try:
             for kind, table in tables.items():
-                file = self.path / kind / f"day={day}" / f"{name}.parquet"
+                file = self.path / kind / day / f"{name}.parquet"
                 if len(table):
                     write_atomically(file, _parquet(table))
                 else:
                     file.unlink(missing_ok=True)
-            folder = self.path / "manifest" / f"day={day}"
             text = json.dumps(manifest, indent=2).encode() + b"\n"
-            write_atomically(folder / f"{name}.{manifest['state']}.json", text)
-            for state in set(STATES) - {manifest["state"]}:
-                (folder / f"{name}.{state}.json").unlink(missing_ok=True)
+            write_atomically(self._manifest_file(station_day.day, name, state), text)
+            for other in set(STATES) - {state}:
+                self._manifest_file(station_day.day, name, other).unlink(missing_ok=True)
         except OSError as error:
-            raise StoreError(f"Cannot write {name} {day} to {self.path}: {error}") from error
+            raise StoreError(
+                f"Cannot write {name} {station_day.day} to {self.path}: {error}"
+            ) from error
+
+    def _manifest_file(self, day: str, name: str, state: str) -> Path:
+        return self.path / "manifest" / f"day={day}" / f"{name}.{state}.json"
 
     def states(self, times: bool = False) -> dict[tuple[str, str], tuple[str, float]]:
         """
         (day, id) -> (state, time of writing) of all that is finished, from the file names only.
 
+        Files that are none of the run's are passed over and named in a warning.
+
         :param times: Whether to look at the times at all; else they are 0.
         """
-        found = {}
+        states: dict[tuple[str, str], tuple[str, float]] = {}
         root = self.path / "manifest"
-        for folder in sorted(root.iterdir()) if root.is_dir() else ():
+        for folder in sorted(os.scandir(root), key=_name) if root.is_dir() else ():
+            day = _DAY.fullmatch(folder.name)
+            if day is None or not folder.is_dir():
+                self._pass_over(folder)
+                continue
             for entry in os.scandir(folder):
-                name, state, suffix = entry.name.rsplit(".", 2)
-                if suffix != "json" or state not in STATES:
+                match = _MANIFEST.fullmatch(entry.name)
+                if match is None:
+                    self._pass_over(entry)
                     continue
-                key = folder.name.removeprefix("day="), name
-                if key not in found or STATES.index(state) < STATES.index(found[key][0]):
-                    found[key] = state, entry.stat().st_mtime if times else 0.0
-        return found
+                key, state = (day[1], match[1]), match[2]
+                if key not in states or STATES.index(state) < STATES.index(states[key][0]):
+                    states[key] = state, entry.stat().st_mtime if times else 0.0
+        return states
+
+    def _pass_over(self, entry: os.DirEntry) -> None:
+        ours = entry.name.startswith(".") and entry.name.endswith(".tmp")
+        if not ours and entry.path not in self._strangers:
+            self._strangers.add(entry.path)
+            seisbench.logger.warning(f"{entry.path!a} is passed over: the run has not written it.")
 
     def manifest(self, day: str, name: str, state: str) -> dict:
         """What is known of a finished station-day."""
-        file = self.path / "manifest" / f"day={day}" / f"{name}.{state}.json"
-        return json.loads(file.read_text())
+        return read_json(self._manifest_file(day, name, state))
 
     def remove_leftovers(self, age: float = 3600) -> None:
         """Remove files that a killed run began, once nobody can be at them any more (s)."""
         for file in self.path.glob("*/day=*/.*.tmp"):
             if time.time() - file.stat().st_mtime > age:
                 file.unlink(missing_ok=True)
+
+    def kinds(self) -> set[str]:
+        """Names of the tables that any station-day has."""
+        return {file.parents[1].name for file in self.path.glob("*/day=*/*.parquet")}
 
     def tables(self, kind: str) -> Iterator[pd.DataFrame]:
         """Tables of all done station-days, day by day, each in the order of its times."""
@@ -163,24 +227,31 @@ class Store:
                 done.setdefault(day, []).append(name)
         for day in sorted(done):
             files = [self.path / kind / f"day={day}" / f"{n}.parquet" for n in sorted(done[day])]
-            found = [_read(file) for file in files if file.is_file()]
-            if found:
-                table = pd.concat(found, ignore_index=True)
+            parts = [_read(file) for file in files if file.is_file()]
+            if parts:
+                table = pd.concat(parts, ignore_index=True)
                 order = [column for column in _ORDER if column in table]
                 yield table.sort_values(order, kind="stable", ignore_index=True)
 
 
-def _try_lock(file) -> bool:
+def _name(entry: os.DirEntry) -> str:
+    return entry.name
+
+
+def read_json(file: Path) -> dict:
+    """
+    An object from a file of a run.
+
+    :raises StoreError: If it is none, with the file's name.
+    """
     try:
-        import fcntl
-    except ImportError:
-        # Without POSIX locks, two runs at once do the same work twice, and no harm.
-        return True
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True
+        content = json.loads(file.read_text())
+        if isinstance(content, dict):
+            return content
+        cause = "it holds no object"
+    except (ValueError, RecursionError) as error:
+        cause = str(error)
+    raise StoreError(f"{file} is damaged ({cause}). Remove it, and run the same command again.")
 
 
 def _flat(entries: dict, prefix: str = "") -> dict:
@@ -193,18 +264,28 @@ def _flat(entries: dict, prefix: str = "") -> dict:
     return flat
 
 
-def write_atomically(file: Path, content: bytes) -> None:
-    """Write a file so that it is seen as a whole or not at all, even if the power fails."""
+@contextmanager
+def replacing(file: Path) -> Iterator[Path]:
+    """
+    A temporary file that takes a file's place at the end, if nothing fails, and is removed else.
+
+    So the file is seen as a whole or not at all, even if the power fails.
+    """
     file.parent.mkdir(parents=True, exist_ok=True)
     temporary = file.with_name(f".{file.name}.{os.getpid()}.{time.monotonic_ns()}.tmp")
     try:
-        with open(temporary, "wb") as stream:
-            stream.write(content)
-            stream.flush()
+        yield temporary
+        with open(temporary, "rb") as stream:
             os.fsync(stream.fileno())
         os.replace(temporary, file)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def write_atomically(file: Path, content: bytes) -> None:
+    """Write a file so that it is seen as a whole or not at all, even if the power fails."""
+    with replacing(file) as temporary:
+        temporary.write_bytes(content)
 
 
 def to_arrow(table: pd.DataFrame):
@@ -233,7 +314,11 @@ def _parquet(table: pd.DataFrame) -> bytes:
 
 
 def _read(file: Path) -> pd.DataFrame:
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
-    # A file by itself: the reader of data sets would add the folder's day as a column.
-    return pq.ParquetFile(file).read().to_pandas()
+    try:
+        # A file by itself: the reader of data sets would add the folder's day as a column.
+        return pq.ParquetFile(file).read().to_pandas()
+    except pa.ArrowException as error:
+        raise StoreError(f"{file} is damaged ({error}). Remove it and its manifest.") from error

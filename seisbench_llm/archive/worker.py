@@ -1,33 +1,33 @@
-"""
-One station-day: read, align, pick, keep what belongs to the day, write.
-
-Windows of a day must be those of the days beside it, or a pick at midnight could fall on either
-side in both runs, or in none. So each segment of data begins on one grid of times, counted from
-1970: whole steps of the windows that are also whole samples of the waveforms. In front of data
-that begin elsewhere, the step is filled with their mean, which cleaning turns into the zeros that
-SeisBench's own padding would be.
-"""
+"""Station-days as tasks of a worker: read, align, process, keep what belongs to the day, write."""
 
 from __future__ import annotations
 
 import importlib
 import json
 import logging
+import threading
 import time
+from collections import Counter
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
-from threading import Lock
+from importlib.metadata import version
 
+import obspy
 import seisbench
-from obspy import UTCDateTime
 
-from .days import _LONGEST_LIST, _check, _keep, align, coverage
+from ..streams.contiguous import find_runs
+from .days import align, check, coverage, keep_day, of_day, traces_of
 from .files import ArchiveLost
 from .sources import open_source
+from .station_days import StationDay
 from .store import Store, StoreError
-from .units import Unit
 
-_loading = Lock()
+# Warnings that a manifest holds; all of them are counted.
+MAX_WARNINGS = 50
+
+# With several threads, each would load the model.
+_load_lock = threading.Lock()
 
 
 class SetupError(ValueError):
@@ -35,7 +35,11 @@ class SetupError(ValueError):
 
 
 def make_processor(settings: dict):
-    """Build what the settings of a run name, see :py:class:`Picker`."""
+    """
+    Build what the settings of a run name, see :py:class:`seisbench_llm.archive.picker.Picker`.
+
+    :param settings: ``processor``, as module:Class, and its ``options``.
+    """
     module, _, name = settings["processor"].partition(":")
     return getattr(importlib.import_module(module), name)(**settings["options"])
 
@@ -58,10 +62,10 @@ def _prepared(settings_text: str):
     if identity != settings["identity"]:
         raise SetupError(f"A worker has other weights: {identity}, not {settings['identity']}.")
     store = Store(settings["out"])
-    return processor, open_source(settings["archive"], store.path / "index.parquet"), store
+    return processor, open_source(settings["archive"], store.index_file), store
 
 
-def process_day(settings_text: str, unit: tuple, day: str) -> tuple[str, dict]:
+def process_day(settings_text: str, station_day: tuple) -> str:
     """
     Process one station-day; the task that Dask runs.
 
@@ -69,33 +73,37 @@ def process_day(settings_text: str, unit: tuple, day: str) -> tuple[str, dict]:
     other station-day, too, is raised.
 
     :param settings_text: JSON: out, archive, processor, options, identity.
-    :param unit: See :py:class:`~seisbench_llm.archive_sources.Unit`.
-    :param day: Such as 2020-01-01.
-    :return: State, and its manifest.
-    :raises SetupError, ArchiveLost, StoreError: If it makes no sense to go on.
+    :param station_day: See :py:class:`~seisbench_llm.archive.station_days.StationDay`.
+    :return: State: done, empty or failed.
+    :raises SetupError: If the model cannot be loaded, or is another one.
+    :raises ArchiveLost: If the archive is gone.
+    :raises StoreError: If results cannot be written.
     """
-    # Loading holds a lock, as a worker with several threads would load the model in each.
-    with _loading:
+    with _load_lock:
         processor, source, store = _prepared(settings_text)
-    unit, began = Unit(*unit), time.perf_counter()
-    with _warnings() as warned:
+    station_day, began = StationDay(*station_day), time.perf_counter()
+    with collected_warnings() as warnings:
         try:
-            tables, facts = _process(processor, source, unit, day)
+            tables, facts = _process(processor, source, station_day)
         except (ArchiveLost, StoreError, SetupError):
             raise
         except Exception as error:
             tables, facts = {}, failure(error)
     manifest = {
-        "station": unit.id,
-        "day": day,
+        "station": station_day.id,
+        "day": station_day.day,
         **facts,
-        "warnings": list(dict.fromkeys([*facts.get("warnings", []), *warned]))[:_LONGEST_LIST],
+        "warnings": [
+            text if number == 1 else f"{text} ({number} times)"
+            for text, number in list(warnings.items())[:MAX_WARNINGS]
+        ],
+        "n_warnings": warnings.total(),
         "model": processor.identity,
         "versions": versions(),
         "seconds": round(time.perf_counter() - began, 3),
     }
-    store.write(day, unit.id, tables, manifest)
-    return manifest["state"], manifest
+    store.write(station_day, tables, manifest)
+    return manifest["state"]
 
 
 def failure(error: BaseException) -> dict:
@@ -111,39 +119,46 @@ def failure(error: BaseException) -> dict:
 @lru_cache(maxsize=1)
 def versions() -> dict[str, str]:
     """Versions of the packages that a result depends on."""
-    from importlib.metadata import version
-
     names = ("seisbench_llm", "seisbench", "obspy", "torch", "numpy", "scipy")
     return {name: version(name) for name in names}
 
 
-def _process(processor, source, unit: Unit, day: str) -> tuple[dict, dict]:
-    start = UTCDateTime(day)
-    stream, notes = source.read(unit, start, processor.padding)
-    stream = _check(stream, start, notes)
+def _process(processor, source, station_day: StationDay) -> tuple[dict, dict]:
+    start, end = station_day.start, station_day.end
+    stream = source.get_waveforms(*station_day[:4], start, end, processor.padding)
+    stream = check(stream, start)
+    stream = traces_of(getattr(processor, "usable", find_runs)(stream))
+    if not of_day(stream, start):
+        stream = obspy.Stream()
     facts = {"state": "done" if stream else "empty", **coverage(stream, start)}
     tables = {}
     if stream:
         filled = align(stream, processor.step, processor.bridge)
-        tables = {kind: _keep(table, start, filled) for kind, table in processor(stream).items()}
+        tables = {kind: keep_day(table, start, filled) for kind, table in processor(stream).items()}
         for table in tables.values():
-            table["instrument"] = unit.id.rpartition(".")[2]
-    facts.update({f"n_{kind}": len(table) for kind, table in tables.items()}, warnings=notes)
+            table["instrument"] = station_day.id.rpartition(".")[2]
+    facts.update({f"n_{kind}": len(table) for kind, table in tables.items()})
     return tables, facts
 
 
 @contextmanager
-def _warnings():
-    """What SeisBench's logger warns of meanwhile; it goes to the manifest, not to the terminal."""
-    messages: list[str] = []
+def collected_warnings() -> Iterator[Counter]:
+    """
+    Warnings of SeisBench's logger in this thread, with how often each came.
 
-    class Collector(logging.Handler):
-        def emit(self, record):
-            messages.append(record.getMessage())
+    They go to the manifest instead of the terminal.
+    """
+    messages: Counter = Counter()
+    thread = threading.get_ident()
 
-    handler = Collector(logging.WARNING)
-    seisbench.logger.addHandler(handler)
+    def collect(record: logging.LogRecord) -> bool:
+        if record.thread != thread or record.levelno < logging.WARNING:
+            return True
+        messages[record.getMessage()] += 1
+        return False
+
+    seisbench.logger.addFilter(collect)
     try:
         yield messages
     finally:
-        seisbench.logger.removeHandler(handler)
+        seisbench.logger.removeFilter(collect)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -74,18 +75,18 @@ def run(
         retry_failed=retry_failed,
         progress=not (quiet or as_json) and sys.stderr.isatty(),
     )
-    for file, error in result["unreadable"].items():
+    for file, error in result.unreadable.items():
         typer.echo(f"seisbench-llm: {file} is left out: {error}", err=True)
     if as_json:
-        typer.echo(json.dumps(result))
+        typer.echo(json.dumps(asdict(result)))
     elif not quiet:
         typer.echo(
-            f"{result['planned']} station-days: {result['done']} done, {result['empty']} empty, "
-            f"{result['failed']} failed; {result['new']} of them now, in {result['seconds']:g} s"
+            f"{result.planned} station-days: {result.done} done, {result.empty} empty, "
+            f"{result.failed} failed; {result.new} of them now, in {result.seconds:g} s"
         )
-        if result["failed"]:
+        if result.failed:
             typer.echo(f"Why: seisbench-llm archive status {out}")
-    if result["failed"] or result["unreadable"]:
+    if result.failed or result.unreadable:
         raise typer.Exit(2)
 
 
@@ -103,18 +104,18 @@ def status(
 
     result = runs.status(folder)
     if as_json:
-        typer.echo(json.dumps(result))
+        typer.echo(json.dumps(asdict(result)))
         return
     import pandas as pd
 
-    table = pd.DataFrame(result["stations"]).T
+    table = pd.DataFrame(result.stations).T
     if len(table):
         typer.echo(table.to_string())
-    counts = ", ".join(f"{number} {state}" for state, number in result["counts"].items())
-    typer.echo(f"\n{'Running' if result['running'] else 'Not running'}: {counts}")
-    if result["per_hour"] and result["counts"]["pending"]:
-        typer.echo(f"{result['per_hour']:g} per hour, {result['hours_left']:g} h left at this rate")
-    for entry in result["failures"]:
+    counts = ", ".join(f"{number} {state}" for state, number in result.counts.items())
+    typer.echo(f"\n{'Running' if result.running else 'Not running'}: {counts}")
+    if result.per_hour and result.counts["pending"]:
+        typer.echo(f"{result.per_hour:g} per hour, {result.hours_left:g} h left at this rate")
+    for entry in result.failures:
         typer.echo(f"{entry['station']} {entry['day']} {entry['error']}: {entry['message']}")
 
 
@@ -133,11 +134,11 @@ def merge(
     from .. import archive as runs
 
     result = runs.merge(folder, out, table)
-    if result["pending"] or result["failed"]:
+    if result.pending or result.failed:
         typer.echo(
-            f"seisbench-llm: not all of it: {result['pending']} station-days are pending, "
-            f"{result['failed']} failed.",
+            f"seisbench-llm: not all of it: {result.pending} station-days are pending, "
+            f"{result.failed} failed.",
             err=True,
         )
     if not quiet:
-        typer.echo(f"{result['rows']} {table} written to {out}")
+        typer.echo(f"{result.rows} {table} written to {out}")

@@ -16,12 +16,10 @@ import pytest
 from typer.testing import CliRunner
 
 from seisbench_llm import archive
+from seisbench_llm.archive import Picker, StationDay, merge, status
 from seisbench_llm.archive import store as archive_store
+from seisbench_llm.archive.cluster import Cluster, write_failure
 from seisbench_llm.archive.files import SDS
-from seisbench_llm.archive.picker import Picker
-from seisbench_llm.archive.results import merge, status
-from seisbench_llm.archive.run import _failed
-from seisbench_llm.archive.units import Unit
 from seisbench_llm.cli.archive import archive_app
 from tests.helpers.archive_stub import (
     DAYS,
@@ -91,14 +89,14 @@ def test_manifest_and_status(undisturbed):
     assert manifest["n_picks"] == 4 and manifest["gaps"] == []
     assert manifest["model"]["sha256"] == "0" * 64 and "obspy" in manifest["versions"]
     result = status(undisturbed)
-    assert result["counts"] == {"done": 6, "empty": 0, "failed": 0, "pending": 0}
-    assert set(result["stations"]) == set(STATIONS) and not result["running"]
-    assert result["per_hour"] > 0
+    assert result.counts == {"done": 6, "empty": 0, "failed": 0, "pending": 0}
+    assert set(result.stations) == set(STATIONS) and not result.running
+    assert result.per_hour > 0
 
 
 def test_finished_run_does_nothing(undisturbed, original, scheduler):
     before = {p: p.stat().st_mtime_ns for p in undisturbed.glob("*/*/*")}
-    assert run_stub(original, undisturbed, scheduler=scheduler)["new"] == 0
+    assert run_stub(original, undisturbed, scheduler=scheduler).new == 0
     assert {p: p.stat().st_mtime_ns for p in undisturbed.glob("*/*/*")} == before
 
 
@@ -127,9 +125,9 @@ def test_killed_client_and_killed_worker(original, undisturbed, tmp_path):
             time.sleep(0.05)
         with pytest.raises(OSError, match="Another run is writing"):
             run_stub(original, out, workers=1)
-        assert status(out)["running"]
+        assert status(out).running
         workers = psutil.Process(process.pid).children(recursive=True)
-    finished = status(out)["counts"]["done"]
+    finished = status(out).counts["done"]
     assert 2 <= finished < 6 and workers
     assert not psutil.wait_procs(workers, timeout=60)[1]
 
@@ -193,17 +191,17 @@ def test_bad_file_costs_its_day(damage, message, original, sds, undisturbed, sch
     damage(bad)
     out = tmp_path / "out"
     result = run_stub(sds, out, scheduler=scheduler)
-    assert (result["done"], result["failed"]) == (5, 1)
-    (failure,) = status(out)["failures"]
+    assert (result.done, result.failed) == (5, 1)
+    (failure,) = status(out).failures
     assert (failure["station"], failure["day"]) == ("XX.ONE..BH", "2020-01-01")
     assert failure["file"] == str(bad) and message in failure["message"]
     others = [pick for pick in EXPECTED if pick[1] == "XX.TWO." or pick[0].date != bad_day()]
     assert times(merged(out)) == others
 
-    assert run_stub(sds, out, scheduler=scheduler)["new"] == 0
+    assert run_stub(sds, out, scheduler=scheduler).new == 0
     shutil.copy(file_of(original, "ONE", 1), bad)
     result = run_stub(sds, out, scheduler=scheduler, retry_failed=True)
-    assert (result["new"], result["failed"]) == (1, 0)
+    assert (result.new, result.failed) == (1, 0)
     assert contents(out)[0] == contents(undisturbed)[0]
 
 
@@ -221,7 +219,7 @@ def test_neighbours_of_a_bad_file_say_so(sds, scheduler, tmp_path):
 def test_day_without_data_is_empty(sds, scheduler, tmp_path):
     file_of(sds, "TWO", 1).unlink()
     result = run_stub(sds, tmp_path / "out", scheduler=scheduler)
-    assert (result["done"], result["empty"]) == (5, 1)
+    assert (result.done, result.empty) == (5, 1)
     manifest = tmp_path / "out/manifest/day=2020-01-01/XX.TWO..BH.empty.json"
     manifest = json.loads(manifest.read_text())
     assert manifest["coverage"] == 0 and manifest["n_gaps"] == 1
@@ -266,22 +264,70 @@ def test_worker_with_other_weights_ends_the_run(original, scheduler, tmp_path, m
         run_stub(original, tmp_path / "out", scheduler=scheduler)
 
 
+@pytest.mark.parametrize("renamed", archive_store.RENAMED)
+def test_run_of_an_older_version_goes_on(renamed, original, undisturbed, scheduler, tmp_path):
+    """Runs that were begun when modules had other names, and by a command that gave defaults."""
+    out = shutil.copytree(undisturbed, tmp_path / "out")
+    store = archive_store.Store(out)
+    config = json.loads((out / "config.json").read_text())
+    old = {**config, "processor": renamed, "arguments": {"P_threshold": 0.3}}
+    (out / "config.json").write_text(json.dumps(old))
+    new = {**config, "processor": archive_store.RENAMED[renamed]}
+    store.check_config(new, {"P_threshold": 0.3}.get)
+    with pytest.raises(archive_store.ConfigurationError, match="P_threshold was 0.3 and is 0.4"):
+        store.check_config(new, {"P_threshold": 0.4}.get)
+    with pytest.raises(archive_store.ConfigurationError, match="processor was"):
+        run_stub(original, out, scheduler=scheduler)
+
+
+def test_files_of_others_are_passed_over_and_named(undisturbed, original, scheduler, warnings_of,
+                                                   tmp_path):  # fmt: skip
+    out = shutil.copytree(undisturbed, tmp_path / "out")
+    day = out / "manifest/day=2020-01-01"
+    for name in (".nfs000000012", ".DS_Store", "notes.txt", "XX.ONE..BH.odd.json"):
+        (day / name).touch()
+        (out / "manifest" / name).touch()
+    (day / b"caf\xe9".decode(errors="surrogateescape")).touch()
+    assert status(out).counts == {"done": 6, "empty": 0, "failed": 0, "pending": 0}
+    assert run_stub(original, out, scheduler=scheduler).new == 0
+    assert merge(out, tmp_path / "all.csv").rows == len(EXPECTED)
+    for name in (".nfs000000012", ".DS_Store", "notes.txt", "caf\\udce9"):
+        assert f"{name}' is passed over" in warnings_of()
+
+
+@pytest.mark.parametrize("name", ["config.json", "plan.json"])
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\xff", b"[" * 100_000, b"{}"])
+def test_damaged_files_of_a_run_are_named(name, content, undisturbed, original, tmp_path):
+    out = shutil.copytree(undisturbed, tmp_path / "out")
+    (out / name).write_bytes(content)
+    with pytest.raises((OSError, ValueError), match=f"{name} is damaged|another configuration"):
+        run_stub(original, out) if name == "config.json" else status(out)
+
+
+def test_a_second_cluster_says_nothing(recwarn):
+    for _ in range(2):
+        with Cluster(workers=1).connect(1) as first, Cluster(workers=1).connect(1) as second:
+            assert first.nthreads() and second.nthreads()
+    assert not [str(w.message) for w in recwarn if "Port" in str(w.message)]
+
+
 def test_workers_that_die_again_and_again_are_a_failure(tmp_path):
     from distributed.scheduler import KilledWorker
 
     killed = KilledWorker("x", SimpleNamespace(address="tcp://x"), 3)
-    store, unit = archive_store.Store(tmp_path), Unit("XX", "ONE", "", "BH?")
-    state, manifest = _failed(store, unit, "2020-01-01", killed)
-    assert state == "failed" and "more memory" in manifest["message"]
-    assert store.states() == {("2020-01-01", unit.id): ("failed", 0)}
+    store = archive_store.Store(tmp_path)
+    station_day = StationDay("XX", "ONE", "", "BH?", "2020-01-01")
+    assert write_failure(store, station_day, killed) == "failed"
+    assert store.states() == {("2020-01-01", "XX.ONE..BH"): ("failed", 0)}
+    assert "more memory" in store.manifest("2020-01-01", "XX.ONE..BH", "failed")["message"]
     with pytest.raises(ZeroDivisionError):
-        _failed(store, unit, "2020-01-01", ZeroDivisionError())
+        write_failure(store, station_day, ZeroDivisionError())
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".parquet"])
 def test_merge(undisturbed, tmp_path, suffix):
     result = merge(undisturbed, tmp_path / f"all{suffix}")
-    assert result == {"rows": len(EXPECTED), "pending": 0, "failed": 0}
+    assert (result.rows, result.pending, result.failed) == (len(EXPECTED), 0, 0)
     read = pd.read_csv if suffix == ".csv" else pd.read_parquet
     table = read(tmp_path / f"all{suffix}")
     assert times(table) == EXPECTED
@@ -294,8 +340,13 @@ def test_merge_without_picks(tmp_path):
     with pytest.raises(FileNotFoundError, match="archive run"):
         merge(tmp_path, tmp_path / "all.csv")
     archive_store.Store(tmp_path).write_plan({}, ["XX.ONE..BH"], FIRST.date, bad_day())
-    assert merge(tmp_path, tmp_path / "all.csv")["pending"] == 1
-    assert "instrument" in pd.read_csv(tmp_path / "all.csv")
+    for suffix, read in ((".csv", pd.read_csv), (".parquet", pd.read_parquet)):
+        assert merge(tmp_path, tmp_path / f"all{suffix}").pending == 1
+        table = read(tmp_path / f"all{suffix}")
+        assert {"trace_id", "time", "instrument"} <= set(table) and not len(table)
+    with pytest.raises(ValueError, match="no table 'magnitudes'; it has picks"):
+        merge(tmp_path, tmp_path / "other.csv", "magnitudes")
+    assert not (tmp_path / "other.csv").exists()
     with pytest.raises(ValueError, match="must end with"):
         merge(tmp_path, tmp_path / "all.txt")
 
@@ -309,15 +360,20 @@ def test_folder(scheduler, undisturbed, tmp_path):
             part = trace.slice(start, end - 0.03, nearest_sample=False)
             part.write(root / f"{i}_{start.timestamp:.0f}.mseed", format="MSEED")
     garble(root / "nonsense.mseed")
-    out = tmp_path / "out"
+    misnamed = root / b"caf\xe9.mseed".decode(errors="surrogateescape")
+    shutil.copy(root / "nonsense.mseed", misnamed)
+    # Below the data, where its own files are none of the archive's.
+    out = root / "out"
     result = run_stub(root, out, scheduler=scheduler)
     assert contents(out)[0] == contents(undisturbed)[0]
-    assert list(result["unreadable"]) == [str(root.resolve() / "nonsense.mseed")]
+    assert list(result.unreadable) == [str(root.resolve() / "nonsense.mseed"), ascii(str(misnamed))]
+    assert "not UTF-8" in result.unreadable[ascii(str(misnamed))]
+    misnamed.unlink()
 
     index = pd.read_parquet(out / "index.parquet")
-    assert len(index) == 7
+    assert len(index) == 7 and not index.file.str.startswith("out").any()
     (root / "nonsense.mseed").unlink()
-    assert run_stub(root, out, scheduler=scheduler)["unreadable"] == {}
+    assert run_stub(root, out, scheduler=scheduler).unreadable == {}
 
 
 def test_command_line(sds, scheduler, tmp_path):
@@ -351,6 +407,10 @@ def test_command_line(sds, scheduler, tmp_path):
     "change, message",
     [
         ({"start": "2020-01-02T12:00"}, "no whole day"),
+        ({"start": "abc"}, "'abc' is no day. Give one such as"),
+        ({"end": ""}, "'' is no day"),
+        ({"memory": "1kB"}, "memory=1kB is less than the 500 MB"),
+        ({"memory": "much"}, "memory=much is no size"),
         ({"start": "2020-01-04", "end": "2020-01-04"}, "is not after the start"),
         ({"archive": "ftp://x"}, "is no archive"),
         ({"archive": "/no/such/folder"}, "is no folder"),

@@ -1,9 +1,7 @@
 import pytest
 
-from seisbench_llm.archive import fdsn
-from seisbench_llm.archive.fdsn import FDSN
-from seisbench_llm.archive.results import status
-from seisbench_llm.archive.units import Unit, choose_units
+from seisbench_llm.archive import fdsn, status
+from seisbench_llm.archive.station_days import choose_instruments, instrument_id
 from tests.helpers.archive_stub import EXPECTED, FIRST, merged, run_stub, spiky_stream, times
 
 pytest.importorskip("distributed")
@@ -46,15 +44,13 @@ def test_fdsn(scheduler, tmp_path, monkeypatch):
     monkeypatch.setattr("obspy.clients.fdsn.Client", Service)
     monkeypatch.setattr(fdsn.time, "sleep", lambda seconds: None)
     result = run_stub("fdsn://HERE", tmp_path / "out", scheduler=scheduler)
-    assert {s: result[s] for s in ("done", "empty", "failed")} == {
-        "done": 4, "empty": 1, "failed": 1,
-    }  # fmt: skip
-    assert "not for you" in status(tmp_path / "out")["failures"][0]["message"]
+    assert (result.done, result.empty, result.failed) == (4, 1, 1)
+    assert "not for you" in status(tmp_path / "out").failures[0]["message"]
     last = FIRST + 2 * 86400
     assert times(merged(tmp_path / "out")) == [pick for pick in EXPECTED if pick[0] < last]
     Service.busy = 100
     with pytest.raises(ValueError, match="HERE failed 4 times: TimeoutError"):
-        FDSN("HERE").read(Unit("XX", "ONE", "", "BH?"), FIRST, 1)
+        fdsn.FDSN("HERE").get_waveforms("XX", "ONE", "", "BH?", FIRST, FIRST + 86400)
 
 
 CHANNELS = [
@@ -70,8 +66,10 @@ CHANNELS = [
         (["XX.ONE..HHZ", "XX.ONE.00.LH?"], ["XX.ONE..HHZ", "XX.ONE.00.LH"]),
     ],
 )
-def test_choice_of_units(patterns, expected):
-    assert [u.id for u in choose_units(CHANNELS, patterns, "it")] == expected
+def test_choice_of_instruments(patterns, expected):
+    assert [
+        instrument_id(codes) for codes in choose_instruments(CHANNELS, patterns, "it")
+    ] == expected
 
 
 @pytest.mark.parametrize(
@@ -82,6 +80,6 @@ def test_choice_of_units(patterns, expected):
         (["XX.ONE..HHZ", "XX.ONE..HH?"], "same instrument"),
     ],
 )
-def test_choice_of_units_refuses(patterns, message):
+def test_choice_of_instruments_refuses(patterns, message):
     with pytest.raises(ValueError, match=message.replace(".", r"\.").replace("*", r"\*")):
-        choose_units(CHANNELS, patterns, "it")
+        choose_instruments(CHANNELS, patterns, "it")

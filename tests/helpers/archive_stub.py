@@ -11,7 +11,6 @@ import obspy
 import pandas as pd
 
 from seisbench_llm import archive
-from seisbench_llm.archive.results import merge
 from seisbench_llm.export.tables import COLUMNS
 
 STUB = "tests.helpers.archive_stub:Spikes"
@@ -93,7 +92,7 @@ EXPECTED = sorted(
 
 
 def merged(out):
-    merge(out, out / "merged.parquet")
+    archive.merge(out, out / "merged.parquet")
     return pd.read_parquet(out / "merged.parquet")
 
 

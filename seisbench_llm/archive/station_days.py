@@ -1,4 +1,4 @@
-"""seisbench_llm/archive/units.py."""
+"""Station-days: the instruments of an archive that match patterns, one day at a time."""
 
 from __future__ import annotations
 
@@ -7,39 +7,62 @@ from collections.abc import Iterable
 from fnmatch import fnmatchcase
 from typing import NamedTuple
 
+from obspy import UTCDateTime
+
 # Bands from 10 Hz and instruments that feel ground motion, for patterns that leave them open.
 _SEISMIC = re.compile(r"[BSEHCDFG][HLNP]")
 
 
-class Unit(NamedTuple):
+class StationDay(NamedTuple):
     """
-    What is processed together: one instrument of one station.
+    What is processed at a time: one instrument of one station on one day (UTC).
 
     :param channel: Channel pattern, such as ``HH?`` or ``HHZ``.
+    :param day: Such as ``2020-01-31``.
     """
 
     network: str
     station: str
     location: str
     channel: str
+    day: str
 
     @property
     def id(self) -> str:
         """NET.STA.LOC.HH or, for one component, NET.STA.LOC.HHZ; also the name of its files."""
-        return ".".join(self).rstrip("?")
+        return instrument_id(self[:4])
+
+    @property
+    def start(self) -> UTCDateTime:
+        """Beginning of the day."""
+        return UTCDateTime(self.day)
+
+    @property
+    def end(self) -> UTCDateTime:
+        """Beginning of the next day."""
+        return self.start + 86400
 
 
-def choose_units(channels: Iterable[tuple], patterns: Iterable[str], archive: str) -> list[Unit]:
+def instrument_id(codes: Iterable[str]) -> str:
+    """NET.STA.LOC.HH of (network, station, location, channel pattern)."""
+    return ".".join(codes).rstrip("?")
+
+
+def choose_instruments(
+    channels: Iterable[tuple], patterns: Iterable[str], archive: str
+) -> list[tuple[str, str, str, str]]:
     """
-    The units that match patterns.
+    The instruments that match patterns.
 
     :param channels: All (network, station, location, channel) there are.
     :param patterns: NET.STA.LOC.CHA with * and ?; parts left out at the end are open, and ``--``
         is the empty location. Open bands and instruments mean those of seismometers.
+    :param archive: Its name, for messages.
+    :return: (network, station, location, channel pattern) of each.
     :raises ValueError: If a pattern matches nothing, or two patterns want different components.
     """
     channels = sorted(set(map(tuple, channels)))
-    found: dict[tuple, Unit] = {}
+    chosen: dict[tuple, tuple] = {}
     for pattern in patterns:
         parts = split_pattern(pattern)
         wanted = parts[3]
@@ -61,20 +84,22 @@ def choose_units(channels: Iterable[tuple], patterns: Iterable[str], archive: st
         component = wanted[2] if len(wanted) == 3 and wanted[2].isalnum() else "?"
         for *place, channel in matching:
             key = (*place, channel[:2])
-            unit = Unit(*place, channel[:2] + component)
-            if found.setdefault(key, unit) != unit:
+            codes = (*place, channel[:2] + component)
+            if chosen.setdefault(key, codes) != codes:
                 raise ValueError(
-                    f"{found[key].id} and {unit.id} are the same instrument: ask for one "
-                    f"component or for all of them ({channel[:2]}?)."
+                    f"{instrument_id(chosen[key])} and {instrument_id(codes)} are the same "
+                    f"instrument: ask for one component or for all of them ({channel[:2]}?)."
                 )
-    return [found[key] for key in sorted(found)]
+    return [chosen[key] for key in sorted(chosen)]
 
 
 def split_pattern(pattern: str) -> list[str]:
     """The four parts of a pattern of channels."""
     parts = pattern.split(".")
     if not 2 <= len(parts) <= 4 or not all(parts[:2]):
-        raise ValueError(f"'{pattern}' is no pattern of channels such as CX.PB01..HH? or CX.*.")
+        raise ValueError(
+            f"'{pattern}' is no pattern of channels. Give one such as CX.PB01..HH? or CX.*."
+        )
     parts += ["*"] * (4 - len(parts))
     parts[2] = "" if parts[2] == "--" else parts[2]
     return parts

@@ -1,0 +1,185 @@
+"""Dask clusters: local worker processes or a scheduler's, and station-days processed on them."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import islice
+from time import monotonic
+
+from .station_days import StationDay
+from .store import Store
+from .worker import failure, process_day, versions
+
+# Enough that no worker waits, and few enough that a year of 300 stations is no burden.
+TASKS_PER_THREAD = 4
+
+# What a worker takes before its first task. With a lower limit, Dask would start it for ever.
+LEAST_MEMORY = 500_000_000
+
+
+def require_dask() -> None:
+    """
+    :raises ImportError: If Dask or PyArrow are not installed, with how to install them.
+    """
+    try:
+        import distributed
+        import pyarrow  # noqa: F401
+    except ImportError as error:
+        raise ImportError(
+            f"Archives need more packages: pip install 'seisbench_llm[archive]' ({error})"
+        ) from error
+    # Its messages about workers that come and go would break the progress line.
+    logging.getLogger(distributed.__name__).setLevel(logging.ERROR)
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """
+    Where station-days are processed.
+
+    :param workers: Processes of a local cluster, of one thread each; by default one per core.
+    :param scheduler: Address of a Dask scheduler to use instead.
+    :param memory: Most memory of each local worker, such as ``2GB``, or ``auto``.
+    :raises ValueError: If one of them is impossible.
+    """
+
+    workers: int | None = None
+    scheduler: str | None = None
+    memory: str = "auto"
+
+    def __post_init__(self):
+        if self.scheduler is not None and self.workers is not None:
+            raise ValueError("A scheduler has its own workers: give either workers or scheduler.")
+        if self.memory == "auto":
+            return
+        from dask.utils import parse_bytes
+
+        try:
+            memory = parse_bytes(self.memory)
+        except ValueError:
+            raise ValueError(f"memory={self.memory} is no size. Give one such as 2GB.") from None
+        if memory < LEAST_MEMORY:
+            raise ValueError(
+                f"memory={self.memory} is less than the {LEAST_MEMORY / 1e6:.0f} MB that a worker "
+                f"needs before it has a model."
+            )
+
+    @contextmanager
+    def connect(self, tasks: int) -> Iterator:
+        """
+        A Dask client.
+
+        :param tasks: No more local workers than that are started.
+        :raises OSError: If the scheduler does not answer.
+        """
+        from distributed import Client
+
+        if self.scheduler is None:
+            with self._local(tasks) as cluster, Client(cluster) as client:
+                yield client
+            return
+        try:
+            client = Client(self.scheduler, timeout=30)
+        except (OSError, TimeoutError) as error:
+            raise OSError(f"No Dask scheduler answers at {self.scheduler}: {error}") from error
+        with client:
+            if not client.nthreads():
+                logging.getLogger(__name__).warning(
+                    f"{self.scheduler} has no workers yet; waiting."
+                )
+            yield client
+
+    @contextmanager
+    def _local(self, tasks: int) -> Iterator:
+        import dask
+        from dask.system import CPU_COUNT
+        from distributed import LocalCluster
+
+        # A worker that is paused for what its model needs anyway would never go on.
+        memory = ("target", "spill", "pause")
+        settings = {f"distributed.worker.memory.{what}": False for what in memory}
+        # Without Dask's MALLOC_TRIM_THRESHOLD_, which gives every tensor back to the system at
+        # once: the model takes twice as long with it.
+        threads = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+        settings["distributed.nanny.pre-spawn-environ"] = dict.fromkeys(threads, 1)
+        with (
+            dask.config.set(settings),
+            LocalCluster(
+                n_workers=min(self.workers or CPU_COUNT, tasks),
+                threads_per_worker=1,
+                memory_limit=self.memory,
+                # Any free port, as Dask's own may be taken; nothing is shown there.
+                dashboard_address="127.0.0.1:0",
+                scheduler_kwargs={"dashboard": False},
+                silence_logs=logging.CRITICAL,
+            ) as cluster,
+        ):
+            yield cluster
+
+
+def process_all(
+    client,
+    store: Store,
+    settings: str,
+    pending: Iterable[StationDay],
+    finished: Callable[[str], None],
+) -> None:
+    """
+    Keep a bounded number of station-days with the scheduler until all are finished.
+
+    :param client: Dask client.
+    :param settings: See :py:func:`seisbench_llm.archive.worker.process_day`.
+    :param finished: Called with the state of each.
+    :raises OSError: If the scheduler is lost, or for what
+        :py:func:`~seisbench_llm.archive.worker.process_day` raises.
+    """
+    from distributed import as_completed
+
+    running: dict[str, StationDay] = {}
+    waiting = iter(pending)
+    checked, room = 0.0, 0
+    # raise_errors: an error of a task is its result here, not ours.
+    completed = as_completed([], with_results=True, raise_errors=False)
+    while True:
+        if monotonic() - checked > 2:
+            checked = monotonic()
+            room = TASKS_PER_THREAD * max(1, sum(client.nthreads().values()))
+        for station_day in islice(waiting, max(0, room - len(running))):
+            future = client.submit(process_day, settings, tuple(station_day), pure=False)
+            running[future.key] = station_day
+            completed.add(future)
+        if not running:
+            return
+        for future, result in completed.next_batch():
+            station_day = running.pop(future.key)
+            if future.status != "finished":
+                error = result[1] if isinstance(result, tuple) else result
+                result = write_failure(store, station_day, error)
+            finished(result)
+            future.release()
+
+
+def write_failure(store: Store, station_day: StationDay, error: BaseException) -> str:
+    """
+    Manifest of a station-day whose workers died; other errors of tasks end the run.
+
+    :return: Its state, failed.
+    """
+    from distributed import CancelledError
+    from distributed.scheduler import KilledWorker
+
+    if isinstance(error, CancelledError):
+        raise OSError("The Dask scheduler was lost. Run the same command again to go on.")
+    if not isinstance(error, KilledWorker):
+        raise error
+    facts = failure(error)
+    facts["message"] = (
+        "Its workers died again and again, probably as they needed more memory than they have. "
+        f"Use fewer workers or more memory. ({error})"
+    )
+    manifest = {"station": station_day.id, "day": station_day.day, **facts, "versions": versions()}
+    store.write(station_day, {}, manifest)
+    return manifest["state"]
