@@ -1,6 +1,7 @@
 """Language-model-based seismic networks as SeisBench models."""
 
 from importlib import import_module
+from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -9,9 +10,6 @@ if TYPE_CHECKING:
     from .streams.estimates import Estimate, EstimateList
     from .tasks import TASKS, TaskSpec
     from .weights import WeightRecord, WeightsError
-
-__version__ = "0.1.0"
-
 
 __all__ = [
     "PRESETS",
@@ -45,6 +43,8 @@ def __getattr__(name: str):
         value = getattr(import_module(f".{_PLACES[name]}", __name__), name)
         globals()[name] = value
         return value
+    if name == "__version__":
+        return version("seisbench_llm")
     if name in ("models", "tasks", "weights"):
         return import_module(f".{name}", __name__)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

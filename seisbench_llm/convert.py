@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -70,7 +71,7 @@ def load_published(
         for name, value in state.items()
     }
 
-    shape = KNOWN_SHAPES["gpt2"].to_dict()
+    shape = asdict(KNOWN_SHAPES["gpt2"])
     layers = {int(m[1]) for m in (re.match(r"backbone\.blocks\.(\d+)\.", n) for n in state) if m}
     if "backbone.positions.weight" not in state or not layers:
         raise WeightsError("The checkpoint has no GPT-2 blocks (llm_blocks.llm...).")

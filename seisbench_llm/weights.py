@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import socket
+from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from urllib.parse import urlparse
@@ -12,16 +14,19 @@ from urllib.parse import urlparse
 import safetensors.torch
 import seisbench
 import torch
+from packaging.version import InvalidVersion
 from packaging.version import parse as parse_version
 
 from . import seisbench_private
-from .network import lora
 
 PACKAGED = Path(__file__).parent / "pretrained"
 
 
 # Oldest SeisBench that reads our files; not the one at hand, which users may be behind.
 SEISBENCH_REQUIREMENT = "0.12"
+
+
+MAX_JSON_BYTES = 2**24
 
 
 class WeightsError(ValueError):
@@ -74,37 +79,42 @@ def packaged_names() -> list[str]:
     return sorted(path.stem for path in PACKAGED.glob("*.json"))
 
 
-def from_pretrained(cls, inherited, name, version_str, update, force, wait_for_file):
-    """See :py:meth:`seisbench_llm.SeisMoLLM.from_pretrained`."""
-    name = str(name)
-    if name in packaged_names() and not (update or force):
+def load_packaged_or_path(cls, name: str, version_str: str, refetch: bool):
+    """
+    A model from packaged weights, from a path, or from Hugging Face.
+
+    :param refetch: If true, packaged weights are passed over.
+    :return: None if the name is none of these, and SeisBench's to find.
+    :raises WeightsError: If it is a path or an id and there are no weights, or not intact.
+    """
+    if name in packaged_names() and not refetch:
         model = load(cls, PACKAGED / name)
         if version_str in ("latest", model.weights_version):
             return model
     if Path(name).with_name(Path(name).name + ".json").is_file() or "/" in name:
         return _load_path_or_hub(cls, name, version_str)
+    return None
+
+
+def check_available(cls, name: str, version_str: str, refetch: bool) -> None:
+    """:raises WeightsError: If they are not cached and the repository cannot be reached."""
     cached = seisbench_private.cached_versions(cls, name)
-    if not update and not force and (version_str in cached or (cached and version_str == "latest")):
-        return inherited(name, version_str=version_str, wait_for_file=wait_for_file)
+    if not refetch and (version_str in cached or (cached and version_str == "latest")):
+        return
     if not reachable(seisbench.remote_model_root):
         raise WeightsError(
             f"Weights '{name}' (version {version_str}) are neither packaged nor cached, and "
             f"SeisBench's repository cannot be reached. Available without a connection: "
             f"{', '.join(list_local(cls)) or 'none'}."
         )
-    try:
-        return inherited(
-            name,
-            version_str=version_str,
-            update=update,
-            force=force,
-            wait_for_file=wait_for_file,
-        )
-    except ValueError as error:
-        raise WeightsError(
-            f"There are no weights '{name}' (version {version_str}): {error} Known are: "
-            f"{', '.join(cls.list_pretrained())}. Weights on Hugging Face are named org/name."
-        ) from error
+
+
+def not_found(cls, name: str, version_str: str, error: Exception) -> WeightsError:
+    """What to tell of weights that SeisBench does not find."""
+    return WeightsError(
+        f"There are no weights '{name}' (version {version_str}): {error} Known are: "
+        f"{', '.join(cls.list_pretrained())}. Weights on Hugging Face are named org/name."
+    )
 
 
 def _load_path_or_hub(cls, name: str, version_str: str):
@@ -115,7 +125,10 @@ def _load_path_or_hub(cls, name: str, version_str: str):
     if list(path.parent.glob(f"{path.name}.json*")):
         if version is None and not path.with_name(path.name + ".json").is_file():
             found = path.parent.glob(f"{path.name}.json.v*")
-            version = max((p.name.rpartition(".json.v")[2] for p in found), key=parse_version)
+            versions = sort_versions(p.name.rpartition(".json.v")[2] for p in found)
+            if not versions:
+                raise WeightsError(f"There is no weight file {name}.json.")
+            version = versions[-1]
         return load(cls, path, version)
     if name.count("/") != 1 or name.startswith((".", "/")):
         raise WeightsError(f"There is no weight file {name}.json.")
@@ -137,13 +150,12 @@ def _load_path_or_hub(cls, name: str, version_str: str):
     return load(cls, Path(folder) / "weights")
 
 
-def list_versions(cls, inherited, name: str, remote: bool) -> list[str]:
-    """See :py:meth:`seisbench_llm.SeisMoLLM.list_versions`."""
-    found = set(inherited(name, remote=remote and reachable(seisbench.remote_model_root)))
+def local_versions(cls, name: str) -> set[str]:
+    """Versions of a weight that are packaged or cached."""
+    versions = set(seisbench_private.cached_versions(cls, name))
     if name in packaged_names():
-        metadata = json.loads((PACKAGED / f"{name}.json").read_text())
-        found.add(metadata.get("version", "1"))
-    return sorted(found, key=parse_version)
+        versions.add(read_metadata(PACKAGED / f"{name}.json").get("version", "1"))
+    return versions
 
 
 def list_local(cls) -> list[str]:
@@ -151,23 +163,39 @@ def list_local(cls) -> list[str]:
     return sorted(seisbench_private.cached_names(cls) | set(packaged_names()))
 
 
-def list_pretrained(cls, inherited, details: bool, remote: bool):
-    """See :py:meth:`seisbench_llm.SeisMoLLM.list_pretrained`."""
-    if remote and not reachable(seisbench.remote_model_root):
+def local_descriptions(cls) -> dict[str, str | None]:
+    """Name -> description of packaged and cached weights; of the latter the newest version's."""
+    descriptions = {}
+    for name in sorted(seisbench_private.cached_names(cls)):
+        versions = sort_versions(seisbench_private.cached_versions(cls, name))
+        file = f"{name}.json.v{versions[-1]}" if versions else f"{name}.json"
+        try:
+            metadata = read_metadata(seisbench_private.cache_folder(cls) / file)
+        except WeightsError:
+            metadata = {}
+        descriptions[name] = metadata.get("docstring")
+    for name in packaged_names():
+        descriptions[name] = read_metadata(PACKAGED / f"{name}.json").get("docstring")
+    return descriptions
+
+
+def sort_versions(versions: Iterable[str]) -> list[str]:
+    """Versions in ascending order, without what is none."""
+    parsed = {}
+    for text in versions:
+        with suppress(InvalidVersion):
+            parsed[text] = parse_version(text)
+    return sorted(parsed, key=parsed.get)
+
+
+def repository_answers(warn: bool = True) -> bool:
+    """Whether SeisBench's repository can be reached."""
+    answers = reachable(seisbench.remote_model_root)
+    if warn and not answers:
         seisbench.logger.warning(
             "SeisBench's repository cannot be reached: only packaged and cached weights are listed."
         )
-        remote = False
-    try:
-        found = inherited(details=details, remote=remote)
-    except (OSError, ValueError) as error:
-        seisbench.logger.warning(f"SeisBench's repository did not answer as expected: {error}")
-        found = inherited(details=details, remote=False)
-    packaged = {
-        name: json.loads((PACKAGED / f"{name}.json").read_text()).get("docstring")
-        for name in packaged_names()
-    }
-    return {**found, **packaged} if details else sorted({*found, *packaged})
+    return answers
 
 
 def reachable(url: str, timeout: float = 3.0) -> bool:
@@ -199,20 +227,84 @@ def load(cls, path, version_str: str | None = None):
     if weight_file is None:
         raise WeightsError(f"{path_json} has no {candidates[0].name} or {candidates[1].name}.")
 
-    metadata = json.loads(path_json.read_text())
+    metadata = read_metadata(path_json)
     if metadata.get("sha256") not in (None, sha256(weight_file)):
         raise WeightsError(
             f"{weight_file} is not the file that {path_json.name} describes (SHA-256 differs). "
             f"Fetch it again."
         )
-    seisbench_private.check_seisbench_version(metadata)
-    model = cls(**metadata.get("model_args", {}))
-    seisbench_private.set_weights_metadata(model, metadata)
+    model = _build(cls, metadata, path_json)
+    state = read_tensors(weight_file)
+    for name, tensor in state.items():
+        if not tensor.isfinite().all():
+            raise WeightsError(f"{weight_file}: '{name}' holds values that are not finite.")
+    # Copies: safetensors maps the file into memory, and somebody may write to it.
+    state = {
+        name: tensor.to(torch.float32 if tensor.is_floating_point() else tensor.dtype, copy=True)
+        for name, tensor in state.items()
+    }
     try:
-        model.load_state_dict(read_tensors(weight_file))
+        model.load_state_dict(state, assign=True)
     except RuntimeError as error:
-        raise WeightsError(f"{weight_file} does not fit its own description: {error}") from error
+        raise WeightsError(
+            f"{weight_file} does not fit its own description: {_brief(error)}"
+        ) from error
+    return model.eval()
+
+
+def _build(cls, metadata: dict, path: Path):
+    """The model that a weight's JSON file describes, on the meta device, without its tensors."""
+    arguments = metadata.get("model_args", {})
+    if arguments.get("backbone") is not None and not arguments.get("backbone_config"):
+        raise WeightsError(f"{path} names a language model without its shape, backbone_config.")
+    try:
+        seisbench_private.check_seisbench_version(metadata)
+        # On no device: whether the sizes fit shows before there is memory for them.
+        with torch.device("meta"):
+            model = cls(**{**arguments, "pretrained": False})
+        seisbench_private.set_weights_metadata(model, metadata)
+        record_of(model)
+    except Exception as error:
+        # An odd entry may show anywhere, as an error of any kind.
+        raise WeightsError(f"{path} cannot be made a {cls.__name__}: {_brief(error)}") from error
     return model
+
+
+def _brief(error: Exception) -> str:
+    """The message of an error in one line that can be read."""
+    text = " ".join(str(error).split())
+    return text if len(text) <= 300 else f"{text[:300]} ..."
+
+
+# Entry of a weight's JSON file -> its types.
+_ENTRIES = {
+    "docstring": (str, type(None)),
+    "model_args": (dict,),
+    "default_args": (dict,),
+    "version": (str,),
+    "sha256": (str, type(None)),
+    "record": (dict, type(None)),
+}
+
+
+def read_metadata(path: Path) -> dict:
+    """
+    Content of a weight's JSON file.
+
+    :raises WeightsError: If it is not one, or has entries of a wrong type.
+    """
+    try:
+        if path.stat().st_size > MAX_JSON_BYTES:
+            raise ValueError(f"it has more than {MAX_JSON_BYTES} bytes")
+        metadata = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(metadata, dict):
+            raise ValueError(f"it is a {type(metadata).__name__}, not an object")
+        for name, types in _ENTRIES.items():
+            if name in metadata and not isinstance(metadata[name], types):
+                raise ValueError(f"{name} is a {type(metadata[name]).__name__}")
+    except (OSError, ValueError, RecursionError) as error:
+        raise WeightsError(f"{path} does not describe a weight: {_brief(error)}") from error
+    return metadata
 
 
 def read_tensors(path) -> dict[str, torch.Tensor]:
@@ -228,7 +320,9 @@ def read_tensors(path) -> dict[str, torch.Tensor]:
         return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
         # Both libraries raise many kinds for a broken or hostile file; all mean the same here.
-        raise WeightsError(f"{path} is not a safe and complete weight file: {error}") from error
+        raise WeightsError(
+            f"{path} is not a safe and complete weight file: {_brief(error)}"
+        ) from error
 
 
 def sha256(path: Path) -> str:
@@ -239,6 +333,7 @@ def sha256(path: Path) -> str:
 
 def save(
     model,
+    state: dict[str, torch.Tensor],
     path,
     weights_docstring: str = "",
     version_str: str | None = None,
@@ -248,13 +343,12 @@ def save(
     """
     See :py:meth:`seisbench_llm.SeisMoLLM.save`.
 
-    :param half: If not None, write a safetensors file instead of a PyTorch file, in half (True)
-        or single (False) precision.
+    :param state: State dict to write, adapters folded in.
     """
     path = Path(path)
     suffix = "" if version_str is None else f".v{version_str}"
     path.parent.mkdir(parents=True, exist_ok=True)
-    state = {name: value.cpu() for name, value in lora.merged_state_dict(model).items()}
+    state = {name: value.cpu() for name, value in state.items()}
     if half is None:
         weight_file = path.with_name(f"{path.name}.pt{suffix}")
         torch.save(state, weight_file)

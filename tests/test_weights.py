@@ -79,7 +79,7 @@ def test_saving_a_model_under_lora_training(tmp_path):
 
 def test_half_precision_safetensors(tmp_path):
     model = tiny_model()
-    weights.save(model, tmp_path / "a", half=True)
+    model.save(tmp_path / "a", half=True)
     assert not (tmp_path / "a.pt").exists()
     loaded = SeisMoLLM.load(tmp_path / "a")
     assert loaded.dtype == torch.float32
@@ -89,7 +89,7 @@ def test_half_precision_safetensors(tmp_path):
 def test_order_packaged_cached_path(cache, tmp_path):
     packaged, cached = tiny_model(), tiny_model("magnitude")
     weights.PACKAGED.mkdir()
-    weights.save(packaged, weights.PACKAGED / "a", "packaged", half=False)
+    packaged.save(weights.PACKAGED / "a", "packaged", half=False)
     cached.save(cache / "a", "cached", "1")
     cached.save(cache / "b", "cached", "1")
     cached.save(cache / "b", "cached, newer", "2")
@@ -109,7 +109,7 @@ def test_hugging_face_repository_in_the_cache(monkeypatch, tmp_path):
 
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path))
     snapshot = tmp_path / "models--org--name" / "snapshots" / "abc"
-    weights.save(tiny_model(), snapshot / "weights", "from the hub", half=False)
+    tiny_model().save(snapshot / "weights", "from the hub", half=False)
     (tmp_path / "models--org--name" / "refs").mkdir()
     (tmp_path / "models--org--name" / "refs" / "main").write_text("abc")
     assert SeisMoLLM.from_pretrained("org/name").weights_docstring == "from the hub"
@@ -120,7 +120,7 @@ def test_hugging_face_repository_in_the_cache(monkeypatch, tmp_path):
 def test_offline_lists_and_fails_quickly(cache, warnings_of):
     tiny_model().save(cache / "cached", "text", "1")
     weights.PACKAGED.mkdir()
-    weights.save(tiny_model(), weights.PACKAGED / "packaged", "packed", half=True)
+    tiny_model().save(weights.PACKAGED / "packaged", "packed", half=True)
     start = time.monotonic()
     assert SeisMoLLM.list_pretrained() == ["cached", "packaged"]
     assert SeisMoLLM.list_pretrained(details=True) == {"cached": "text", "packaged": "packed"}
@@ -166,7 +166,7 @@ def test_versions(cache):
         tiny_model().save(cache / "a", "text", version)
     assert SeisMoLLM.list_versions("a") == ["9", "10"]
     weights.PACKAGED.mkdir()
-    weights.save(tiny_model(), weights.PACKAGED / "a", "packed", record=RECORD, half=True)
+    tiny_model().save(weights.PACKAGED / "a", "packed", record=RECORD, half=True)
     assert SeisMoLLM.list_versions("a", remote=False) == ["3", "9", "10"]
     assert SeisMoLLM.list_versions("b") == []
 

@@ -269,7 +269,7 @@ def package(args: argparse.Namespace) -> None:
         figures={"best validation loss": _best_loss(args.run)},
         limits=LIMITS[args.task],
     )
-    weights.save(model, args.out, f"{SUMMARIES[args.task]}.", record=record, half=True)
+    model.save(args.out, f"{SUMMARIES[args.task]}.", record=record, half=True)
     written = SeisMoLLM.from_pretrained(str(args.out.resolve())).eval()
     x = torch.randn(4, 3, model.in_samples, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():

@@ -219,7 +219,9 @@ class Live:
         batch = torch.from_numpy(np.stack([window.data for window in windows]))
         with torch.inference_mode():
             batch = self.model.annotate_batch_pre(batch.to(self.model.device), self.argdict)
-            answer = self.model.annotate_batch_post(self.model(batch), None, self.argdict)
+            precision = argument(self.model, self.argdict, "precision")
+            answer = self.model.predict(batch, precision)
+            answer = self.model.annotate_batch_post(answer, None, self.argdict)
         self.counts["windows"] += len(windows)
         return answer.cpu().numpy()[..., [self.model.labels.index(phase) for phase in PHASES]]
 

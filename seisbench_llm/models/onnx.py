@@ -8,20 +8,18 @@ import io
 import json
 import warnings
 from dataclasses import asdict
+from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+from seisbench.models import WaveformModel
 from torch import nn
 from torch.overrides import TorchFunctionMode
 
 from ..network import lora
 from ..preprocess import normalize
-
-if TYPE_CHECKING:
-    from .seismollm import SeisMoLLM
 
 OPSET = 17
 
@@ -29,7 +27,7 @@ OPSET = 17
 INPUT, OUTPUT = "waveforms", "answers"
 
 
-def export_onnx(model: SeisMoLLM, path, normalization: bool = True) -> Path:
+def export_onnx(model: WaveformModel, path, normalization: bool = True) -> Path:
     """
     Write a model as an ONNX file that says itself how to use it.
 
@@ -88,7 +86,7 @@ def export_onnx(model: SeisMoLLM, path, normalization: bool = True) -> Path:
     return path
 
 
-def metadata(model: SeisMoLLM, normalization: bool = True) -> dict:
+def metadata(model: WaveformModel, normalization: bool = True) -> dict:
     """
     What one needs to know to feed an exported model and to read its answers.
 
@@ -97,12 +95,10 @@ def metadata(model: SeisMoLLM, normalization: bool = True) -> dict:
         trained; ``filter`` holds arguments of :py:meth:`obspy.Stream.filter`, null for none;
         ``pred_sample`` is the sample of the P onset, null for picking.
     """
-    from .. import __version__
-
     task, record = model.task, model.record
     filtered = model.filter_args is not None or model.filter_kwargs is not None
     return {
-        "producer": f"seisbench_llm {__version__}",
+        "producer": f"seisbench_llm {version('seisbench_llm')}",
         "task": task.name,
         "outputs": list(task.outputs),
         "labels": list(model.labels),

@@ -4,59 +4,14 @@ The language model's transformer blocks, in plain PyTorch.
 Two families share one block: GPT-2 (causal, LayerNorm before each part, Radford et al. 2019) and
 BERT encoders such as MiniLM (bidirectional, LayerNorm after each part, Devlin et al. 2019).
 Vocabulary and tokenizer of the language model are not used. The blocks need neither transformers
-nor PEFT; :py:mod:`seisbench_llm.models.language` reads pre-trained weights into them.
+nor PEFT; :py:mod:`seisbench_llm.network.language` reads pre-trained weights into them.
 """
-
-from dataclasses import asdict, dataclass, fields
 
 import torch
 import torch.nn.functional as F
 from torch import nn
 
-
-@dataclass(frozen=True)
-class BackboneConfig:
-    """
-    Shape of a transformer; JSON-safe through :py:meth:`to_dict`.
-
-    :param width: Width of a token.
-    :param layers: Number of blocks.
-    :param heads: Attention heads per block.
-    :param mlp_width: Width of the hidden layer in each block.
-    :param positions: Longest sequence, in tokens.
-    :param causal: Whether a token sees only earlier ones.
-    :param norm_first: LayerNorm before each part (GPT-2) or after it (BERT).
-    :param tanh_gelu: Approximate GELU, as GPT-2 has it, or the exact one.
-    :param norm_eps: Epsilon of LayerNorm.
-    :param dropout: Dropout of tokens, attention and block outputs while training.
-    """
-
-    width: int
-    layers: int
-    heads: int
-    mlp_width: int
-    positions: int
-    causal: bool
-    norm_first: bool
-    tanh_gelu: bool
-    norm_eps: float
-    dropout: float = 0.1
-
-    def __post_init__(self):
-        if self.layers < 1:
-            raise ValueError("A backbone needs at least one layer; for none use backbone=None.")
-        if self.width % self.heads:
-            raise ValueError(f"Width {self.width} is not divisible by {self.heads} heads.")
-
-    def to_dict(self) -> dict:
-        return asdict(self)
-
-    @classmethod
-    def from_dict(cls, config: dict) -> "BackboneConfig":
-        unknown = set(config) - {field.name for field in fields(cls)}
-        if unknown:
-            raise ValueError(f"Unknown entries in backbone_config: {', '.join(sorted(unknown))}.")
-        return cls(**config)
+from .config import BackboneConfig
 
 
 class Attention(nn.Module):

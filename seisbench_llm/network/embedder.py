@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from .config import NetworkConfig
+
 
 def pad_same(x: torch.Tensor, kernel: int, stride: int = 1) -> torch.Tensor:
     """
@@ -73,29 +75,23 @@ class Embedder(nn.Sequential):
     """
     Chain of multi-scale blocks.
 
-    (batch, in_channels, samples) -> (batch, channels[-1], samples / product of strides),
+    (batch, components, samples) -> (batch, latent_channels, samples / product of strides),
     rounded up at each block.
 
-    :param in_channels: Number of waveform components.
-    :param channels: Output channels of each block.
-    :param kernels: Kernel of the first branch of each block.
-    :param kernel_steps: How much the kernel grows from one branch to the next, per block.
-    :param strides: Stride of each block.
-    :param branches: Number of branches per block.
+    :param config: Its ``embedder_...`` sizes.
     """
 
-    def __init__(
-        self,
-        in_channels: int,
-        channels: Sequence[int],
-        kernels: Sequence[int],
-        kernel_steps: Sequence[int],
-        strides: Sequence[int],
-        branches: int,
-    ):
+    def __init__(self, config: NetworkConfig):
         blocks = []
-        for out, kernel, step, stride in zip(channels, kernels, kernel_steps, strides, strict=True):
-            scales = [kernel + i * step for i in range(branches)]
-            blocks.append(MultiScaleBlock(in_channels, out, scales, stride))
+        in_channels = config.in_channels
+        for out, kernel, step, stride in zip(
+            [*config.embedder_channels, config.latent_channels],
+            config.embedder_kernels,
+            config.embedder_kernel_steps,
+            config.embedder_strides,
+            strict=True,
+        ):
+            kernels = [kernel + i * step for i in range(config.embedder_branches)]
+            blocks.append(MultiScaleBlock(in_channels, out, kernels, stride))
             in_channels = out
         super().__init__(*blocks)

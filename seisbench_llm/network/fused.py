@@ -9,8 +9,8 @@ weights of the model change, and it is never saved or trained.
 from __future__ import annotations
 
 import copy
+import threading
 from contextvars import ContextVar
-from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
@@ -22,66 +22,89 @@ from .heads import CurveHead, stage_sizes
 from .network import Network
 from .patches import from_tokens, to_tokens
 
-if TYPE_CHECKING:
-    from ..models.seismollm import SeisMoLLM
-
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
-# The precision that annotate has asked for: SeisBench calls the model between our hooks, as
-# anybody else would, who shall get the network itself.
-wanted: ContextVar[str | None] = ContextVar("wanted", default=None)
+# Set within annotate and classify only, to their argument of that name: SeisBench calls the model
+# between our hooks, as anybody else would, who shall get the network itself.
+precision_of_annotate: ContextVar[str | None] = ContextVar("precision_of_annotate", default=None)
 
 
 # Up to so many output channels, the branches of a block are faster as one convolution with the
 # largest kernel, zero-padded weights included; measured by benchmarks/speed/throughput.py.
-MERGE_CHANNELS = 96
+MERGE_MAX_CHANNELS = 96
 
 
 # Up to so many output channels, a convolution behind an up-sampling is faster by parts; in short
 # numbers, processors convolve faster than they gather.
-WIDEST = {"float32": 256, "bfloat16": 16, "float16": 16}
+PRODUCTS_FIRST_MAX_CHANNELS = {"float32": 256, "bfloat16": 16, "float16": 16}
 
 
-def refresh(model: SeisMoLLM) -> None:
-    """Notice weights that were changed behind PyTorch's back, as ``tensor.data`` allows."""
-    if model.__dict__.get("_fused") and model.__dict__["_fused_sums"] != _sums(model):
-        del model.__dict__["_fused"]
+class FusedCache:
+    """
+    Fused copies of one network, for each length of window and precision.
+
+    They are made when they are first asked for, and again when the weights have changed. Any number
+    of threads may ask. Copies of the cache, as of the model that holds it, are empty.
+    """
+
+    def __init__(self):
+        self._lock = threading.Lock()
+        self._networks: dict[tuple[int, str], tuple[list, FusedNetwork]] = {}
+        self._sums: list[float] = []
+        self._compile: tuple[tuple, dict] | None = None
+
+    def __reduce__(self):
+        return FusedCache, ()
+
+    def predict(self, network: Network, x: torch.Tensor, precision: str = "float32"):
+        """
+        What ``network(x)`` gives in evaluation, faster; no gradients.
+
+        :param x: Normalised windows, shape (batch, components, samples).
+        :param precision: A name in ``PRECISIONS``.
+        :return: In single precision, whatever ``precision`` is.
+        """
+        fused = self._get(network, x.shape[-1], precision)
+        with torch.no_grad():
+            return fused(x.to(PRECISIONS[precision]))
+
+    def refresh(self, network: Network) -> None:
+        """Notice weights that were changed behind PyTorch's back, as ``tensor.data`` allows."""
+        with self._lock:
+            if self._networks and self._sums != _sums(network):
+                self._networks.clear()
+
+    def compile(self, *args, **kwargs) -> None:
+        """Compile the copies, too, with these arguments of :py:func:`torch.compile`."""
+        with self._lock:
+            self._compile = (args, kwargs)
+            self._networks.clear()
+
+    def _get(self, network: Network, samples: int, precision: str) -> FusedNetwork:
+        tensors = [*network.parameters(), *network.buffers()]
+        # Versions count changes in place; tensors made for inference have none.
+        state = [(t.data_ptr(), 0 if t.is_inference() else t._version, t.device) for t in tensors]
+        with self._lock:
+            made_from, fused = self._networks.get((samples, precision), (None, None))
+            if made_from != state:
+                fused = FusedNetwork(network, samples, precision)
+                if self._compile is not None:
+                    args, kwargs = self._compile
+                    fused.compile(*args, **kwargs)
+                self._networks[samples, precision] = (state, fused)
+                self._sums = _sums(network)
+            return fused
 
 
-def _sums(model: SeisMoLLM) -> list[float]:
+def _sums(network: Network) -> list[float]:
     with torch.no_grad():
-        sums = [tensor.sum(dtype=torch.float64) for tensor in model.state_dict().values()]
+        sums = [tensor.sum(dtype=torch.float64) for tensor in network.state_dict().values()]
         return torch.stack(sums).tolist()
 
 
-def answer(model: SeisMoLLM, x: torch.Tensor, precision: str = "float32") -> torch.Tensor:
-    """
-    What ``model(x)`` gives in evaluation, faster; no gradients.
-
-    :param x: Normalised windows, shape (batch, components, samples).
-    :param precision: A name in ``PRECISIONS``.
-    :return: In single precision, whatever ``precision`` is.
-    """
-    tensors = [*model.parameters(), *model.buffers()]
-    # Versions count changes in place; tensors made for inference have none.
-    state = [(t.data_ptr(), 0 if t.is_inference() else t._version, t.device) for t in tensors]
-    # A dictionary hides the copy from state_dict, parameters and so on.
-    cache = model.__dict__.setdefault("_fused", {})
-    key = (x.shape[-1], precision)
-    if key not in cache or cache[key][0] != state:
-        network = FusedNetwork(model.network, x.shape[-1], precision)
-        if model.compile_arguments is not None:
-            args, kwargs = model.compile_arguments
-            network.compile(*args, **kwargs)
-        cache[key] = (state, network)
-        model.__dict__["_fused_sums"] = _sums(model)
-    with torch.no_grad():
-        return cache[key][1](x.to(PRECISIONS[precision]))
-
-
 def padding(samples: int, kernel: int, stride: int = 1) -> tuple[int, int]:
-    """What :py:func:`seisbench_llm.models.embedder.pad_same` adds on either side."""
+    """What :py:func:`seisbench_llm.network.embedder.pad_same` adds on either side."""
     total = max(kernel - stride, 0) + (-samples) % stride
     return total // 2, total - total // 2
 
@@ -129,14 +152,14 @@ def upsample(x: torch.Tensor, samples: int) -> torch.Tensor:
 
 
 class FusedBlock(nn.Module):
-    """See :py:class:`~seisbench_llm.models.embedder.MultiScaleBlock`, for one length."""
+    """See :py:class:`~seisbench_llm.network.embedder.MultiScaleBlock`, for one length."""
 
     def __init__(self, block: MultiScaleBlock, samples: int):
         super().__init__()
         branches = [self._branch(branch) for branch in block.branches]
         stride = block.branches[0].conv.stride[0]
         pads = [padding(samples, weight.shape[-1], stride) for weight, _ in branches]
-        merge = sum(len(bias) for _, bias in branches) <= MERGE_CHANNELS
+        merge = sum(len(bias) for _, bias in branches) <= MERGE_MAX_CHANNELS
         if merge:
             left, right = (max(sides) for sides in zip(*pads, strict=True))
             weight = torch.cat(
@@ -231,7 +254,7 @@ class ProductsFirst(nn.Module):
 
 class FusedCurveHead(nn.Module):
     """
-    See :py:class:`~seisbench_llm.models.heads.CurveHead`, for one length; gives logits.
+    See :py:class:`~seisbench_llm.network.heads.CurveHead`, for one length; gives logits.
 
     :param widest: Up to so many output channels, a stage is :py:class:`ProductsFirst`.
     """
@@ -271,8 +294,7 @@ class FusedNetwork(nn.Module):
         with torch.no_grad():
             network = copy.deepcopy(network).eval().requires_grad_(False)
             lora.merge_lora(network)
-            self.patch, self.skips = network.patch, network.skips
-            self.polarisation = network.polarisation
+            self.config, self.skips = network.config, network.skips
             blocks = []
             length = samples
             for block in network.embedder:
@@ -282,8 +304,9 @@ class FusedNetwork(nn.Module):
             self.backbone = network.backbone
             self.head = network.head
             if isinstance(network.head, CurveHead):
-                length = length // self.patch * self.patch
-                widest = WIDEST[precision] if network.head.out.weight.device.type == "cpu" else 0
+                length = length // self.config.patch * self.config.patch
+                cpu = network.head.out.weight.device.type == "cpu"
+                widest = PRODUCTS_FIRST_MAX_CHANNELS[precision] if cpu else 0
                 self.head = FusedCurveHead(network.head, length, samples, self.skips, widest)
             self.activate = network.head.activate
         self.to(PRECISIONS[precision])
@@ -291,12 +314,12 @@ class FusedNetwork(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Answers in single precision for normalised windows, (batch, components, samples)."""
         samples = x.shape[-1]
-        x = with_polarisation(x) if self.polarisation else x
+        x = with_polarisation(x) if self.config.polarisation else x
         signals = [x[:, :, None].contiguous(memory_format=torch.channels_last)]
         for block in self.embedder:
             signals.append(block(signals[-1]))
-        tokens = self.backbone(to_tokens(signals[-1][:, :, 0], self.patch))
-        latent = from_tokens(tokens, self.patch)
+        tokens = self.backbone(to_tokens(signals[-1][:, :, 0], self.config.patch))
+        latent = from_tokens(tokens, self.config.patch)
         if isinstance(self.head, FusedCurveHead):
             latent = latent[:, :, None].contiguous(memory_format=torch.channels_last)
             logits = self.head(latent, signals[-2::-1] if self.skips else [])

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from ..tasks import TaskSpec
+from .config import NetworkConfig
 from .embedder import pad_same
 
 
@@ -48,30 +48,20 @@ class CurveHead(nn.Module):
 
     (batch, in_channels, latent samples), samples -> (batch, outputs, samples), in 0 to 1
 
-    :param channels: Output channels of each up-sampling stage.
-    :param kernels: Kernel of each up-sampling stage.
-    :param out_kernel: Kernel of the last convolution.
-    :param skip_channels: Channels of the signal that each stage gets besides the previous one's,
-        none if empty.
+    :param config: Its ``head_...`` sizes.
     """
 
-    def __init__(
-        self,
-        in_channels: int,
-        channels: Sequence[int],
-        kernels: Sequence[int],
-        out_kernel: int,
-        outputs: int,
-        skip_channels: Sequence[int] = (),
-    ):
+    def __init__(self, config: NetworkConfig):
         super().__init__()
+        in_channels, skips = config.latent_channels, [0] * len(config.head_channels)
+        if config.head_skips:
+            skips = [config.in_channels, *config.embedder_channels][::-1]
         stages = []
-        extra = skip_channels or [0] * len(channels)
-        for out, kernel, more in zip(channels, kernels, extra, strict=True):
-            stages.append(UpStage(in_channels + more, out, kernel))
+        for out, kernel, skip in zip(config.head_channels, config.head_kernels, skips, strict=True):
+            stages.append(UpStage(in_channels + skip, out, kernel))
             in_channels = out
         self.stages = nn.ModuleList(stages)
-        self.out = nn.Conv1d(in_channels, outputs, out_kernel)
+        self.out = nn.Conv1d(in_channels, len(config.spec.outputs), config.head_out_kernel)
 
     def forward(
         self,
@@ -95,41 +85,31 @@ class PooledHead(nn.Module):
     """
     One estimate per window: two convolutions, mean over time, linear layer.
 
-    With ``hidden``, a layer over all times at once instead of the mean.
+    With ``pooled_hidden``, a layer over all times at once instead of the mean; windows can then
+    have no other length.
 
-    (batch, in_channels, latent samples) -> (batch, outputs): probabilities that add to one
+    (batch, latent_channels, latent samples) -> (batch, outputs): probabilities that add to one
     (``class``), a value between zero and the task's scale (``scalar``), or cosine and sine
     (``angle``).
 
-    :param task: Which of the three.
-    :param kernel: Kernel of the two convolutions.
-    :param stride: Their stride.
-    :param hidden: Width of a hidden layer, None for the mean.
-    :param samples: Latent samples; with ``hidden``, no other number will do.
+    :param config: Its ``pooled_...`` sizes, and its task.
     """
 
-    def __init__(
-        self,
-        in_channels: int,
-        task: TaskSpec,
-        kernel: int,
-        stride: int,
-        hidden: int | None = None,
-        samples: int = 0,
-    ):
+    def __init__(self, config: NetworkConfig):
         super().__init__()
-        self.convs = nn.ModuleList(
-            nn.Conv1d(in_channels, in_channels, kernel, stride) for _ in range(2)
-        )
+        channels = config.latent_channels
+        kernel, stride = config.pooled_kernel, config.pooled_stride
+        self.convs = nn.ModuleList(nn.Conv1d(channels, channels, kernel, stride) for _ in range(2))
         self.hidden = None
-        if hidden is not None:
+        if config.pooled_hidden is not None:
+            samples = config.tokens * config.patch
             for _ in self.convs:
                 samples = (samples - kernel) // stride + 1
-            self.hidden = nn.Linear(in_channels * samples, hidden)
-            in_channels = hidden
-        self.linear = nn.Linear(in_channels, len(task.outputs))
-        self.kind = task.head
-        self.scale = task.scale
+            self.hidden = nn.Linear(channels * samples, config.pooled_hidden)
+            channels = config.pooled_hidden
+        self.linear = nn.Linear(channels, len(config.spec.outputs))
+        self.kind = config.spec.head
+        self.scale = config.spec.scale
 
     def forward(self, x: torch.Tensor, samples: int, logits: bool = False) -> torch.Tensor:
         for conv in self.convs:

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import torch
 
-from .backbone import Backbone, BackboneConfig
+from .config import BackboneConfig
 
 # Shapes that must be at hand without a download, e.g. for a randomly initialised control.
 KNOWN_SHAPES = {
@@ -36,6 +36,29 @@ KNOWN_SHAPES = {
 _ACTIVATIONS = {"gelu": False, "gelu_new": True, "gelu_pytorch_tanh": True}
 
 
+def backbone(
+    name: str | None, pretrained: bool, layers: int, config: dict | None
+) -> tuple[BackboneConfig | None, dict[str, torch.Tensor] | None]:
+    """
+    Shape of a backbone and, if it is pre-trained, its state dict.
+
+    :param name: Hugging Face id, local folder, or None for no backbone.
+    :param layers: Number of blocks to keep.
+    :param config: Shape, as a dictionary; by default that of the language model.
+    :raises ValueError: If ``config`` is given for a pre-trained one, or does not fit.
+    """
+    if name is None:
+        return None, None
+    if pretrained and config is not None:
+        raise ValueError(
+            "backbone_config gives a shape without weights; it goes with pretrained=False."
+        )
+    if pretrained:
+        return read_pretrained(name, layers)
+    shape = read_config(name) if config is None else BackboneConfig.from_dict(config)
+    return truncate(shape, layers), None
+
+
 def read_config(name: str) -> BackboneConfig:
     """
     Shape of a language model.
@@ -49,7 +72,9 @@ def read_config(name: str) -> BackboneConfig:
     return _translate_config(_fetch("AutoConfig", name), name)
 
 
-def load_pretrained(name: str, layers: int | None = None) -> Backbone:
+def read_pretrained(
+    name: str, layers: int | None = None
+) -> tuple[BackboneConfig, dict[str, torch.Tensor]]:
     """
     First blocks of a pre-trained language model.
 
@@ -58,15 +83,15 @@ def load_pretrained(name: str, layers: int | None = None) -> Backbone:
     :param name: Hugging Face id, such as ``gpt2``, or a local folder with a config.json and
         a model.safetensors.
     :param layers: Number of blocks to keep, all by default.
+    :return: Shape and state dict of a :py:class:`~seisbench_llm.network.backbone.Backbone`.
     :raises ValueError: If the model is neither of the GPT-2 nor of the BERT family.
     :raises OSError: If it is neither cached nor reachable, with instructions.
+    :raises ImportError: If the extra ``language`` is not installed.
     """
     model = _fetch("AutoModel", name, use_safetensors=True)
     config = truncate(_translate_config(model.config, name), layers)
     translate = _translate_gpt2 if config.norm_first else _translate_bert
-    backbone = Backbone(config)
-    backbone.load_state_dict(translate(model.state_dict(), config))
-    return backbone
+    return config, translate(model.state_dict(), config)
 
 
 def truncate(config: BackboneConfig, layers: int | None) -> BackboneConfig:
@@ -79,7 +104,13 @@ def truncate(config: BackboneConfig, layers: int | None) -> BackboneConfig:
 
 
 def _fetch(auto_class: str, name: str, **kwargs):
-    import transformers
+    try:
+        import transformers
+    except ImportError as error:
+        raise ImportError(
+            f"The language model '{name}' is read by transformers: "
+            f"pip install 'seisbench_llm[language]'. Trained SeisMoLLM weights need none of this."
+        ) from error
 
     loader = getattr(transformers, auto_class).from_pretrained
     try:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import obspy
 import seisbench
+from seisbench.models import WaveformModel
 
 from ..preprocess import resample
 from ..seisbench_private import annotate_arguments
@@ -25,18 +26,17 @@ from ..trace_ids import location_id
 
 
 async def annotate(
-    model: SeisMoLLM, pipeline, stream: obspy.Stream, kwargs: dict, sieve: Sieve | None = None
+    model: SeisMoLLM, stream: obspy.Stream, kwargs: dict, sieve: Sieve | None = None
 ) -> obspy.Stream:
     """
     Annotate a stream of any kind and length; the stream is not changed.
 
-    :param pipeline: SeisBench's own ``annotate_async``.
     :param sieve: What to keep of the annotations; by default all.
     :return: Annotations over exactly the time spans that hold data. ``stats.instrument`` of each
         annotation is the band and instrument code it was made from, for example HH.
     """
     argdict = {**model.default_args, **kwargs}
-    pipeline = _checked(model, pipeline, kwargs)
+    pipeline = _checked(model, kwargs)
     rate = model.sampling_rate
     output = obspy.Stream()
     for runs in one_instrument_per_location(usable(stream, model, argdict)):
@@ -79,15 +79,16 @@ async def annotate(
     return output
 
 
-def _checked(model: SeisMoLLM, pipeline, kwargs: dict):
-    """SeisBench's pipeline, to be called with a stream that it may change."""
+def _checked(model: SeisMoLLM, kwargs: dict):
+    """SeisBench's own ``annotate_async``, to be called with a stream that it may change."""
     known = {name: v for name, v in kwargs.items() if name in annotate_arguments(model)}
     known.update({name: v for name, v in kwargs.items() if name.endswith("_threshold")})
     given = [kwargs, known]  # so that SeisBench warns of unknown arguments only once
 
     async def call(stream: obspy.Stream) -> obspy.Stream:
         now = given.pop(0) if len(given) > 1 else known
-        annotations = await fail_instead_of_hanging(pipeline(stream, copy=False, **now))
+        seisbench_task = WaveformModel.annotate_async(model, stream, copy=False, **now)
+        annotations = await fail_instead_of_hanging(seisbench_task)
         if model.output_type == "array" and "Detection" not in model.labels:
             add_detection(annotations, model.name)
         return annotations

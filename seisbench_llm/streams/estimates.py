@@ -15,7 +15,6 @@ import seisbench
 import torch
 from seisbench.util import ClassifyOutput
 
-from ..network.fused import answer
 from ..preprocess import normalize
 from . import annotate as streams
 from .arguments import argument, threshold
@@ -171,7 +170,7 @@ def _predict(model: SeisMoLLM, windows: Iterator[np.ndarray], argdict: dict) -> 
 def _averaged(model: SeisMoLLM, batch: torch.Tensor, turns: int, precision: str) -> torch.Tensor:
     """The mean answer to a batch with its horizontals turned by fractions of a circle."""
     if turns == 1:
-        return answer(model, normalize(batch, model.joint_norm), precision)
+        return model.predict(normalize(batch, model.joint_norm), precision)
     north, east = (model.component_order.index(code) for code in "NE")
     angles = 2 * torch.pi * torch.arange(turns, device=batch.device) / turns
     turned = batch.repeat(turns, 1, 1, 1)
@@ -179,7 +178,7 @@ def _averaged(model: SeisMoLLM, batch: torch.Tensor, turns: int, precision: str)
         # North and east as a seismometer has them that is turned clockwise by the angle.
         part[:, north] = batch[:, north] * angle.cos() + batch[:, east] * angle.sin()
         part[:, east] = batch[:, east] * angle.cos() - batch[:, north] * angle.sin()
-    said = answer(model, normalize(turned.flatten(0, 1), model.joint_norm), precision)
+    said = model.predict(normalize(turned.flatten(0, 1), model.joint_norm), precision)
     cosine, sine = said.unflatten(0, (turns, -1)).unbind(-1)
     angles = angles[:, None]
     back = cosine * angles.cos() - sine * angles.sin(), sine * angles.cos() + cosine * angles.sin()

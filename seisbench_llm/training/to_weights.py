@@ -72,7 +72,7 @@ def export_run(
         figures=figures or {key: measured.get(key) for key in ("steps", "best_val_loss")},
         limits=limits,
     )
-    weights.save(model.eval(), out, docstring, record=record, half=half)
+    model.eval().save(out, docstring, record=record, half=half)
     return model
 
 

@@ -193,7 +193,7 @@ def test_long_records_are_drawn_as_days(files, tmp_path):
 
 def test_pull_checks_what_there_is(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(weights, "PACKAGED", tmp_path)
-    weights.save(tiny_model(), tmp_path / "tiny", half=True)
+    tiny_model().save(tmp_path / "tiny", half=True)
     result = run(cli.app, ["weights", "pull", "tiny"])
     assert f"complete, SHA-256 {weights.sha256(tmp_path / 'tiny.safetensors')}" in result.stdout
     assert not run(cli.app, ["weights", "pull", "tiny", "--quiet"]).stdout
@@ -260,7 +260,7 @@ def test_help_has_an_example(command):
 def test_weights_commands(tmp_path, monkeypatch):
     monkeypatch.setattr(weights, "PACKAGED", tmp_path)
     record = weights.WeightRecord("tiny", "picking", "1", 100, 30, data="noise", licence="GPL-3.0")
-    weights.save(tiny_model(), tmp_path / "tiny", "a tiny one", record=record, half=True)
+    tiny_model().save(tmp_path / "tiny", "a tiny one", record=record, half=True)
     assert "tiny\ta tiny one" in run(cli.app, ["weights", "list"]).stdout
     shown = json.loads(run(cli.app, ["weights", "show", "tiny"]).stdout)
     assert shown["licence"] == "GPL-3.0" and shown["docstring"] == "a tiny one"

@@ -6,6 +6,7 @@ import torch
 
 from seisbench_llm.models.presets import PRESETS
 from seisbench_llm.models.seismollm import SeisMoLLM
+from seisbench_llm.network.config import NetworkConfig
 from seisbench_llm.network.embedder import with_polarisation
 from seisbench_llm.network.heads import stage_sizes
 from seisbench_llm.network.patches import from_tokens, to_tokens
@@ -33,7 +34,7 @@ def test_output_shapes_and_ranges(task, samples):
 def test_arguments_rebuild_the_model(task):
     model = tiny_model(task, filter_args=["highpass"], filter_kwargs={"freq": 1.0})
     arguments = json.loads(json.dumps(model.get_model_args()))
-    known = set(inspect.signature(SeisMoLLM.__init__).parameters)
+    known = {*inspect.signature(SeisMoLLM).parameters, *NetworkConfig.__dataclass_fields__}
     assert set(arguments) <= known | {"filter_args", "filter_kwargs"}
     again = SeisMoLLM(**arguments).eval()
     again.load_state_dict(model.state_dict())

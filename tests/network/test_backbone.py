@@ -4,7 +4,8 @@ from transformers import BertConfig, BertModel, GPT2Config, GPT2Model, RobertaCo
 
 from seisbench_llm.models.seismollm import SeisMoLLM
 from seisbench_llm.network import language, lora
-from seisbench_llm.network.backbone import Backbone, BackboneConfig
+from seisbench_llm.network.backbone import Backbone
+from seisbench_llm.network.config import BackboneConfig
 from tests.helpers.models import TINY, TINY_SHAPE, tiny_model
 
 
@@ -46,7 +47,9 @@ def test_same_output_as_transformers(family, layers, request):
     folder, theirs = request.getfixturevalue(f"{family}_folder")
     randomize(theirs)
     theirs.save_pretrained(folder)
-    ours = language.load_pretrained(str(folder), layers).eval()
+    config, state = language.read_pretrained(str(folder), layers)
+    ours = Backbone(config).eval()
+    ours.load_state_dict(state)
     x = torch.randn(2, 9, 32)
     if layers:
         blocks = theirs.h if family == "gpt2" else theirs.encoder.layer
@@ -84,7 +87,7 @@ def test_other_families_are_refused(tmp_path):
     config = RobertaConfig(vocab_size=11, hidden_size=8, num_hidden_layers=1, num_attention_heads=2)
     RobertaModel(config).save_pretrained(tmp_path)
     with pytest.raises(ValueError, match="roberta model; backbones are of the GPT-2 or BERT"):
-        language.load_pretrained(str(tmp_path))
+        language.read_pretrained(str(tmp_path))
 
 
 def test_known_shapes_need_no_download():

@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from seisbench_llm.models.seismollm import SeisMoLLM
-from seisbench_llm.network import fused as inference
+from seisbench_llm.network import fused
+from seisbench_llm.network.fused import FusedCache
 from seisbench_llm.preprocess import normalize
 from seisbench_llm.tasks import TASKS
 from tests.helpers.models import tiny_model
@@ -65,18 +66,18 @@ def test_same_answers(task, shape):
     with torch.no_grad():
         expected = model(x)
     assert expected.std() > 1e-3 or task in ("magnitude", "distance")
-    torch.testing.assert_close(inference.answer(model, x), expected, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(model.predict(x), expected, atol=1e-5, rtol=1e-5)
 
 
 @pytest.mark.parametrize("merge", [0, 10**6])
 @pytest.mark.parametrize("widest", [0, 10**6])
 def test_either_way(monkeypatch, merge, widest):
-    monkeypatch.setattr(inference, "MERGE_CHANNELS", merge)
-    monkeypatch.setitem(inference.WIDEST, "float32", widest)
+    monkeypatch.setattr(fused, "MERGE_MAX_CHANNELS", merge)
+    monkeypatch.setitem(fused.PRODUCTS_FIRST_MAX_CHANNELS, "float32", widest)
     model = calibrated("picking", **SHAPES["paper"])
     x = normalize(torch.randn(2, 3, model.in_samples))
     with torch.no_grad():
-        torch.testing.assert_close(inference.answer(model, x), model(x), atol=1e-5, rtol=1e-5)
+        torch.testing.assert_close(model.predict(x), model(x), atol=1e-5, rtol=1e-5)
 
 
 def test_adapters():
@@ -90,16 +91,28 @@ def test_adapters():
     x = normalize(torch.randn(2, 3, 1024))
     with torch.no_grad():
         expected = model(x)
-    torch.testing.assert_close(inference.answer(model, x), expected, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(model.predict(x), expected, atol=1e-5, rtol=1e-5)
     assert any("lora" in name for name, _ in model.named_parameters())
 
 
-def test_follows_the_weights():
+@pytest.fixture
+def made(monkeypatch):
+    """Length and precision of the fused copies that are made."""
+    made, fuse = [], fused.FusedNetwork
+
+    def noted(network, samples, precision):
+        made.append((samples, precision))
+        return fuse(network, samples, precision)
+
+    monkeypatch.setattr(fused, "FusedNetwork", noted)
+    return made
+
+
+def test_follows_the_weights(made):
     model, x = calibrated("picking", in_samples=1024), torch.randn(2, 3, 1024)
-    first = inference.answer(model, x)
-    kept = model.__dict__["_fused"][1024, "float32"][1]
-    assert torch.equal(inference.answer(model, x), first)
-    assert model.__dict__["_fused"][1024, "float32"][1] is kept
+    first = model.predict(x)
+    assert torch.equal(model.predict(x), first)
+    assert made == [(1024, "float32")]
     other = calibrated("picking", in_samples=1024, embedder_branches=3)
     for change in (
         lambda: model.network.head.out.weight.data.mul_(2),
@@ -112,13 +125,13 @@ def test_follows_the_weights():
         ),
         lambda: train_step(model, x),
     ):
-        before = inference.answer(model, x)
+        before = model.predict(x)
         change()
-        inference.refresh(model)
+        model._fused.refresh(model.network)
         with torch.no_grad():
             expected = model(x)
         assert not torch.allclose(before, expected, atol=1e-4)
-        torch.testing.assert_close(inference.answer(model, x), expected, atol=1e-5, rtol=1e-5)
+        torch.testing.assert_close(model.predict(x), expected, atol=1e-5, rtol=1e-5)
 
 
 def train_step(model, x):
@@ -135,7 +148,7 @@ def test_is_neither_saved_nor_trained(tmp_path):
     assert list(model.state_dict()) == names
     assert sum(1 for _ in model.parameters()) == count
     model.save(tmp_path / "saved")
-    assert SeisMoLLM.load(tmp_path / "saved").__dict__.get("_fused") is None
+    assert list(SeisMoLLM.load(tmp_path / "saved").state_dict()) == names
     twin = copy.deepcopy(model)
     twin.network.head.out.bias.data.add_(1)
     assert twin.annotate(stream)[0].data.max() != model.annotate(stream)[0].data.max()
@@ -145,9 +158,9 @@ def test_annotate_uses_it_and_leaves_forward_alone(monkeypatch):
     model, calls = calibrated("picking", in_samples=1024), []
     network = model.network.register_forward_hook(lambda *args: calls.append("network"))
     monkeypatch.setattr(
-        inference,
-        "answer",
-        lambda *args, f=inference.answer, **k: calls.append("fused") or f(*args, **k),
+        FusedCache,
+        "predict",
+        lambda *args, f=FusedCache.predict, **k: calls.append("fused") or f(*args, **k),
     )
     model.annotate(obspy.read())
     assert set(calls) == {"fused"}

@@ -7,7 +7,7 @@ import obspy
 import pytest
 import torch
 
-from seisbench_llm.network import fused as inference
+from seisbench_llm.network.fused import FusedCache
 from seisbench_llm.preprocess import normalize
 from seisbench_llm.tasks import TASKS
 from tests.helpers.models import tiny_model
@@ -76,13 +76,13 @@ def test_window_sees_what_training_would_see(monkeypatch):
     # A stream of exactly one window that nothing is added to: the network gets normalize(data).
     model, stream = tiny_model(), make_stream(3000)
     seen = []
-    answer = inference.answer
+    predict = FusedCache.predict
 
-    def spy(model, window, precision):
+    def spy(cache, network, window, precision):
         seen.append(window.clone())
-        return answer(model, window, precision)
+        return predict(cache, network, window, precision)
 
-    monkeypatch.setattr(inference, "answer", spy)
+    monkeypatch.setattr(FusedCache, "predict", spy)
     annotations = model.annotate(stream, blinding=(0, 0), strict=True)
     data = np.stack([stream.select(component=c)[0].data for c in "ZNE"])
     window = normalize(torch.from_numpy(data[None]).float())

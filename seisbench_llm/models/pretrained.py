@@ -1,0 +1,121 @@
+"""SeisBench models whose weights also come packaged, from Hugging Face, or as safetensors."""
+
+from __future__ import annotations
+
+import seisbench
+import torch
+from seisbench.models import WaveformModel
+
+from .. import weights
+from ..seisbench_private import weights_metadata
+
+
+class PretrainedModel(WaveformModel):
+    """A SeisBench model with the ways of :py:mod:`seisbench_llm.weights` to load and save it."""
+
+    @classmethod
+    def from_pretrained(
+        cls, name, version_str="latest", update=False, force=False, wait_for_file=False
+    ):
+        """
+        Load a model with weights, in evaluation mode.
+
+        They are looked for in this order: packaged with seisbench_llm, SeisBench's cache,
+        SeisBench's repository; a name with a slash is a local path without suffix or, if there is
+        none, a Hugging Face id. Packaged, cached and local weights need no network.
+
+        :param name: Name, id or path.
+        :param version_str: Version, or ``latest``.
+        :param update: If true, look for a newer version in SeisBench's repository first.
+        :param force: If true, download again.
+        :param wait_for_file: As in SeisBench.
+        :raises seisbench_llm.WeightsError: If the weights cannot be found, or are not intact.
+        """
+        name, refetch = str(name), update or force
+        model = weights.load_packaged_or_path(cls, name, version_str, refetch)
+        if model is not None:
+            return model
+        weights.check_available(cls, name, version_str, refetch)
+        try:
+            return super().from_pretrained(name, version_str, update, force, wait_for_file)
+        except weights.WeightsError:
+            raise
+        except (OSError, ValueError) as error:
+            raise weights.not_found(cls, name, version_str, error) from error
+
+    @classmethod
+    def load(cls, path, version_str=None, **kwargs):
+        """
+        Load a model from a JSON file and a PyTorch or safetensors file beside it.
+
+        The model is in evaluation mode; call ``model.train()`` before you train it.
+
+        :param path: Path without suffix.
+        :param version_str: Version in the file names, None for file names without.
+        :param kwargs: Accepted for compatibility with SeisBench; weights are always loaded
+            safely and to the CPU.
+        :raises seisbench_llm.WeightsError: If the files are missing or not intact.
+        """
+        return weights.load(cls, path, version_str)
+
+    @classmethod
+    def list_pretrained(cls, details=False, remote=True):
+        """
+        Names of all weights that are packaged, cached or, if it answers, in SeisBench's repository.
+
+        :param details: If true, a dictionary of name to description.
+        :param remote: If false, the repository is not asked.
+        """
+        listed = weights.local_descriptions(cls)
+        if remote and weights.repository_answers():
+            try:
+                others = super().list_pretrained(details=details, remote=True)
+                listed = {**(others if details else dict.fromkeys(others)), **listed}
+            except (OSError, ValueError) as error:
+                seisbench.logger.warning(
+                    f"SeisBench's repository did not answer as expected: {error}"
+                )
+        return listed if details else sorted(listed)
+
+    @classmethod
+    def list_versions(cls, name, remote=True):
+        """
+        Versions of a weight that are packaged, cached or, if it answers, in SeisBench's repository.
+
+        :param name: Name of the weight.
+        :param remote: If false, the repository is not asked.
+        """
+        versions = weights.local_versions(cls, name)
+        if remote and weights.repository_answers(warn=False):
+            versions |= set(super().list_versions(name, remote=True))
+        return weights.sort_versions(versions)
+
+    def save(self, path, weights_docstring="", version_str=None, record=None, half=None):
+        """
+        Save as a SeisBench weight: a JSON and a PyTorch file.
+
+        The file is plain: SeisBench's own ``load`` reads it.
+
+        :param path: Path without suffix.
+        :param weights_docstring: Description of the weights.
+        :param version_str: Version, also appended to the file names; None for file names without.
+        :param record: What users should know; by default the record of the loaded weights.
+        :param half: If not None, write a safetensors file instead of a PyTorch file, in half (True)
+            or single (False) precision.
+        """
+        state = self.merged_state_dict()
+        weights.save(self, state, path, weights_docstring, version_str, record, half)
+
+    def merged_state_dict(self) -> dict[str, torch.Tensor]:
+        """What is saved: the state dict, but for what a model holds for training only."""
+        return self.state_dict()
+
+    @property
+    def sha256(self) -> str | None:
+        """SHA-256 of the weight file, if the weights came with one; None for an untrained model."""
+        return weights_metadata(self).get("sha256")
+
+    @property
+    def record(self) -> weights.WeightRecord | None:
+        """What is known of the loaded weights; None for an untrained model."""
+        return weights.record_of(self)
