@@ -206,11 +206,6 @@ def resample_stream(stream: obspy.Stream, rate: float) -> None:
         trace.stats.sampling_rate = rate
 
 
-def blinding(model: SeisMoLLM, argdict: dict) -> tuple[int, int]:
-    """Samples at the start and end of a window for which there is no answer."""
-    return tuple(argument(model, argdict, "blinding"))
-
-
 def fill(
     stream: obspy.Stream | chunks.ChunkStream, model: SeisMoLLM, argdict: dict
 ) -> obspy.Stream:

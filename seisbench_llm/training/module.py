@@ -198,7 +198,7 @@ def build_model(task: str, preset: str, weights: str | None, model_args: dict) -
         return SeisMoLLM.from_preset(preset, task=task, **model_args)
     start = SeisMoLLM.from_pretrained(weights)
     if task == start.task.name and not model_args:
-        return start
+        return start.train()
     arguments = {**start.get_model_args(), "default_args": start.default_args}
     if task != start.task.name:
         arguments = {**arguments, "default_args": None, **TASK_CHANGES.get((preset, task), {})}
