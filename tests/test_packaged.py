@@ -56,7 +56,8 @@ def test_rjob(picker):
 def test_five_answers_at_rjob():
     monitor = SeismicMonitor.from_pretrained("compact", strict=True)
     row = monitor.classify(obspy.read()).table.iloc[0]
-    assert row["polarity"] in ("U", "D", "N")
+    # EHZ falls from 370 to 199 counts before it rises.
+    assert row["polarity"] == "D" and row["polarity_probability"] > 0.8
     # S comes 0.98 s after P: 8 km from the source.
     assert 2 < row["distance_km"] < 20
     assert -1 < row["magnitude"] < 3
