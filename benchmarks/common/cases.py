@@ -1,8 +1,8 @@
 """
-Records with a P pick and something to estimate: what estimates.py, package.py and failures.py use.
+Records with a P pick and a truth to estimate, split as in training.
 
-Real ones are ObsPy streams of whole length and native rate, split as in training: that of
-``packaged_data.py``, whose ``dev`` records ``records.py`` does not know of.
+Real ones are ObsPy streams of whole length and native rate. The split is that of
+``making/data.py``, whose ``dev`` records ``records.py`` does not know of.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import pandas as pd
 import seisbench.data as sbd
 from seisbench.util import Pick
 
-from benchmarks.common.records import SETS, load_noise, load_set
+from benchmarks.common.records import NOT_NOISE, SETS, load_noise, load_set
 from seisbench_llm.data.metadata import polarity_letter, usable
 from seisbench_llm.tasks import PUBLISHED_TASKS, TASKS
 
@@ -25,8 +25,6 @@ TRUTHS = {name: TASKS[name].columns[0] for name in PUBLISHED_TASKS if TASKS[name
 SYNTHETIC, FIRST_MOTION = "synthetic", "first motions"
 # A first motion is clear if the half cycle that leaves the noise is as many times larger.
 SWING = 3.0
-# Called noise, but there is the S of a small earthquake in it, which all pickers find.
-NOT_NOISE = {"noise_NC_GDXB_2017111608332923"}
 # dB; a P that is worth a look.
 CLEAR_P = 10.0
 
@@ -53,7 +51,7 @@ class Case:
 
 
 def real_folder(data: Path) -> Path:
-    """Where the real records are that packaged_data.py wrote."""
+    """Where the real records are that making/data.py wrote."""
     nested = data / "real" / "records"
     return nested if nested.is_dir() else data / "records"
 
@@ -61,7 +59,7 @@ def real_folder(data: Path) -> Path:
 @cache
 def split_records(folder: Path, data: Path) -> list[tuple]:
     """
-    All real records with their rows in what packaged_data.py wrote, which say what is ``dev``.
+    All real records with their rows in what making/data.py wrote, which say what is ``dev``.
 
     :raises ValueError: If the two do not belong together.
     """

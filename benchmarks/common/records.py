@@ -1,13 +1,14 @@
 """
-Real records with picks, as ObsPy streams, and their split into training and held-out part.
+Real records with analysts' picks as ObsPy streams, and what is kept out of training.
 
-Used by the scripts beside it. The records are test data of public repositories and are not part of
-this package; every script takes the folder that holds them.
+The records are test data of public repositories and are not part of this package; every script
+takes the folder that holds them, in SeisBench's format.
 """
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,19 +17,37 @@ import obspy
 import pandas as pd
 import seisbench.data as sbd
 
+# The regions that the packaged weights are trained on.
 SETS = ("phasenet_ncedc154", "eqcorrscan_nz", "quakemigrate_iceland", "gmprocess_strongmotion")
+
+DEVELOPMENT_REGION = "dev_sichuan"
+# Set -> why it is kept apart. No weight may be trained or calibrated on these; only the first may
+# be used to choose among trainings, the others are for reporting alone.
+UNSEEN_REGIONS = {
+    DEVELOPMENT_REGION: "Sichuan, Yunnan, Guizhou: analysts' P and S, a region that no other set "
+    "covers; used to choose among trainings since version 4 of the picker",
+    "samos2020_greece": "one earthquake of M 6.7 at 157 to 689 km: large and far",
+    "openeew_mexico": "MEMS accelerometers in Mexico, 31.25 Hz, M 4.6 to 7.4",
+    "hamm_mining_loki": "a coal mine in the Ruhr, 200 Hz, 0.3 to 2 km: small and near",
+}
+# Stations of negatives_misc that are kept out of training, a third of its records.
+HELD_OUT_NEGATIVES = {"LH03", "LH04", "STN12", "COR", "DAN", "K20A", "NE81"} | {
+    f"IL{number:02d}" for number in range(2, 20, 3)
+}
+# Called noise, but it holds the S of a small earthquake, which all pickers find.
+NOT_NOISE = {"noise_NC_GDXB_2017111608332923"}
 
 
 @dataclass
-class Record:
+class AnalystRecord:
     """
-    One record.
+    One record and the picks that are known in it.
 
     :param stream: Whole length, native sampling rate.
     :param picks: Phase -> times of the picks.
     :param unknown: Phases that the analyst may have left out.
     :param doubtful: Phase -> (time, half width in seconds) about which nothing is known.
-    :param split: ``train``, ``test`` or ``unused``.
+    :param split: ``train``, ``test``, ``unused``, or ``unseen`` for an unseen region.
     """
 
     dataset: str
@@ -42,8 +61,22 @@ class Record:
     split: str = "train"
 
 
-def _held_out(name: str, fraction: float = 0.3) -> bool:
-    return int(hashlib.sha256(name.encode()).hexdigest()[:8], 16) / 16**8 < fraction
+def fraction_of(name: str) -> float:
+    """A number from 0 to 1 that depends on a name alone, evenly distributed over names."""
+    return int(hashlib.sha256(name.encode()).hexdigest()[:8], 16) / 16**8
+
+
+def check_trainable(datasets: Iterable[str]) -> None:
+    """
+    Refuse data sets of regions that no weight may be trained on.
+
+    :param datasets: Names of sets; a prefix such as ``noise_`` does not hide one.
+    :raises ValueError: If one is of :py:data:`UNSEEN_REGIONS`.
+    """
+    for dataset in datasets:
+        for region, reason in UNSEEN_REGIONS.items():
+            if region in str(dataset):
+                raise ValueError(f"{dataset} is never trained on ({reason}).")
 
 
 def split_of(station: str, event: str, single: bool) -> str:
@@ -52,56 +85,45 @@ def split_of(station: str, event: str, single: bool) -> str:
 
     :param single: Whether the event was recorded at one station only and so goes with it.
     """
-    station_out = _held_out(station)
-    event_out = station_out if single else _held_out(event)
+    station_out = fraction_of(station) < 0.3
+    event_out = station_out if single else fraction_of(event) < 0.3
     if station_out != event_out:
         return "unused"
     return "test" if station_out else "train"
 
 
-def load_set(folder: Path, name: str) -> list[Record]:
+def noise_held_out(event: str) -> bool:
+    """Whether noise before the P of an event is kept out of training; true for about a fifth."""
+    return fraction_of(f"teach/{event}") < 0.1 or fraction_of(f"noise/{event}") < 0.15
+
+
+def load_set(folder: Path, name: str) -> list[AnalystRecord]:
     """All records of one SeisBench-format folder."""
     data = sbd.WaveformDataset(folder / name, component_order="ZNE", cache=None)
     metadata = data.metadata
     sizes = metadata.groupby(metadata["source_id"].astype(str))["station_code"].nunique()
     records = []
     for i, row in metadata.iterrows():
-        waveform = data.get_waveforms(i)[:, : int(row.trace_npts)]
-        rate = row.trace_sampling_rate_hz
-        station = f"{_text(row.get('station_network_code'))}.{row.station_code}"
-        start = obspy.UTCDateTime(0)
         # Components that are not real are zeros in the file.
-        available = _text(row.get("trace_components_available")) or "ZNE"
-        code = "HH"
-        stream = obspy.Stream(
-            obspy.Trace(
-                samples.copy(),
-                {
-                    "network": station.split(".")[0],
-                    "station": row.station_code,
-                    "channel": code + component,
-                    "sampling_rate": rate,
-                    "starttime": start,
-                },
-            )
-            for component, samples in zip("ZNE", waveform, strict=True)
-            if component in available
-        )
+        stream = _stream(row, data.get_waveforms(i), _text(row.get("trace_components_available")))
         picks = {}
         for phase in "PS":
             sample = row.get(f"trace_{phase.lower()}_arrival_sample")
-            picks[phase] = [start + sample / rate] if pd.notna(sample) else []
-        event = str(row.get("source_id"))
+            known = pd.notna(sample)
+            start = obspy.UTCDateTime(0)
+            picks[phase] = [start + sample / row.trace_sampling_rate_hz] if known else []
+        station, event = _station(row), str(row.get("source_id"))
+        split = split_of(station, event, sizes.get(event, 1) == 1)
         records.append(
-            Record(
+            AnalystRecord(
                 dataset=name,
-                name=str(row.trace_name_original),
+                name=str(row.get("trace_name_original", row["trace_name"])),
                 station=station,
                 event=event,
                 stream=stream,
                 picks=picks,
                 unknown={phase for phase, times in picks.items() if not times},
-                split=split_of(station, event, sizes.get(event, 1) == 1),
+                split="unseen" if name in UNSEEN_REGIONS else split,
             )
         )
     return records
@@ -111,7 +133,26 @@ def _text(value) -> str:
     return "" if value is None or pd.isna(value) else str(value)
 
 
-def load_continuous(folder: Path) -> list[Record]:
+def _station(row: pd.Series) -> str:
+    return f"{_text(row.get('station_network_code'))}.{row.station_code}"
+
+
+def _stream(row: pd.Series, waveform: np.ndarray, components: str) -> obspy.Stream:
+    """A record as a stream; of no named components those that are not constant."""
+    samples = waveform[:, : int(row.trace_npts)]
+    header = {
+        "network": _text(row.get("station_network_code")),
+        "station": str(row.station_code),
+        "sampling_rate": row.trace_sampling_rate_hz,
+    }
+    return obspy.Stream(
+        obspy.Trace(data.copy(), {**header, "channel": f"HH{component}"})
+        for component, data in zip("ZNE", samples, strict=True)
+        if (component in components if components else np.any(data != data[0]))
+    )
+
+
+def load_continuous(folder: Path) -> list[AnalystRecord]:
     """
     Continuous data, one record per station and file.
 
@@ -126,7 +167,7 @@ def load_continuous(folder: Path) -> list[Record]:
     ]
 
 
-def _continuous(folder: Path, held_out: set[str], half_width: float) -> list[Record]:
+def _continuous(folder: Path, held_out: set[str], half_width: float) -> list[AnalystRecord]:
     table = folder / "picks.csv"
     picks = pd.read_csv(table) if table.is_file() else pd.DataFrame()
     records = []
@@ -134,7 +175,7 @@ def _continuous(folder: Path, held_out: set[str], half_width: float) -> list[Rec
         stream = obspy.read(file)
         for station in sorted({f"{t.stats.network}.{t.stats.station}" for t in stream}):
             part = obspy.Stream([t for t in stream if t.id.startswith(f"{station}.")])
-            record = Record(
+            record = AnalystRecord(
                 dataset=folder.name,
                 name=f"{file.stem}_{station}",
                 station=station,
@@ -149,7 +190,7 @@ def _continuous(folder: Path, held_out: set[str], half_width: float) -> list[Rec
     return records
 
 
-def _add_picks(record: Record, table: pd.DataFrame, half_width: float) -> None:
+def _add_picks(record: AnalystRecord, table: pd.DataFrame, half_width: float) -> None:
     if table.empty:
         return
     rows = table[table["station"].astype(str).str.endswith(record.station.split(".")[1])]
@@ -162,36 +203,38 @@ def _add_picks(record: Record, table: pd.DataFrame, half_width: float) -> None:
             record.picks[row.phase].append(time)
 
 
-def load_noise(folder: Path) -> list[Record]:
+def load_noise(folder: Path) -> list[AnalystRecord]:
     """Noise before P, without any pick."""
     data = sbd.WaveformDataset(folder / "noise_preevent", component_order="ZNE", cache=None)
     records = []
     for i, row in data.metadata.iterrows():
-        station = f"{_text(row.get('station_network_code'))}.{row.station_code}"
-        waveform = data.get_waveforms(i)[:, : int(row.trace_npts)]
-        stream = obspy.Stream(
-            obspy.Trace(
-                samples.copy(),
-                {
-                    "network": station.split(".")[0],
-                    "station": row.station_code,
-                    "channel": f"HH{component}",
-                    "sampling_rate": row.trace_sampling_rate_hz,
-                },
-            )
-            for component, samples in zip("ZNE", waveform, strict=True)
-            if np.any(samples != samples[0])
-        )
-        event = str(row.source_id).removeprefix("noise_of_")
+        station, event = _station(row), str(row.source_id).removeprefix("noise_of_")
         records.append(
-            Record(
+            AnalystRecord(
                 dataset=f"noise_{row.trace_parent_dataset}",
                 name=str(row.trace_name_original),
                 station=station,
                 event=event,
-                stream=stream,
+                stream=_stream(row, data.get_waveforms(i), ""),
                 picks={"P": [], "S": []},
                 split=split_of(station, event, row.trace_parent_dataset == "phasenet_ncedc154"),
             )
         )
     return records
+
+
+def load_negatives(folder: Path) -> list[AnalystRecord]:
+    """Records without a local earthquake that look like one; the set is ``negatives CATEGORY``."""
+    data = sbd.WaveformDataset(folder / "negatives_misc", component_order="ZNE", cache=None)
+    return [
+        AnalystRecord(
+            dataset=f"negatives {row.trace_category}",
+            name=str(row.trace_name_original),
+            station=_station(row),
+            event=str(row.trace_source),
+            stream=_stream(row, data.get_waveforms(i), ""),
+            picks={"P": [], "S": []},
+            split="test" if row.station_code in HELD_OUT_NEGATIVES else "train",
+        )
+        for i, row in data.metadata.iterrows()
+    ]

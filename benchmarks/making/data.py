@@ -1,16 +1,16 @@
 """
 Write the data sets from which the packaged weights are trained.
 
-    python -m benchmarks.making.data --data RECORDS --cache CACHE --out DATA \
+    python -m benchmarks.making.data --data RECORDS --weights WEIGHTS --out DATA \
         --synthetic 40000
 
 Four folders in SeisBench's format, all at 100 Hz, components Z, N, E, unfiltered:
 
 real/records
-    The records of ``records.py`` with its split, a tenth of train for development; continuous data
-    are cut into pieces. Labels are the analysts' picks, which are incomplete: confident ones of the
-    published PhaseNet (MIT licence) are added, except to test records, and what it is unsure of is
-    marked by ``trace_p_unsure_sample`` and so on.
+    The records of ``common/records.py`` with its split, a tenth of train for development;
+    continuous data are cut into pieces. Labels are the analysts' picks, which are incomplete:
+    confident ones of the published PhaseNet (MIT licence) are added, except to test records, and
+    what it is unsure of is marked by ``trace_p_unsure_sample`` and so on.
 real/unlabelled
     Pieces of the continuous data that no analyst has picked, with PhaseNet's picks only.
 noise
@@ -28,7 +28,6 @@ import contextlib
 import logging
 import shutil
 import sys
-from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 
@@ -37,10 +36,27 @@ import obspy
 import pandas as pd
 import seisbench
 import seisbench.data as sbd
-import seisbench.models as sbm
 from tqdm import tqdm
 
-from benchmarks.common.records import SETS, Record, load_continuous, load_noise, load_set
+from benchmarks.common.records import (
+    SETS,
+    AnalystRecord,
+    check_trainable,
+    load_continuous,
+    load_noise,
+    load_set,
+)
+from benchmarks.making.labels import (
+    RATE,
+    SILENT,
+    Teacher,
+    adopt,
+    events_of,
+    label_columns,
+    load_teacher,
+    picks_of,
+    time_span,
+)
 from seisbench_llm.data.metadata import (
     COLUMNS,
     SOURCE_COORDINATES,
@@ -52,15 +68,11 @@ from seisbench_llm.data.splits import check_leakage, split_by_event, split_by_st
 from seisbench_llm.data.synthetic.records import Synthetic
 from seisbench_llm.streams.annotate import resample_stream
 
-RATE = 100.0
 # Seconds; pieces overlap within a block, but blocks do not, so that blocks can be split.
 PIECE, STEP, PIECES_PER_BLOCK = 150, 120, 3
 BLOCK = round(((PIECES_PER_BLOCK - 1) * STEP + PIECE) * RATE)  # samples
 UNLABELLED = "iquique_cx"
 NOISE_SECONDS, QUIET_PIECES = 90, 300
-CONFIDENT, UNSURE, SILENT = 0.6, 0.15, 0.1
-# Half width in seconds of what trace_p_unsure_sample stands for.
-UNSURE_SECONDS = 1.0
 DEV_FRACTION = 0.1
 CARRIED = [
     *("trace_start_time", "trace_channel", "station_location_code", "source_origin_time"),
@@ -71,24 +83,6 @@ CARRIED = [
 ]
 # Records that are there as 05-0208-14L too, with picks 0.7 s later on the same waveforms.
 MISTIMED = ("05-0208-15L.S201309", "05-0208-16L.S201309")
-Pick = tuple[float, str]  # sample at RATE, phase
-Teacher = Callable[[obspy.Stream, float], list[tuple[obspy.UTCDateTime, str, float]]]
-
-
-def load_teacher(cache: Path) -> Teacher:
-    """PhaseNet as a function from stream and threshold to (time, phase, probability)."""
-    model = sbm.PhaseNet.load(cache / "phasenet" / "original", version_str="1")
-
-    def find(stream: obspy.Stream, threshold: float):
-        # PhaseNet fails on data in physical units.
-        stream = stream.copy()
-        for trace in stream:
-            trace.data = trace.data - trace.data.mean()
-            trace.data = trace.data / (np.abs(trace.data).max() or 1.0) * 1e4
-        found = model.classify(stream, P_threshold=threshold, S_threshold=threshold).picks
-        return [(pick.peak_time, pick.phase, pick.peak_value) for pick in found]
-
-    return find
 
 
 def waveforms_of(stream: obspy.Stream) -> np.ndarray:
@@ -97,7 +91,7 @@ def waveforms_of(stream: obspy.Stream) -> np.ndarray:
 
     :raises ValueError: If a sample is not finite.
     """
-    start, end = _span(stream)
+    start, end = time_span(stream)
     stream = stream.copy()
     for trace in stream:
         trace.data = np.asarray_chkfinite(trace.data, np.float64)
@@ -112,83 +106,7 @@ def waveforms_of(stream: obspy.Stream) -> np.ndarray:
     return (data / (data[data.any(axis=1)].std() if data.any() else 1)).astype(np.float32)
 
 
-def _span(stream: obspy.Stream) -> tuple[obspy.UTCDateTime, obspy.UTCDateTime]:
-    times = [(trace.stats.starttime, trace.stats.endtime) for trace in stream]
-    return min(start for start, _ in times), max(end for _, end in times)
-
-
-def picks_of(record: Record, teacher: Teacher) -> tuple[list[Pick], list[Pick], list[Pick]]:
-    """Picks of the analyst and of the teacher, and places where there may be a pick."""
-    start = _span(record.stream)[0]
-    own = [((t - start) * RATE, phase) for phase in "PS" for t in record.picks[phase]]
-    unsure = []
-    for phase, entries in record.doubtful.items():
-        for time, width in entries:
-            spare = max(width - UNSURE_SECONDS, 0)
-            for mark in np.linspace(-spare, spare, 1 + int(np.ceil(spare / UNSURE_SECONDS))):
-                unsure.append(((time - start + mark) * RATE, phase))
-    added: list[Pick] = []
-    for time, phase, value in [] if record.split == "test" else teacher(record.stream, UNSURE):
-        at = (time - start) * RATE
-        # The teacher and the analyst may differ about one and the same onset.
-        if any(phase == other and abs(at - sample) < 50 for sample, other in own + added):
-            continue
-        (added if value >= CONFIDENT else unsure).append((at, phase))
-    return own, added, unsure
-
-
-def events_of(picks: list[Pick]) -> list[dict[str, float]]:
-    """Picks by event: an S belongs to the last P before it that has none, if within a minute."""
-    events: list[dict[str, float]] = []
-    for at, phase in sorted(picks):
-        free = [e for e in events if "S" not in e and at - e["P"] < 60 * RATE]
-        if phase == "S" and free:
-            free[-1]["S"] = at
-        else:
-            events.append({phase: at})
-    return events
-
-
-def adopt(event: dict[str, float], added: list[Pick], origin: float) -> list[Pick]:
-    """
-    Complete the analyst's event by a pick of the teacher that belongs to it.
-
-    Records can hold further events, so only a pick counts whose travel time is to that of the
-    analyst's pick as speeds of P and S are. Changes ``event``.
-
-    :param origin: Sample of the origin time, nan if not known. Returns the other picks.
-    """
-    for phase, other in ("PS", "SP"):
-        if phase in event or other not in event:
-            continue
-        for pick in added:
-            at = {other: event[other], phase: pick[0]}
-            ratio = (at["S"] - origin) / (at["P"] - origin)
-            if pick[1] == phase and at["P"] > origin and 1.6 < ratio < 1.9:
-                event[phase] = pick[0]
-                return [p for p in added if p is not pick]
-    return added
-
-
-def label_columns(events: list[dict], unsure: list[Pick], samples: int) -> dict[str, float]:
-    """Metadata columns of the picks that lie within the record; the first event has no number."""
-    columns = {}
-    for number, event in enumerate(events, start=1):
-        for phase, at in event.items():
-            if 0 <= at < samples:
-                columns[_column(phase, number, "arrival")] = round(at, 2)
-    for phase in "PS":
-        inside = sorted(at for at, other in unsure if other == phase and 0 <= at < samples)
-        for number, at in enumerate(inside, start=1):
-            columns[_column(phase, number, "unsure")] = round(at, 2)
-    return columns
-
-
-def _column(phase: str, number: int, kind: str) -> str:
-    return f"trace_{phase.lower()}{number if number > 1 else ''}_{kind}_sample"
-
-
-def _row(record: Record, data: np.ndarray, source_id: str) -> dict:
+def _row(record: AnalystRecord, data: np.ndarray, source_id: str) -> dict:
     network, _, station = record.station.partition(".")
     return {
         "trace_parent_dataset": record.dataset,
@@ -209,6 +127,7 @@ def _row(record: Record, data: np.ndarray, source_id: str) -> dict:
 
 def set_rows(folder: Path, name: str, teacher: Teacher):
     """Rows of metadata and waveforms of one set of records."""
+    check_trainable([name])
     metadata = sbd.WaveformDataset(folder / name, cache=None).metadata
     pairs = zip(load_set(folder, name), metadata.iterrows(), strict=True)
     for record, (_, source) in tqdm(pairs, name, len(metadata)):
@@ -236,11 +155,11 @@ def oriented(source: pd.Series) -> bool:
     return set("ZNE") <= set(str(source.get("trace_components_available"))) and not numbered
 
 
-def continuous_rows(record: Record, teacher: Teacher):
+def continuous_rows(record: AnalystRecord, teacher: Teacher):
     """Pieces of a continuous record, with the picks in each."""
     data = waveforms_of(record.stream)
     own, added, unsure = picks_of(record, teacher)
-    start = _span(record.stream)[0]
+    start = time_span(record.stream)[0]
     size, step = round(PIECE * RATE), round(STEP * RATE)
     blocks = range(0, data.shape[1], BLOCK)
     firsts = [begin + k * step for begin in blocks for k in range(PIECES_PER_BLOCK)]
@@ -332,10 +251,10 @@ def make_noise(out: Path, folder: Path, real: Path, teacher: Teacher, seed: int)
     write(out, metadata, [data for _, data in rows])
 
 
-def quiet_rows(record: Record, samples: int, teacher: Teacher):
+def quiet_rows(record: AnalystRecord, samples: int, teacher: Teacher):
     """Pieces in which the teacher sees nothing, nor half a minute before; each within a block."""
     data = waveforms_of(record.stream)
-    start = _span(record.stream)[0]
+    start = time_span(record.stream)[0]
     picks = sorted((time - start) * RATE for time, _, _ in teacher(record.stream, SILENT))
     firsts = [
         first
@@ -394,14 +313,14 @@ def table(folder: Path) -> pd.DataFrame:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("--data", type=Path, required=True, help="folder of the real records")
-    parser.add_argument("--cache", type=Path, required=True, help="folder with phasenet/original")
+    parser.add_argument("--weights", type=Path, help="folder with phasenet/original")
     parser.add_argument("--out", type=Path, required=True, help="folder to write to")
     parser.add_argument("--synthetic", type=int, default=0, help="number of synthetic records")
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
     seisbench.logger.setLevel(logging.ERROR)
 
-    teacher = load_teacher(args.cache)
+    teacher = load_teacher(args.weights)
     real, noise, synthetic = [args.out / n for n in ("real", "noise", "synthetic")]
     make(real, make_real, args.data, teacher)
     make(noise, make_noise, args.data, real, teacher, args.seed)

@@ -3,9 +3,9 @@ The figures of the documentation, from real records.
 
     python -m benchmarks.making.figures --data DATA --out docs/figures
 
-DATA holds quakemigrate_iceland and continuous/, as real_records.py takes them. Writes picks.png and
-section.png (swarm at Askja, Iceland, 2014), day.png (12 h at CX.PB01 or PB02, Chile, 2014) and
-map.png (the same swarm).
+DATA holds quakemigrate_iceland and continuous/, as the other scripts take them. Writes
+picks.png and section.png (swarm at Askja, Iceland, 2014), day.png (12 h at CX.PB01 or PB02, Chile,
+2014) and map.png (the same swarm).
 """
 
 from __future__ import annotations

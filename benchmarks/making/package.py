@@ -3,10 +3,11 @@ Calibrate the model of a finished run and package it, with a record of what it w
 
     python -m benchmarks.making.package picking --run RUNS/picking --records RECORDS --data DATA
 
-and likewise for polarity, magnitude, distance and back_azimuth. DATA is what packaged_data.py wrote
-and the run has read. When all five are there, and real_records.py and estimates.py have run:
+and likewise for polarity, magnitude, distance and back_azimuth. DATA is what making/data.py wrote
+and the run has read. When all five are there, and quality/picking.py and quality/estimates.py
+have run:
 
-    python -m benchmarks.making.package picking --figures benchmarks/results/compact_picking.json
+    python -m benchmarks.making.package picking --figures benchmarks/results/picking.json
     python -m benchmarks.making.package magnitude --figures benchmarks/results/estimates.json
 
 puts their figures on record, likewise for the others. Writes seisbench_llm/pretrained/compact_TASK.
@@ -23,7 +24,7 @@ picking
 polarity
     The logits are divided by a temperature (Guo et al. 2017), synthetic records only.
 magnitude, distance, back-azimuth
-    The factors of the spread (``seisbench_llm.models.estimates.calibrated_spread``) are those of
+    The factors of the spread (``seisbench_llm.streams.estimates.calibrated_spread``) are those of
     the largest likelihood if errors in spreads follow Student's t, which outliers do not
     rule; then all are scaled so that 68 % of the errors are within one spread and 95 % within two,
     as near as can be.
@@ -48,10 +49,11 @@ from scipy.special import logit as logits_of
 from scipy.stats import norm
 
 from benchmarks.common.cases import TRUTHS, real_cases, split_noise, split_records, synthetic_cases
+from benchmarks.common.estimating import errors_of, estimate
+from benchmarks.common.matching import THRESHOLDS, count, f1, mirrored, outcomes, true_picks
+from benchmarks.common.pickers import Picker
 from benchmarks.common.records import SETS
 from benchmarks.making.record import LICENCE, LIMITS, SUMMARIES, described, figures_of, start_of
-from benchmarks.quality.estimates import errors_of, estimate, outcomes
-from benchmarks.quality.picking import THRESHOLDS, count, f1, mirrored, peaks_of, true_picks
 from seisbench_llm import weights
 from seisbench_llm.models.presets import TASK_CHANGES
 from seisbench_llm.models.seismollm import SeisMoLLM
@@ -99,11 +101,12 @@ def slope(found: list[dict], silent: list[dict], truth: list, phase: str) -> flo
 
 def calibrate_picker(model: SeisMoLLM, folder: Path, data: Path, splits: list[str]) -> str:
     """Scale and shift the logits of P and S; returns what was done in words."""
+    picker = Picker(model.name, [model])
     chosen = [r for r, row in split_records(folder, data) if row["split"] in splits]
     chosen = [r for r in chosen if r.dataset in SETS[:3] and len(r.stream)]
     noise = [record for split in splits for record in split_noise(folder, data, split)]
-    found = [peaks_of(model, False, record.stream) for record in chosen]
-    silent = [peaks_of(model, False, mirrored(record.stream)) for record in noise]
+    found = [picker.peaks(record.stream) for record in chosen]
+    silent = [picker.peaks(mirrored(record.stream)) for record in noise]
     steps = []
     for phase in "PS":
         truth = [true_picks(record, phase) for record in chosen]
@@ -304,7 +307,7 @@ def main() -> None:
     parser.add_argument("task", choices=("picking", *TRUTHS))
     parser.add_argument("--run", type=Path, help="folder of the run")
     parser.add_argument("--records", type=Path, help="folder of the real records")
-    parser.add_argument("--data", type=Path, help="what packaged_data.py wrote")
+    parser.add_argument("--data", type=Path, help="what making/data.py wrote")
     parser.add_argument("--checkpoint", default=BEST)
     parser.add_argument(
         "--calibrate-on", nargs="+", default=["dev"], choices=("dev", "train"), help="picking"

@@ -126,7 +126,7 @@ def start_of(config: dict, data: Path) -> WeightRecord | None:
 
 
 def figures_of(task: str, name: str, results: dict) -> dict:
-    """What belongs on record, from the results of real_records.py or estimates.py."""
+    """What belongs on record, from the results of quality/picking.py or quality/estimates.py."""
     if name not in results:
         raise SystemExit(f"The results know {', '.join(results)}, but not {name}.")
     found = results[name]

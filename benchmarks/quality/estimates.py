@@ -1,9 +1,9 @@
 """
-How good the four single-station estimates are on real records, and whether their spread is true.
+How good are the four estimates on records of the training's own regions, and do spreads hold?
 
     python -m benchmarks.quality.estimates --records RECORDS --data DATA
 
-DATA is what packaged_data.py wrote. Writes benchmarks/results/estimates.json and
+DATA is what making/data.py wrote. Writes benchmarks/results/estimates.json and
 docs/figures/reliability.png; without names, for all packaged weights.
 
 Each record is one ObsPy stream, whole length and native rate, given to the public classify() with
@@ -28,7 +28,6 @@ import pandas as pd
 import seisbench
 
 from benchmarks.common.cases import (
-    CLEAR_P,
     FIRST_MOTION,
     SYNTHETIC,
     TRUTHS,
@@ -38,29 +37,24 @@ from benchmarks.common.cases import (
     split_records,
     synthetic_cases,
 )
+from benchmarks.common.estimating import (
+    SPREADS,
+    by_group,
+    coverage,
+    estimate,
+    hit_rates,
+)
+from benchmarks.common.matching import outcomes, true_picks
+from benchmarks.common.pickers import Picker
 from benchmarks.common.records import SETS
-from benchmarks.quality.picking import NEAR, peaks_of, true_picks
 from seisbench_llm import weights
 from seisbench_llm.models.seismollm import SeisMoLLM
 from seisbench_llm.weights import WeightsError
 
-SPREADS = (0.5, 1.0, 2.0)
-NORMAL = {0.5: 0.383, 1.0: 0.683, 2.0: 0.954}
-SURE, MATCH = 0.7, 1.0
+# Largest distance of a picker's P from the analyst's in seconds.
+MATCH = 1.0
 SPLITS = ("test", "unused", "dev")
 SYNTHETIC_CASES = 500
-
-
-def angle_between(a, b):
-    """Difference of angles in degrees, -180 to 180."""
-    return (np.asarray(a) - b + 180) % 360 - 180
-
-
-def errors_of(task: str, table: pd.DataFrame) -> np.ndarray:
-    """Estimate minus truth."""
-    if task == "back_azimuth":
-        return angle_between(table["value"], table["truth"])
-    return (table["value"] - table["truth"]).to_numpy()
 
 
 def nearest_pick(picker: SeisMoLLM, case: Case):
@@ -68,97 +62,6 @@ def nearest_pick(picker: SeisMoLLM, case: Case):
     picks = [p for p in picker.classify(case.stream).picks if p.phase == "P"]
     away = [abs(p.peak_time - case.pick.peak_time) for p in picks]
     return picks[int(np.argmin(away))] if away and min(away) <= MATCH else None
-
-
-def estimate(model: SeisMoLLM, cases: list[Case], picks: list | None = None, **kwargs):
-    """
-    One row per record: what is known of it, value and spread; nan where there is no estimate.
-
-    :param picks: Instead of the analyst's; None where there is none.
-    :param kwargs: Arguments of ``classify``.
-    """
-    rows = []
-    for case, pick in zip(cases, picks or [case.pick for case in cases], strict=True):
-        found = []
-        if pick is not None:
-            found = model.classify(case.stream, picks=[pick], **kwargs).estimates
-        value, spread = (found[0].value, found[0].spread) if found else (np.nan, np.nan)
-        known = {k: v for k, v in vars(case).items() if k not in ("stream", "pick")}
-        rows.append({**known, "value": value, "spread": spread})
-    return pd.DataFrame(rows)
-
-
-def scores(task: str, table: pd.DataFrame, typical: float) -> dict:
-    """
-    Figures of one group of records.
-
-    :param typical: Median of the training labels, which the trivial predictor answers always.
-    """
-    error, truth = errors_of(task, table), table["truth"]
-    size = np.abs(error)
-    result = {"records": len(table)}
-    if task == "polarity":
-        hit = (table["value"] >= 0.5) == (truth == 1)
-        sure = np.maximum(table["value"], 1 - table["value"]) >= SURE
-        result |= {
-            "accuracy": hit.mean(),
-            f"accuracy above {SURE}": hit[sure].mean(),
-            f"share above {SURE}": sure.mean(),
-            "accuracy, majority": max(truth.mean(), 1 - truth.mean()),
-        }
-    elif task == "magnitude":
-        result |= {
-            "MAE": size.mean(),
-            "bias": error.mean(),
-            "MAE, median of train": np.abs(truth - typical).mean(),
-        }
-    elif task == "distance":
-        trivial = np.abs(truth - typical)
-        limit = np.maximum(0.25 * truth, 5)
-        result |= {
-            "median error, km": np.median(size),
-            "median relative error": np.median(size / truth),
-            "within 25 % or 5 km": (size <= limit).mean(),
-            "median error, median of train": np.median(trivial),
-            "within, median of train": (trivial <= limit).mean(),
-        }
-    else:
-        result |= {
-            "median error, degrees": np.median(size),
-            "within 25": (size <= 25).mean(),
-            "off by more than 135": (size > 135).mean(),
-            "median error, guess": 90.0,
-        }
-    if task != "polarity":
-        for k in SPREADS:
-            result[f"within {k} spreads"] = (size <= k * table["spread"]).mean()
-        result["median spread"] = table["spread"].median()
-    return {name: round(float(value), 3) for name, value in result.items()}
-
-
-def interval(task: str, table: pd.DataFrame, typical: float, resamples: int = 300) -> list[float]:
-    """95 % limits of the first figure, from a bootstrap over events."""
-    groups = [rows for _, rows in table.groupby("event")]
-    rng = np.random.default_rng(0)
-    figures = []
-    for _ in range(resamples):
-        drawn = pd.concat([groups[i] for i in rng.integers(0, len(groups), len(groups))])
-        figures.append(list(scores(task, drawn, typical).values())[1])
-    return [round(float(q), 3) for q in np.quantile(figures, (0.025, 0.975))]
-
-
-def by_group(task: str, table: pd.DataFrame, typical: float) -> dict:
-    """Scores by set, of all and of those with a clear P."""
-    found = table.dropna(subset="value")
-    groups = {name: rows for name, rows in found.groupby("dataset")}
-    if len(groups) > 1:
-        groups["all"] = found
-    groups["clear P"] = found[found["snr"] >= CLEAR_P]
-    result = {n: scores(task, rows, typical) for n, rows in groups.items() if len(rows)}
-    last = "all" if "all" in result else next(iter(result), None)
-    if last:
-        result[last]["95 % limits"] = interval(task, groups[last], typical)
-    return {"without estimate": int(table["value"].isna().sum()), **result}
 
 
 def typical_truth(data: Path, kind: str, task: str) -> float:
@@ -196,54 +99,13 @@ def evaluate(model: SeisMoLLM, picker: SeisMoLLM, folder: Path, data: Path):
     return result, pd.concat(tables)
 
 
-def coverage(task: str, table: pd.DataFrame, factors) -> np.ndarray:
-    """Share of errors within each factor times the spread."""
-    table = table.dropna(subset="value")
-    ratio = np.abs(errors_of(task, table)) / table["spread"]
-    return np.array([(ratio <= k).mean() for k in factors])
-
-
-def outcomes(found: list[dict], truth: list, phase: str, tolerance: float = 0.5) -> np.ndarray:
-    """
-    Rows of (probability of a peak, whether there is a pick within the tolerance).
-
-    Only peaks within 10 s of an analyst's pick, as records can hold other events.
-
-    :param found: Peaks by phase, of ``real_records.peaks_of``.
-    :param truth: Times of the analyst's picks, of ``real_records.true_picks``.
-    """
-    rows = []
-    for peaks, picks in zip(found, truth, strict=True):
-        if picks.size:
-            away = np.abs(peaks[phase][:, :1] - picks).min(axis=1)
-            rows.append(np.stack([peaks[phase][:, 1], away <= tolerance], 1)[away <= NEAR])
-    return np.concatenate(rows) if rows else np.zeros((0, 2))
-
-
-def evaluate_picker(model: SeisMoLLM, folder: Path, data: Path) -> dict[str, np.ndarray]:
+def evaluate_picker(picker: Picker, folder: Path, data: Path) -> dict[str, np.ndarray]:
     """Phase -> outcomes on held-out records and on those of which a half is."""
     wanted = [r for r, row in split_records(folder, data) if row["split"] in ("test", "unused")]
     wanted = [r for r in wanted if r.dataset in SETS[:3] and len(r.stream)]
-    found = [peaks_of(model, False, record.stream) for record in wanted]
+    found = [picker.peaks(record.stream) for record in wanted]
     truth = {phase: [true_picks(record, phase) for record in wanted] for phase in "PS"}
     return {phase: outcomes(found, truth[phase], phase) for phase in "PS"}
-
-
-def hit_rates(rows: np.ndarray, edges) -> list[dict]:
-    """Mean probability, hit rate and its 95 % limits (Wilson) per bin that holds anything."""
-    from scipy.stats import binomtest
-
-    bins = []
-    for low, high in zip(edges[:-1], edges[1:], strict=True):
-        inside = rows[(rows[:, 0] >= low) & (rows[:, 0] < high + (high >= 1))]
-        if len(inside):
-            limits = binomtest(int(inside[:, 1].sum()), len(inside)).proportion_ci(method="wilson")
-            means = inside.mean(axis=0)
-            values = (*means, limits.low, limits.high)
-            names = ("probability", "hit rate", "low", "high")
-            found = dict(zip(names, (round(float(v), 3) for v in values), strict=True))
-            bins.append(found | {"count": len(inside)})
-    return bins
 
 
 def draw(tables: dict[str, pd.DataFrame], rates: dict[str, dict], out: Path) -> None:
@@ -295,7 +157,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("weights", nargs="*", help="names or paths; by default all packaged ones")
     parser.add_argument("--records", type=Path, required=True, help="folder of the real records")
-    parser.add_argument("--data", type=Path, required=True, help="what packaged_data.py wrote")
+    parser.add_argument("--data", type=Path, required=True, help="what making/data.py wrote")
     parser.add_argument("--picker", default="compact_picking")
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results/estimates.json"))
     parser.add_argument("--figure", type=Path, default=Path("docs/figures/reliability.png"))
@@ -311,7 +173,7 @@ def main() -> None:
     for name, model in models.items():
         task = model.task.name
         if task == "picking":
-            found = evaluate_picker(model, args.records, args.data)
+            found = evaluate_picker(Picker(name, [model]), args.records, args.data)
             for phase, rows in found.items():
                 rates[f"picking {phase}"] = {"held out": hit_rates(rows, np.linspace(0, 1, 11))}
             results[name] = {k: v for k, v in rates.items() if k.startswith("picking")}

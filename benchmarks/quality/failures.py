@@ -1,9 +1,9 @@
 """
-The twelve worst held-out real records of each task, plotted.
+Where do the packaged weights fail worst? The twelve worst held-out records of each task, plotted.
 
     python -m benchmarks.quality.failures --records RECORDS --data DATA
 
-DATA is what packaged_data.py wrote. Without names, for all packaged weights. Writes
+DATA is what making/data.py wrote. Without names, for all packaged weights. Writes
 docs/figures/failures_TASK.png and, unless it is there, docs/failures.md with a line per panel to be
 completed by what went wrong. Held out are records of split test and, as these are few, those of
 which the station or the event is unknown to the training (unused); for polarity all, as it is
@@ -26,12 +26,12 @@ import matplotlib.pyplot as plt
 import numpy as np
 import obspy
 import seisbench
-from scipy.optimize import linear_sum_assignment
 
 from benchmarks.common.cases import real_cases, split_records
-from benchmarks.common.records import SETS, Record
-from benchmarks.quality.estimates import errors_of, estimate
-from benchmarks.quality.picking import NEAR, peaks_of, true_picks
+from benchmarks.common.estimating import errors_of, estimate
+from benchmarks.common.matching import DEFAULT_THRESHOLD, NEAR, match, true_picks
+from benchmarks.common.pickers import Picker
+from benchmarks.common.records import SETS, AnalystRecord
 from seisbench_llm import weights
 from seisbench_llm.models.seismollm import SeisMoLLM
 from seisbench_llm.weights import WeightsError
@@ -39,7 +39,7 @@ from seisbench_llm.weights import WeightsError
 matplotlib.use("Agg")
 
 PANELS = 12
-LEVEL, TOLERANCE = 0.3, 0.5
+TOLERANCE = 0.5
 # What of a record is shown: components, seconds before and after P.
 VIEWS = {
     "polarity": ("Z", 0.5, 0.7),
@@ -69,28 +69,18 @@ class Panel:
     span: tuple[float, float]
 
 
-def match(peaks: np.ndarray, picks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Which picks are missed, and which peaks near one are false, as in ``real_records.count``."""
-    away = np.abs(peaks[:, :1] - picks[None])
-    rows, columns = linear_sum_assignment(np.where(away <= TOLERANCE, away, 1e3))
-    hit = away[rows, columns] <= TOLERANCE
-    missed, false = np.ones(picks.size, bool), (away <= NEAR).any(axis=1)
-    missed[columns[hit]], false[rows[hit]] = False, False
-    return missed, false
-
-
-def picking_panel(model: SeisMoLLM, record: Record) -> Panel | None:
+def picking_panel(picker: Picker, record: AnalystRecord) -> Panel | None:
     """Misses and false picks of one record; None if there are none."""
-    peaks = peaks_of(model, False, record.stream)
+    peaks = picker.peaks(record.stream)
     score, outcome, marks = 0.0, [], []
     for phase in "PS":
         truth = true_picks(record, phase)
         marks += [(phase, time, None) for time in truth]
         if not truth.size:
             continue
-        found = peaks[phase][peaks[phase][:, 1] >= LEVEL]
+        found = peaks[phase][peaks[phase][:, 1] >= DEFAULT_THRESHOLD]
         marks += [(phase, time, value) for time, value in found]
-        missed, false = match(found, truth)
+        missed, false = match(found[:, 0], truth, TOLERANCE)
         for time in truth[missed]:
             near = np.abs(peaks[phase][:, 0] - time) <= TOLERANCE
             best = peaks[phase][near, 1].max(initial=0)
@@ -112,7 +102,8 @@ def picking_panel(model: SeisMoLLM, record: Record) -> Panel | None:
 def picking_panels(model: SeisMoLLM, folder: Path, data: Path) -> list[Panel]:
     found = [r for r, row in split_records(folder, data) if row["split"] in ("test", "unused")]
     found = [r for r in found if r.dataset in SETS[:3] and len(r.stream) and any(r.picks.values())]
-    return [panel for panel in (picking_panel(model, r) for r in found) if panel]
+    picker = Picker(model.name, [model])
+    return [panel for panel in (picking_panel(picker, r) for r in found) if panel]
 
 
 def estimate_panels(model: SeisMoLLM, folder: Path, data: Path) -> list[Panel]:
@@ -208,7 +199,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("weights", nargs="*", help="names or paths; by default all packaged ones")
     parser.add_argument("--records", type=Path, required=True, help="folder of the real records")
-    parser.add_argument("--data", type=Path, required=True, help="what packaged_data.py wrote")
+    parser.add_argument("--data", type=Path, required=True, help="what making/data.py wrote")
     parser.add_argument("--figures", type=Path, default=Path("docs/figures"))
     parser.add_argument("--page", type=Path, default=Path("docs/failures.md"))
     args = parser.parse_args()

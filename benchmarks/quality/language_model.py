@@ -4,7 +4,7 @@ Does the language model help? One compact network, its middle filled in several 
     python -m benchmarks.quality.language_model run --data DATA --language-model FOLDER
     python -m benchmarks.quality.language_model report
 
-``DATA`` is what ``packaged_data.py`` writes; of it only ``real/records``, picked by analysts, and
+``DATA`` is what ``making/data.py`` writes; of it only ``real/records``, picked by analysts, and
 ``noise`` are used. ``FOLDER`` holds MiniLM (or name a Hugging Face id). Each seed has its own split
 by event, initial weights and order; a smaller share of the training records leaves the test records
 as they are. The windows are of 30 s, for more runs in the same time. Runs that ``--out`` has
@@ -57,7 +57,7 @@ TASKS = ("picking", "distance")
 BATCH = 16
 BASE = "random, all trained"
 MARKERS = ("o", "s", "^", "v", "D", "P", "X")
-RESULTS = Path(__file__).parents[1] / "results" / "controls.json"
+RESULTS = Path(__file__).parents[1] / "results" / "language_model.json"
 FIGURE = Path(__file__).parents[2] / "docs" / "figures" / "controls.png"
 
 
@@ -302,7 +302,7 @@ def markdown(scores: pd.DataFrame) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("action", choices=["run", "report"])
-    parser.add_argument("--data", type=Path, help="folder that packaged_data.py wrote")
+    parser.add_argument("--data", type=Path, help="folder that making/data.py wrote")
     parser.add_argument("--language-model", default="sentence-transformers/all-MiniLM-L6-v2")
     parser.add_argument("--tasks", nargs="+", default=list(TASKS), choices=TASKS)
     parser.add_argument("--variants", nargs="+", default=list(VARIANTS), choices=VARIANTS)

@@ -1,5 +1,5 @@
 """
-Monitor a swarm at twelve stations, and compare with its catalogue.
+Does the monitor find a known swarm, at twelve stations?
 
     python -m benchmarks.quality.monitor --data DATA [--weights compact]
 

@@ -1,7 +1,8 @@
 """
-How far picks move when the stream starts elsewhere.
+Do picks move when the stream starts elsewhere?
 
-    python -m benchmarks.quality.pick_stability --data DATA compact_picking PhaseNet --cache CACHE
+    python -m benchmarks.quality.pick_stability --data DATA --weights WEIGHTS \
+        compact_picking phasenet/original
 
 Any number of samples (1 to 1,999) is cut off the start of a record: all windows lie elsewhere.
 Prints the share of picks that move by at most two samples, per phase, and percentiles.
@@ -16,18 +17,18 @@ from pathlib import Path
 import numpy as np
 import seisbench
 
-from benchmarks.common.records import SETS, load_set
-from benchmarks.quality.picking import load_model
+from benchmarks.common.pickers import Picker
+from benchmarks.common.records import load_set
 
 
-def movements(model, records: list, cuts: int, rng) -> dict[str, list[float]]:
+def movements(picker: Picker, records: list, cuts: int, rng) -> dict[str, list[float]]:
     """Phase -> seconds by which each pick moved, inf if it was lost."""
     moved = {"P": [], "S": []}
     for record in records:
         start = min(trace.stats.starttime for trace in record.stream)
-        reference = model.classify(record.stream).picks
+        reference = picker.classify(record.stream)
         for shift in rng.integers(1, 2000, cuts):
-            picks = model.classify(record.stream.slice(start + shift / 100)).picks
+            picks = picker.classify(record.stream.slice(start + shift / 100))
             for pick in reference:
                 # The picks that still have some record ahead of them.
                 if pick.peak_time - start > 25:
@@ -41,7 +42,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("models", nargs="+")
     parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--cache", type=Path)
+    parser.add_argument("--weights", type=Path, help="published ones, as in SeisBench's cache")
     parser.add_argument("--records", type=int, default=28, help="per set")
     args = parser.parse_args()
     seisbench.logger.setLevel(logging.ERROR)
@@ -49,14 +50,13 @@ def main() -> None:
     for name in ("phasenet_ncedc154", "eqcorrscan_nz"):
         held_out = [r for r in load_set(args.data, name) if r.split == "test"]
         records += held_out[: args.records]
-    assert set(r.dataset for r in records) <= set(SETS)
     for name in args.models:
-        model, _ = load_model(name, args.cache)
-        for phase, moved in movements(model, records, 4, np.random.default_rng(0)).items():
+        picker = Picker.load(name, args.weights)
+        for phase, moved in movements(picker, records, 4, np.random.default_rng(0)).items():
             moved = np.array(moved)
             percentiles = np.percentile(moved[np.isfinite(moved)], [50, 90, 95, 99])
             print(
-                f"{Path(name).name} {phase}: {len(moved)} picks, at most 2 samples "
+                f"{picker.name} {phase}: {len(moved)} picks, at most 2 samples "
                 f"{np.mean(moved < 0.0201):.3f}, lost {np.mean(np.isinf(moved)):.3f}, "
                 f"50/90/95/99 % {np.round(percentiles, 3)} s"
             )

@@ -1,5 +1,5 @@
 """
-What the machinery of ``archive run`` costs, apart from the model.
+What does the machinery of archive runs cost, apart from the model?
 
 Simulates 100 stations x 30 days with a processor that does nothing, then, if a folder is given,
 runs real records with 1 and 2 workers.
@@ -124,7 +124,7 @@ def main():
     parser.add_argument("--sds")
     parser.add_argument("--start")
     parser.add_argument("--end")
-    parser.add_argument("--out", default="benchmarks/results/archive_scale.json")
+    parser.add_argument("--out", default="benchmarks/results/archive.json")
     arguments = parser.parse_args()
     results = {
         "what": __doc__.strip().splitlines()[0],

@@ -1,5 +1,5 @@
 """
-Samples per second of the loader and of the training step, side by side.
+Does the loader keep up with the training step? Samples per second of both, side by side.
 
     python -m benchmarks.speed.loader [--dataset synthetic:500] [--out FILE.json]
 

@@ -31,7 +31,7 @@ precision_of_annotate: ContextVar[str | None] = ContextVar("precision_of_annotat
 
 
 # Up to so many output channels, the branches of a block are faster as one convolution with the
-# largest kernel, zero-padded weights included; measured by benchmarks/speed/throughput.py.
+# largest kernel, zero-padded weights included; measured by benchmarks/speed/annotate.py.
 MERGE_MAX_CHANNELS = 96
 
 

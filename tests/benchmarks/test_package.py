@@ -1,6 +1,5 @@
-"""The scripts that calibrate, package and evaluate, on what is known beforehand."""
+"""Calibration and packaging of weights, on what is known beforehand."""
 
-import importlib
 import json
 from argparse import Namespace
 from dataclasses import replace
@@ -13,38 +12,16 @@ import pytest
 import torch
 import yaml
 
+from benchmarks.common import cases, estimating, records
+from benchmarks.making import package
 from seisbench_llm import weights
-from seisbench_llm.data.synthetic.records import Synthetic
 from seisbench_llm.models.seismollm import SeisMoLLM
 from tests.helpers.models import tiny_model
 
-MODULES = {
-    "package": "making.package",
-    "package_record": "making.record",
-    "estimates": "quality.estimates",
-    "cases": "common.cases",
-    "failures": "quality.failures",
-    "records": "common.records",
-    "real_records": "quality.picking",
-}
-
-
-@pytest.fixture
-def scripts():
-    return lambda name: importlib.import_module(f"benchmarks.{MODULES[name]}")
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory):
-    """A folder as packaged_data.py writes it, of synthetic records alone."""
-    folder = tmp_path_factory.mktemp("data")
-    Synthetic(60, 0).write(folder / "synthetic")
-    return folder
-
 
 @pytest.mark.parametrize("tail", ["normal", "heavy"])
-def test_fitted_spread_covers_what_it_says(scripts, tail):
-    fit = scripts("package").fit_calibration
+def test_fitted_spread_covers_what_it_says(tail):
+    fit = package.fit_calibration
     rng = np.random.default_rng(0)
     value = rng.uniform(5, 200, 1500)
     windows = rng.uniform(0.1, 1, value.size)
@@ -64,8 +41,8 @@ def test_fitted_spread_covers_what_it_says(scripts, tail):
     json.dumps(found)
 
 
-def test_shares_weigh_groups_of_records(scripts):
-    fit = scripts("package").fit_calibration
+def test_shares_weigh_groups_of_records():
+    fit = package.fit_calibration
     rng = np.random.default_rng(0)
     errors = np.concatenate([rng.standard_normal(2000), 10 * rng.standard_normal(50)])
     terms = {"floor": np.ones(errors.size)}
@@ -74,8 +51,7 @@ def test_shares_weigh_groups_of_records(scripts):
     assert fit(errors, terms, 1 - ignored + 1e-9)["floor"] == pytest.approx(10, rel=0.3)
 
 
-def test_temperature_makes_probabilities_of_the_answers(scripts, data, monkeypatch):
-    package, cases = scripts("package"), scripts("cases")
+def test_temperature_makes_probabilities_of_the_answers(data, monkeypatch):
     model = tiny_model("polarity")
     model.network.head.linear.weight.data *= 8
     # Windows that disagree would weigh otherwise afterwards.
@@ -83,12 +59,12 @@ def test_temperature_makes_probabilities_of_the_answers(scripts, data, monkeypat
     some = cases.synthetic_cases(data, "polarity", "train", 100)
     # Truths of which the untrained model's answers are right with a probability of 0.7.
     rng = np.random.default_rng(0)
-    values = scripts("estimates").estimate(model, some)["value"]
+    values = estimating.estimate(model, some)["value"]
     truths = np.where(rng.random(len(some)) < 0.7, values >= 0.5, values < 0.5)
     drawn = [replace(c, truth=float(t)) for c, t in zip(some, truths, strict=True)]
     monkeypatch.setattr(package, "synthetic_cases", lambda *args: drawn)
     text = package.calibrate_polarity(model, data, 100)
-    after = scripts("estimates").estimate(model, drawn)["value"]
+    after = estimating.estimate(model, drawn)["value"]
     assert np.array_equal(after >= 0.5, values >= 0.5)
     right = np.mean((after >= 0.5) == truths)
     assert np.mean(np.maximum(after, 1 - after)) == pytest.approx(right, abs=0.1)
@@ -96,13 +72,12 @@ def test_temperature_makes_probabilities_of_the_answers(scripts, data, monkeypat
     assert f"on {len(some)} synthetic" in text
 
 
-def test_the_pickers_best_threshold_becomes_the_default(scripts, monkeypatch):
-    package, records = scripts("package"), scripts("records")
+def test_the_pickers_best_threshold_becomes_the_default(monkeypatch):
     model = tiny_model("picking")
     stream = obspy.Stream([obspy.Trace(np.zeros(3000), {"channel": "HHZ"})])
     start = stream[0].stats.starttime
     picks = {phase: [start + 10] for phase in "PS"}
-    record = records.Record(records.SETS[0], "a", "XX.A", "e", stream, picks)
+    record = records.AnalystRecord(records.SETS[0], "a", "XX.A", "e", stream, picks)
     monkeypatch.setattr(package, "split_records", lambda *args: [(record, {"split": "dev"})] * 40)
     monkeypatch.setattr(package, "split_noise", lambda *args: [])
     # Hits at 0.6 to 0.9, false peaks at 0.1 to 0.55, some of either where the others are.
@@ -112,7 +87,7 @@ def test_the_pickers_best_threshold_becomes_the_default(scripts, monkeypatch):
     peaks = iter(
         [{p: np.array([[10, h], [15, f]]) for p in "PS"} for h, f in zip(hits, false, strict=True)]
     )
-    monkeypatch.setattr(package, "peaks_of", lambda *args: next(peaks))
+    monkeypatch.setattr(package.Picker, "peaks", lambda *args: next(peaks))
     x = torch.randn(2, 3, model.in_samples)
     with torch.no_grad():
         before = model(x, logits=True)
@@ -126,53 +101,6 @@ def test_the_pickers_best_threshold_becomes_the_default(scripts, monkeypatch):
         expected = scale * (before[:, output] - logit(level)) + logit(0.3)
         torch.testing.assert_close(after[:, output], expected, atol=0.05, rtol=0.01)
     torch.testing.assert_close(after[:, 0], before[:, 0])
-
-
-def test_first_motions_are_those_of_the_synthetic_records(scripts, data):
-    cases = scripts("cases")
-    some = [
-        case
-        for split in ("train", "dev", "test")
-        for case in cases.synthetic_cases(data, "polarity", split, 100)
-    ]
-    found = np.array([cases.first_motion(c.stream, c.pick.peak_time) for c in some])
-    clear = np.isfinite(found)
-    assert clear.sum() >= 5
-    assert np.mean(found[clear] == np.array([c.truth for c in some])[clear]) >= 0.9
-
-
-def test_first_motion_of_a_small_or_late_swing_is_unknown(scripts):
-    first_motion = scripts("cases").first_motion
-    start = obspy.UTCDateTime(0)
-
-    def swing(height, at=10.0):
-        data = np.random.default_rng(0).uniform(-1, 1, 2000)
-        onset = round(at * 100)
-        data[onset : onset + 10] += height * np.sin(np.linspace(0, np.pi, 10))
-        return obspy.Stream([obspy.Trace(data, {"channel": "HHZ", "sampling_rate": 100})])
-
-    assert first_motion(swing(50), start + 10) == 1
-    assert first_motion(swing(-50), start + 10) == 0
-    assert np.isnan(first_motion(swing(2), start + 10))
-    assert np.isnan(first_motion(swing(50, at=12), start + 10))
-    assert np.isnan(first_motion(swing(50, at=1), start + 1))
-
-
-def test_outcomes_count_near_an_analysts_pick_only(scripts):
-    peaks = {"P": np.array([[10.2, 0.9], [15.0, 0.4], [40.0, 0.8]])}
-    rows = scripts("estimates").outcomes([peaks, peaks], [np.array([10.0]), np.array([])], "P")
-    assert rows.tolist() == [[0.9, 1.0], [0.4, 0.0]]
-
-
-def test_angles_differ_by_the_shorter_way(scripts):
-    table = pd.DataFrame({"value": [350.0, 10, 180], "truth": [10.0, 350, 0]})
-    assert np.abs(scripts("estimates").errors_of("back_azimuth", table)).tolist() == [20, 20, 180]
-
-
-def test_missed_and_false_picks(scripts):
-    peaks = np.array([[10.1, 0.9], [14.0, 0.5], [80.0, 0.9]])
-    missed, false = scripts("failures").match(peaks, np.array([10.0, 20.0]))
-    assert missed.tolist() == [False, True] and false.tolist() == [False, True, False]
 
 
 @pytest.fixture
@@ -227,10 +155,7 @@ def arguments(run, data, out, **kwargs):
     return Namespace(**{**options, **kwargs})
 
 
-def test_a_run_becomes_a_calibrated_weight_with_an_exact_record(
-    scripts, run, data, tmp_path, monkeypatch
-):
-    package = scripts("package")
+def test_a_run_becomes_a_calibrated_weight_with_an_exact_record(run, data, tmp_path, monkeypatch):
     monkeypatch.setattr(package, "real_cases", lambda *args: [])
     out = tmp_path / "out" / "compact_distance"
     package.package(arguments(run, data, out))
@@ -263,8 +188,7 @@ def test_a_run_becomes_a_calibrated_weight_with_an_exact_record(
     assert again.default_args["calibration"] == calibration
 
 
-def test_runs_that_cannot_be_packaged(scripts, run, data, tmp_path):
-    package = scripts("package")
+def test_runs_that_cannot_be_packaged(run, data, tmp_path):
     out = tmp_path / "compact_magnitude"
     with pytest.raises(SystemExit, match="a run for distance, not magnitude"):
         package.package(arguments(run, data, out, task="magnitude"))
