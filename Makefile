@@ -28,11 +28,11 @@ $(VENV)/.demo: $(BIN)/pip setup.cfg constraints.txt
 	touch $@
 
 $(VENV)/.test: $(BIN)/pip setup.cfg constraints.txt
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[test,train,archive,monitor,export]'
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[test,language,train,archive,monitor,export]'
 	touch $@
 
 $(VENV)/.docs: $(BIN)/pip setup.cfg constraints.txt
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[docs,train,archive,monitor,export]'
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[docs,language,train,archive,monitor,export]'
 	touch $@
 
 clean:

@@ -133,8 +133,14 @@ def _load_path_or_hub(cls, name: str, version_str: str):
     if name.count("/") != 1 or name.startswith((".", "/")):
         raise WeightsError(f"There is no weight file {name}.json.")
 
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+    try:
+        from huggingface_hub import snapshot_download
+        from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+    except ImportError as error:
+        raise ImportError(
+            f"'{name}' is no local path, and weights from Hugging Face need huggingface_hub: "
+            f"pip install 'seisbench_llm[language]'."
+        ) from error
 
     wanted = ["weights.json", "weights.safetensors"]
     try:
