@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from seisbench_llm.convert import load_published
-from seisbench_llm.evaluate.metrics import evaluate, picking_metrics
+from seisbench_llm.evaluate.metrics import picking_metrics, published_metrics
 from seisbench_llm.tasks import TASKS
 from seisbench_llm.training.labellers import onset_curves
 from seisbench_llm.training.losses import LOSSES
@@ -97,7 +97,7 @@ def test_metrics(parity, key):
     target, predicted = data[f"{key}_target"], data[f"{key}_pred"]
     tasks = {spec.published: name for name, spec in TASKS.items()}
     if key in tasks:
-        result = evaluate(tasks[key], target, predicted)
+        result = published_metrics(tasks[key], target, predicted)
     else:
         result = picking_metrics(target, predicted)
     expected = golden(parity, "golden_metrics.json")[key]

@@ -46,15 +46,15 @@ FROM_PICKER = ("distance", "magnitude")
 
 def compare(task: str, result: Evaluation) -> tuple[float, float]:
     """What the model reaches, and what the trivial predictor does."""
-    honest = result.honest
     if task == "picking":
-        both = np.mean([honest[phase]["f1_0.5s"] for phase in "PS"])
+        both = np.mean([result.measures[phase]["f1_0.5s"] for phase in "PS"])
         return float(both), float(np.mean([_fixed_pick(result, phase) for phase in "ps"]))
+    measures = result.measures[task]
     if task == "polarity":
-        return honest["accuracy"], honest["accuracy_trivial"]
+        return measures["accuracy"], measures["accuracy_trivial"]
     if task == "back_azimuth":
-        return honest["median_ae"], 90.0
-    return honest["mae"], honest["mae_trivial"]
+        return measures["median_ae"], 90.0
+    return measures["mae"], measures["mae_trivial"]
 
 
 def _fixed_pick(result: Evaluation, phase: str) -> float:

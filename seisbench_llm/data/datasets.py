@@ -42,13 +42,13 @@ def open_dataset(name: str | Path, **kwargs) -> sbd.WaveformDataset:
         dataset = DiTing(rest, **kwargs)
         return dataset.light() if kind == "diting-light" else dataset
     if kind == "synthetic" and rest:
-        return sbd.WaveformDataset(_synthetic(name, rest), **kwargs)
+        return sbd.WaveformDataset(_synthetic(name, rest), name=name, **kwargs)
     # A typing slip in a long path must not become a download.
     known = {key.lower(): cls for key, cls in vars(sbd).items() if _is_benchmark(cls)}
     if name.lower() in known:
         return STEAD(**kwargs) if name.lower() == "stead" else known[name.lower()](**kwargs)
     if Path(name, "metadata.csv").is_file() or list(Path(name).glob("metadata*.csv")):
-        return sbd.WaveformDataset(Path(name), **kwargs)
+        return sbd.WaveformDataset(Path(name), name=name, **kwargs)
     names = ", ".join(cls.__name__ for cls in known.values())
     raise ValueError(
         f"There is no data set '{name}': it is no folder with a metadata.csv, not diting:FOLDER, "

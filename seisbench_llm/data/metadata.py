@@ -61,6 +61,11 @@ def is_noise(metadata: dict) -> bool:
     return "noise" in str(metadata.get("trace_category", "")).lower()
 
 
+def is_complete(metadata: dict) -> bool:
+    """Whether a record says that all onsets in it are labelled, those of other events too."""
+    return is_true(metadata.get("trace_completely_labelled"))
+
+
 def event_of(column: str) -> int:
     """Number of the event that a column of onsets belongs to: 2 for ``p2``, 1 without a number."""
     digits = re.search(r"(\d+)_arrival_sample$", column)

@@ -50,20 +50,34 @@ def split_by_event(
     :raises ValueError: If the column is missing or the fractions do not add to one.
     """
     fractions = _checked(fractions)
+    codes, events, alone = event_numbers(metadata, event_column)
+    if alone:
+        seisbench.logger.warning(
+            f"{alone} of {len(metadata)} rows have no {event_column}; each is split as an event of "
+            f"its own."
+        )
+    sides = _cut(_order(events, seed), np.bincount(codes, minlength=len(events)), fractions)
+    return pd.Series(np.array(NAMES, dtype=object)[sides[codes]], metadata.index, name="split")
+
+
+def event_numbers(
+    metadata: pd.DataFrame, event_column: str | Sequence[str] = "source_id"
+) -> tuple[np.ndarray, list[str], int]:
+    """
+    Number of the event of each row; a row without an identifier is an event of its own.
+
+    :param metadata: Metadata of a SeisBench data set.
+    :param event_column: Column, or columns, that identify the event.
+    :return: Numbers from 0; the identifier of each number; how many rows have none.
+    :raises ValueError: If the column is missing.
+    """
     groups = _identifiers(metadata, event_column)
     alone = np.flatnonzero(groups.isna())
-    if len(alone):
-        seisbench.logger.warning(
-            f"{len(alone)} of {len(metadata)} rows have no {event_column}; each is split as an "
-            f"event of its own."
-        )
     codes, events = pd.factorize(groups)
     codes[alone] = len(events) + np.arange(len(alone))
     # Alone, a row is known by its trace, or else by its place.
     names = metadata["trace_name"] if "trace_name" in metadata else pd.Series(range(len(metadata)))
-    events = [*events, *(f"row {name}" for name in names.iloc[alone])]
-    sides = _cut(_order(events, seed), np.bincount(codes, minlength=len(events)), fractions)
-    return pd.Series(np.array(NAMES, dtype=object)[sides[codes]], metadata.index, name="split")
+    return codes, [*events, *(f"row {name}" for name in names.iloc[alone])], len(alone)
 
 
 def split_by_station(
@@ -74,26 +88,8 @@ def split_by_station(
 ) -> pd.Series:
     """
     Split so that all records of a station are on the same side; see :py:func:`split_by_event`.
-
-    To hold out both events and stations, use :py:func:`agreement` of the two splits.
     """
     return split_by_event(metadata, fractions, seed, station_columns)
-
-
-def agreement(first: pd.Series, second: pd.Series) -> pd.Series:
-    """
-    Rows on which two splits agree; the others are ``unused``.
-
-    Of a split by event and one by station, both 80/10/10, this leaves 64 % of the rows for train
-    and 1 % each for dev and test, in which neither event nor station is known from training.
-
-    :param first: A split.
-    :param second: Another split of the same rows.
-    :raises ValueError: If the two are not of the same rows.
-    """
-    if not first.index.equals(second.index):
-        raise ValueError("The two splits are not of the same rows.")
-    return first.where(first == second, UNUSED)
 
 
 def split_by_row(

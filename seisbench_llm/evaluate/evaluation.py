@@ -1,8 +1,9 @@
-"""How good a model is on a data set: as published, and without flattery."""
+"""Evaluation of a model on a data set: published metrics, and measures with intervals."""
 
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,40 +12,43 @@ import numpy as np
 import pandas as pd
 import seisbench
 
+from ..data.splits import event_numbers
 from ..tasks import get_task
-from . import measures as report
-from . import metrics
-from .predict import PICK_THRESHOLD, decode, predict
+from . import figures, metrics
+from .measures import breakdown, class_columns, class_names, confusion, counts, measures
+from .predict import PICK_THRESHOLD, predict, thresholds_of
 
 if TYPE_CHECKING:
     from seisbench.data import WaveformDataset
 
     from ..models.seismollm import SeisMoLLM
 
-__all__ = ["Evaluation", "decode", "evaluate", "predict"]
-
-
-POLARITY_THRESHOLD = 0.5
+CLASS_THRESHOLD = 0.5
 
 
 @dataclass
 class Evaluation:
     """
-    How good predictions are.
+    Figures of predictions, by group: P and S for picking, else the task.
 
-    Residuals and biases of ``honest`` are prediction minus truth; those of ``published`` are, as
-    published, truth minus prediction, in samples for picks.
+    Residuals and biases of ``measures`` are prediction minus truth; those of ``published`` are, as
+    published, truth minus prediction, in samples for picks, of one pick per window.
 
-    ``honest``, picking, by phase: ``precision``, ``recall`` and ``f1`` with a tolerance of 0.1 and
-    0.5 s; ``mae_matched`` and ``bias_matched`` of the picks within it, in seconds;
-    ``mae_capped``: mean over all true onsets of the absolute residual in seconds, where no pick
-    counts more than 1 s and a missed one counts 1 s, so that to leave out the difficult ones does
-    not pay; ``false_picks``: share of picked windows among those without an onset of that phase
-    (an upper bound if analysts left onsets out).
+    ``measures``, picking, of all picks and all onsets of a window: ``f1``, ``precision`` and
+    ``recall`` with a tolerance of 0.1 and 0.5 s; ``mae_matched`` and ``bias_matched`` of the picks
+    within it, in seconds; ``mae_capped``: mean over all true onsets of the absolute residual in
+    seconds, where no pick counts more than 1 s and a missed one counts 1 s, so that to leave out
+    the difficult ones does not pay; ``false_picks``: share of picked windows among those without an
+    onset of that phase.
 
-    Polarity: ``accuracy`` with every record decided, ``undecided``: share of records below the
-    threshold, ``accuracy_decided`` of the others, ``accuracy_trivial`` of always answering the
-    more frequent one, precision and recall of U and D.
+    A pick that is no labelled onset is false only where analysts have looked: between the first and
+    the last labelled onset of the window and 2 s around them, in noise, and anywhere in records
+    that are completely labelled. Others, such as those of aftershocks of which nobody made a label,
+    are counted in ``not_judged``; ``precision_all`` takes them for false and is a lower limit.
+
+    Polarity and other classes: ``accuracy`` with every record decided, ``undecided``: share of
+    records below the threshold, ``accuracy_decided`` of the others, ``accuracy_trivial`` of always
+    answering the most frequent one, precision and recall of each.
 
     Magnitude and distance: ``mae``, ``median_ae``, ``bias``, ``p90_ae`` (90 % are no worse),
     ``r2``, shares within limits, and ``mae_trivial`` of always answering the median of the truths.
@@ -56,9 +60,9 @@ class Evaluation:
 
     :param task: Name of the task.
     :param table: Predictions, as of :py:func:`predict`.
-    :param published: Published metrics, by phase for picking.
-    :param honest: See above; by phase for picking.
-    :param intervals: 95 % limits of the same, from a bootstrap over events.
+    :param published: Group -> published metrics.
+    :param measures: Group -> measures, see above.
+    :param intervals: Group -> 95 % limits of the same, from a bootstrap over events.
     :param breakdown: The main ones by ``distance``, ``magnitude``, ``snr`` and ``confidence``.
     :param settings: What the figures depend on: in_samples, sampling_rate, threshold, resamples,
         seed.
@@ -66,9 +70,9 @@ class Evaluation:
 
     task: str
     table: pd.DataFrame
-    published: dict
-    honest: dict
-    intervals: dict
+    published: dict[str, dict[str, float]]
+    measures: dict[str, dict[str, float]]
+    intervals: dict[str, dict[str, list[float]]]
     breakdown: dict[str, pd.DataFrame]
     settings: dict = field(default_factory=dict)
 
@@ -79,7 +83,7 @@ class Evaluation:
         table: pd.DataFrame,
         in_samples: int = 6000,
         sampling_rate: float = 100,
-        threshold: float | None = None,
+        threshold: float | dict[str, float] | None = None,
         resamples: int = 1000,
         seed: int = 0,
     ) -> Evaluation:
@@ -90,41 +94,40 @@ class Evaluation:
         :param table: Columns as of :py:func:`predict`; those of truth and prediction suffice.
         :param in_samples: Window length in samples (picking).
         :param sampling_rate: Hz (picking).
-        :param threshold: Confidence below which a polarity is undecided; for picking it is that
-            with which the picks were made, and only recorded here.
+        :param threshold: Confidence below which a class is undecided; for picking that with which
+            the picks were made, or one for each phase, which is only recorded here.
         :param resamples: Draws of the bootstrap; 0 for no intervals.
         :param seed: Of the bootstrap.
         :raises ValueError: If a column is missing or there is no row.
         """
         head = get_task(task).head
-        needed = {
-            "curves": ("p_true", "p_predicted", "s_true", "s_predicted"),
-            "class": ("true", "up", "down"),
-        }.get(head, ("true", "predicted"))
+        needed = ["true", "predicted"]
+        if head == "curves":
+            needed = ["p_true", "p_predicted", "s_true", "s_predicted"]
+        elif head == "class":
+            needed = ["true", *class_columns(task)]
         missing = [name for name in needed if name not in table]
         if missing or not len(table):
             raise ValueError(
                 f"No predictions of {task}: {', '.join(missing) or 'any row'} missing."
             )
         if threshold is None:
-            threshold = {"curves": PICK_THRESHOLD, "class": POLARITY_THRESHOLD}.get(head, 0.0)
+            threshold = {"curves": PICK_THRESHOLD, "class": CLASS_THRESHOLD}.get(head, 0.0)
         published = _published(task, table, in_samples, sampling_rate)
-        measured = report.measures(task, table, in_samples, sampling_rate, threshold)
+        measured = measures(task, table, in_samples, sampling_rate, threshold)
         events = _events(table)
-        honest, intervals = report.counts(task, measured), {}
-        for group, found in measured.items():
-            estimates = found.estimate(events, resamples, seed)
-            honest[group] |= {name: value for name, (value, _, _) in estimates.items()}
+        found, intervals = counts(task, measured), {}
+        for group, quantities in measured.items():
+            estimates = quantities.estimate(events, resamples, seed)
+            found[group] = {n: value for n, (value, _, _) in estimates.items()} | found[group]
             intervals[group] = {name: limits for name, (_, *limits) in estimates.items()}
-        if task != "picking":
-            honest, intervals = honest[task], intervals[task]
         return cls(
             task,
             table,
             published,
-            honest,
+            found,
             intervals,
-            report.breakdown(task, table, measured, events, resamples, seed),
+            breakdown(task, table, measured, events, resamples, seed),
             {
                 "in_samples": in_samples,
                 "sampling_rate": sampling_rate,
@@ -142,12 +145,12 @@ class Evaluation:
             "task": self.task,
             "settings": self.settings,
             "published": self.published,
-            "honest": self.honest,
+            "measures": self.measures,
             "intervals": self.intervals,
             "breakdown": {name: rows.to_dict("records") for name, rows in self.breakdown.items()},
         }
-        if self.task == "polarity":
-            content["confusion"] = report.confusion(self.table).to_dict("index")
+        if get_task(self.task).head == "class":
+            content["confusion"] = confusion(self.task, self.table).to_dict("index")
         return _plain(content)
 
     def to_json(self, path: str | Path) -> None:
@@ -158,29 +161,23 @@ class Evaluation:
         """All figures as a table of text."""
         settings = self.settings
         lines = [f"{self.task}: {settings['records']} records of {settings['events']} events"]
-        note = {"picking": " (truth - pick, samples)", "polarity": ""}.get(
-            self.task, " (truth - prediction)"
-        )
-        for group in self.honest if self.task == "picking" else ("",):
-            published, honest, intervals = (
-                found[group] if group else found
-                for found in (self.published, self.honest, self.intervals)
-            )
-            lines += ["", f"{group} published{note}".strip()]
-            lines += [f"  {name:<22}{value:10.4g}" for name, value in published.items()]
-            title = f"{group} honest".strip()
-            lines += ["", f"{title:<37}95 % interval over events"]
-            for name, value in honest.items():
-                low, high = intervals.get(name, (np.nan, np.nan))
+        for group, measured in self.measures.items():
+            name = group if len(self.measures) > 1 else ""
+            lines += ["", f"{name} measures".strip().ljust(37) + "95 % interval over events"]
+            for key, value in measured.items():
+                low, high = self.intervals[group].get(key, (np.nan, np.nan))
                 limits = f"   {low:10.4g} ...{high:10.4g}" if np.isfinite(low) else ""
-                lines.append(f"  {name:<22}{value:10.4g}{limits}")
+                lines.append(f"  {key:<22}{value:10.4g}{limits}")
+            note = {"curves": " (one pick per window; truth - pick, samples)", "class": ""}.get(
+                get_task(self.task).head, " (truth - prediction)"
+            )
+            lines += ["", f"{name} published{note}".strip()]
+            lines += [f"  {key:<22}{value:10.4g}" for key, value in self.published[group].items()]
         return "\n".join(lines)
 
     def figures(self) -> dict:
-        """Name -> matplotlib figure; see :py:mod:`seisbench_llm.evaluate_plots`."""
-        from .figures import figures
-
-        return figures(self)
+        """Name -> matplotlib figure; see :py:mod:`seisbench_llm.evaluate.figures`."""
+        return figures.figures(self.task, self.table, self.breakdown, self.settings)
 
     def write(self, folder: str | Path) -> None:
         """Write ``metrics.json``, ``predictions.csv`` and the figures as PNG files."""
@@ -198,41 +195,64 @@ def evaluate(
     threshold: float | None = None,
     resamples: int = 1000,
     seed: int = 0,
+    held_out: bool = False,
     **kwargs,
 ) -> Evaluation:
     """
     Let a model predict, and evaluate it.
 
     :param model: Any task.
-    :param dataset: SeisBench data set; only use records that the model was not trained on.
-    :param threshold: Lowest probability of a pick (0.3), or of a decided polarity (0.5).
+    :param dataset: SeisBench data set; only use records that the model was not trained on. A
+        warning says so if the record of the weight names the data set.
+    :param threshold: Lowest probability of a pick (by default that of the weight, or else 0.3), or
+        of a decided class (0.5).
     :param resamples: Draws of the bootstrap; 0 for no intervals.
     :param seed: Of the windows and the bootstrap.
+    :param held_out: Whether the records are known to be kept apart from training.
     :param kwargs: See :py:func:`predict`.
     :raises ValueError: If no record can be used, with what is missing.
     """
-    level = PICK_THRESHOLD if threshold is None else threshold
-    table = predict(model, dataset, seed=seed, threshold=level, **kwargs)
+    if not held_out:
+        _warn_of_training(model, dataset)
+    picking = model.task.head == "curves"
+    table = predict(model, dataset, seed=seed, threshold=threshold if picking else None, **kwargs)
+    if picking:
+        p, s = thresholds_of(model, threshold)
+        threshold = float(p) if p == s else {"P": float(p), "S": float(s)}
     return Evaluation.from_predictions(
         model.task.name, table, model.in_samples, model.sampling_rate, threshold, resamples, seed
     )
 
 
+def _warn_of_training(model: SeisMoLLM, dataset: WaveformDataset) -> None:
+    data = "" if model.record is None else model.record.data
+    name = str(dataset.name)
+    if re.search(rf"(?<!\w){re.escape(name)}(?!\w)", data, re.IGNORECASE):
+        seisbench.logger.warning(
+            f"The weight was trained on {name}, as its record says ({data[:200]}). On records that "
+            f"it was trained on it looks better than it is: use others, such as --run RUN --split "
+            f"test."
+        )
+
+
 def _published(task: str, table: pd.DataFrame, in_samples: int, sampling_rate: float) -> dict:
-    if task == "picking":
+    spec = get_task(task)
+    if spec.head == "curves":
         known = {phase: table[table[f"{phase}_true"].notna()] for phase in "ps"}
         return {
             phase.upper(): metrics.picking_metrics(
                 rows[f"{phase}_true"], rows[f"{phase}_predicted"], in_samples, sampling_rate
             )
             if len(rows)
-            else dict.fromkeys(get_task(task).metrics, np.nan)
+            else dict.fromkeys(spec.metrics, np.nan)
             for phase, rows in known.items()
         }
-    if task == "polarity":
-        up = (table["true"] == "U").to_numpy()
-        return metrics.class_metrics(np.stack([up, ~up], axis=1), table[["up", "down"]].to_numpy())
-    return metrics.evaluate(task, table["true"], table["predicted"])
+    if spec.head == "class":
+        true = table["true"].to_numpy()[:, None] == np.array(class_names(task))
+        scores = table[class_columns(task)].to_numpy(float)
+        return {task: metrics.published_metrics(task, true, scores)}
+    true, predicted = table["true"].to_numpy(float), table["predicted"].to_numpy(float)
+    return {task: metrics.published_metrics(task, true, predicted)}
 
 
 def _events(table: pd.DataFrame) -> np.ndarray:
@@ -243,10 +263,7 @@ def _events(table: pd.DataFrame) -> np.ndarray:
             "narrow if several are of one event."
         )
         return np.arange(len(table))
-    codes, events = pd.factorize(table["source_id"])
-    alone = codes < 0
-    codes[alone] = len(events) + np.arange(alone.sum())
-    return codes
+    return event_numbers(table)[0]
 
 
 def _plain(value):

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import pandas as pd
 
 from ..plotting.base import COLORS
-from . import measures as report
-from .metrics import _hits, _inside, wrap
-
-if TYPE_CHECKING:
-    from .evaluation import Evaluation
+from ..tasks import get_task
+from .measures import class_columns, confusion
+from .metrics import hits, inside, wrap
 
 _BLUE, _ORANGE, _GREY = COLORS["P"], COLORS["S"], "0.45"
 
@@ -24,33 +20,39 @@ _LABELS = {"distance": "epicentral distance (km)", "magnitude": "magnitude", "sn
 _MOST_POINTS = 2000
 
 
-def figures(evaluation: Evaluation) -> dict:
+def figures(
+    task: str, table: pd.DataFrame, breakdown: dict[str, pd.DataFrame], settings: dict
+) -> dict:
     """
     The figures that go with a task.
 
-    Picking: ``residuals``, ``precision_recall``, ``recall``. Polarity: ``confusion``,
-    ``reliability``. Others: ``estimates`` and, by distance and magnitude, ``errors``.
+    Picking: ``residuals``, ``precision_recall``, ``recall``. Classes: ``confusion``,
+    ``reliability``. Others: ``estimates`` and, by distance and magnitude, ``errors``. Those whose
+    columns are missing are left out.
 
-    :param evaluation: What to draw; figures whose columns are missing are left out.
+    :param task: Name of the task.
+    :param table: Predictions.
+    :param breakdown: As of :py:class:`~seisbench_llm.evaluate.Evaluation`.
+    :param settings: Likewise.
     :return: Name -> matplotlib figure.
     """
-    task = evaluation.task
-    if task == "picking":
-        found = {"residuals": _residuals(evaluation)}
-        if {"p_peak", "p_probability", "s_peak", "s_probability"} <= set(evaluation.table):
-            found["precision_recall"] = _precision_recall(evaluation)
-        return {**found, **_by_bin(evaluation, "recall", "recall_0.1s", "recall within 0.1 s")}
-    if task == "polarity":
-        found = {"confusion": _confusion(evaluation)}
-        if "confidence" in evaluation.breakdown:
-            found["reliability"] = _reliability(evaluation)
+    spec = get_task(task)
+    if spec.head == "curves":
+        found = {"residuals": _residuals(table, settings)}
+        if {"p_peak", "p_probability", "s_peak", "s_probability"} <= set(table):
+            found["precision_recall"] = _precision_recall(table, settings)
+        return found | _by_bin(breakdown, "recall", "recall_0.1s", "recall within 0.1 s")
+    if spec.head == "class":
+        found = {"confusion": _confusion(task, table)}
+        if "confidence" in breakdown:
+            found["reliability"] = _reliability(breakdown["confidence"])
         return found
-    if task == "back_azimuth":
-        found = {"estimates": _angles(evaluation)}
-        return {**found, **_by_bin(evaluation, "errors", "median_ae", "median |error| (deg)")}
-    found = {"estimates": _estimates(evaluation)}
-    unit = " (km)" if task == "distance" else ""
-    return {**found, **_by_bin(evaluation, "errors", "mae", f"mean absolute error{unit}")}
+    if spec.head == "angle":
+        found = {"estimates": _angles(table)}
+        return found | _by_bin(breakdown, "errors", "median_ae", "median |error| (deg)", 90)
+    unit = f" ({spec.unit})" if task != "magnitude" else ""
+    found = {"estimates": _estimates(table, task, unit)}
+    return found | _by_bin(breakdown, "errors", "mae", f"mean absolute error{unit}")
 
 
 def _figure(columns: int, width: float = 4.2, height: float = 3.6, **kwargs):
@@ -64,13 +66,12 @@ def _figure(columns: int, width: float = 4.2, height: float = 3.6, **kwargs):
     return figure, axes
 
 
-def _residuals(evaluation: Evaluation):
-    settings, table = evaluation.settings, evaluation.table
+def _residuals(table: pd.DataFrame, settings: dict):
     rate, samples = settings["sampling_rate"], settings["in_samples"]
     figure, axes = _figure(2)
     for axis, phase in zip(axes, "PS", strict=True):
         true, found = (table[f"{phase.lower()}_{n}"].to_numpy() for n in ("true", "predicted"))
-        has, said = _inside(true, samples), _inside(found, samples)
+        has, said = inside(true, samples), inside(found, samples)
         residual = ((found - true) / rate)[has & said]
         # Bins of whole samples, centred on zero: others would beat with the samples.
         width = max(1, round(0.02 * rate)) / rate
@@ -107,47 +108,39 @@ def precision_recall(
         table[f"{name}_{n}"].to_numpy(float) for n in ("true", "peak", "probability")
     )
     order = np.argsort(-height, kind="stable")
-    hits = np.cumsum(_hits(true, peak, in_samples, sampling_rate, tolerance)[order])
+    found = np.cumsum(hits(true, peak, in_samples, sampling_rate, tolerance)[order])
     # Records of equal height come and go together.
     last = np.append(np.diff(height[order]) != 0, True)[: len(order)]
-    found = np.arange(1, len(order) + 1)
-    total = max(_inside(true, in_samples).sum(), 1)
-    columns = {"threshold": height[order], "precision": hits / found, "recall": hits / total}
-    return pd.DataFrame({**columns, "picks": found})[last]
+    picks = np.arange(1, len(order) + 1)
+    total = max(inside(true, in_samples).sum(), 1)
+    columns = {"threshold": height[order], "precision": found / picks, "recall": found / total}
+    return pd.DataFrame({**columns, "picks": picks})[last]
 
 
-def _precision_recall(evaluation: Evaluation):
-    settings = evaluation.settings
+def _precision_recall(table: pd.DataFrame, settings: dict):
     figure, (axis,) = _figure(1)
     for phase in "PS":
-        curve = precision_recall(
-            evaluation.table, phase, settings["in_samples"], settings["sampling_rate"]
-        )
-        color = COLORS[phase]
+        curve = precision_recall(table, phase, settings["in_samples"], settings["sampling_rate"])
+        color, level = COLORS[phase], settings["threshold"]
+        level = level[phase] if isinstance(level, dict) else level
+        at = curve[curve["threshold"] >= level].tail(1)
         # The precision of a handful of picks is noise.
         curve = curve[curve["picks"] >= min(20, curve["picks"].max())] if len(curve) else curve
         axis.plot(curve["recall"], curve["precision"], color=color, lw=1.5, label=phase)
-        own = evaluation.honest[phase]
         axis.plot(
-            own["recall_0.1s"],
-            own["precision_0.1s"],
-            "o",
-            color=color,
-            ms=6,
-            mec="w",
-            clip_on=False,
-        )
-    axis.plot([], [], "o", color=_GREY, label=f"threshold {settings['threshold']:g}")
+            at["recall"], at["precision"], "o", color=color, ms=6, mec="w", clip_on=False,
+            label=f"threshold {level:g}",
+        )  # fmt: skip
     axis.set(xlabel="recall", ylabel="precision", xlim=(0, 1), ylim=(0, 1.02))
-    axis.set_title("tolerance 0.1 s", fontsize=10)
+    axis.set_title("highest peak of each window, tolerance 0.1 s", fontsize=10)
     axis.legend(frameon=False, loc="lower left")
     axis.grid(color="0.9", lw=0.6)
     return figure
 
 
-def _by_bin(evaluation: Evaluation, name: str, quantity: str, label: str) -> dict:
+def _by_bin(breakdown: dict, name: str, quantity: str, label: str, chance=None) -> dict:
     """One figure, a panel for each of distance, magnitude and SNR; none without any."""
-    parts = {key: evaluation.breakdown[key] for key in _LABELS if key in evaluation.breakdown}
+    parts = {key: breakdown[key] for key in _LABELS if key in breakdown}
     if not parts:
         return {}
     figure, axes = _figure(len(parts), sharey=True)
@@ -175,9 +168,9 @@ def _by_bin(evaluation: Evaluation, name: str, quantity: str, label: str) -> dic
         axis.set_xticks(range(len(bins)), ticks, fontsize=7)
         axis.set_xlabel(_LABELS[key] + ", records")
         axis.grid(axis="y", color="0.9", lw=0.6)
-    if quantity == "median_ae" and evaluation.task == "back_azimuth":
+    if chance is not None:
         for axis in axes:
-            axis.axhline(90, color=_GREY, lw=1, ls="--", label="chance")
+            axis.axhline(chance, color=_GREY, lw=1, ls="--", label="chance")
     axes[0].set_ylabel(label)
     if name == "recall":
         axes[0].set_ylim(-0.02, 1.03)
@@ -201,8 +194,8 @@ def _range(low: float, high: float) -> str:
     return f"\u2265 {low:g}" if not np.isfinite(high) else f"{low:g}\u2013{high:g}"
 
 
-def _confusion(evaluation: Evaluation):
-    table = report.confusion(evaluation.table)
+def _confusion(task: str, table: pd.DataFrame):
+    table = confusion(task, table)
     share = table.div(table.sum(axis=1).replace(0, 1), axis=0).to_numpy()
     figure, (axis,) = _figure(1, 4.0)
     image = axis.imshow(share, cmap="Blues", vmin=0, vmax=1)
@@ -211,8 +204,9 @@ def _confusion(evaluation: Evaluation):
             column, row, f"{value}\n{share[row, column]:.1%}", ha="center", va="center",
             color="w" if share[row, column] > 0.6 else "k",
         )  # fmt: skip
-    names = ["up", "down"]
-    axis.set(xticks=(0, 1), yticks=(0, 1), xticklabels=names, yticklabels=names)
+    names = class_columns(task)
+    places = range(len(names))
+    axis.set(xticks=places, yticks=places, xticklabels=names, yticklabels=names)
     axis.set(xlabel="predicted", ylabel="true")
     axis.tick_params(length=0)
     axis.spines[:].set_visible(False)
@@ -220,32 +214,30 @@ def _confusion(evaluation: Evaluation):
     return figure
 
 
-def _reliability(evaluation: Evaluation):
-    rows = evaluation.breakdown["confidence"]
+def _reliability(rows: pd.DataFrame):
     figure, (axis,) = _figure(1)
     x, y = rows["mean_confidence"].to_numpy(), rows["accuracy"].to_numpy()
     error = _bars(rows, "accuracy")
-    axis.plot([0.5, 1], [0.5, 1], color=_GREY, lw=1, ls="--", label="calibrated")
+    least = rows["low"].min()
+    axis.plot([least, 1], [least, 1], color=_GREY, lw=1, ls="--", label="calibrated")
     axis.errorbar(x, y, error, fmt="o-", color=_BLUE, ms=5, lw=1.2, capsize=2, label="model")
     for at, height, count in zip(x, y, rows["records"], strict=True):
         axis.annotate(
             str(count), (at, height), (5, -11), textcoords="offset points", fontsize=7, color=_GREY
         )
-    axis.set(xlabel="confidence", ylabel="accuracy", xlim=(0.48, 1.02))
-    axis.set_ylim(min(0.45, np.nanmin(y - error[0]) - 0.03), 1.03)
+    axis.set(xlabel="confidence", ylabel="accuracy", xlim=(least - 0.02, 1.02))
+    axis.set_ylim(min(least - 0.05, np.nanmin(y - error[0]) - 0.03), 1.03)
     axis.legend(frameon=False, loc="lower right")
     axis.grid(color="0.9", lw=0.6)
     return figure
 
 
-def _estimates(evaluation: Evaluation):
-    table, distance = evaluation.table, evaluation.task == "distance"
+def _estimates(table: pd.DataFrame, name: str, unit: str):
     true, said = table["true"].to_numpy(float), table["predicted"].to_numpy(float)
-    name, unit = ("distance", " (km)") if distance else ("magnitude", "")
     figure, axes = _figure(2)
     low, high = min(true.min(), said.min()), max(true.max(), said.max())
     pad = 0.03 * (high - low) or 1
-    low, high = (0 if distance else low - pad), high + pad
+    low, high = (0 if name == "distance" else low - pad), high + pad
     _cloud(axes[0], true, said, (low, high), (low, high))
     axes[0].plot([low, high], [low, high], color=_ORANGE, lw=1)
     axes[0].set(xlabel=f"true {name}{unit}", ylabel=f"predicted {name}{unit}", aspect="equal")
@@ -275,10 +267,9 @@ def _cloud(axis, x, y, x_range, y_range) -> None:
     axis.set(xlim=x_range, ylim=y_range)
 
 
-def _angles(evaluation: Evaluation):
+def _angles(table: pd.DataFrame):
     from matplotlib.figure import Figure
 
-    table = evaluation.table
     true, said = (table[n].to_numpy(float) % 360 for n in ("true", "predicted"))
     figure = Figure(figsize=(8.4, 3.8), layout="constrained")
     axis, polar = figure.add_subplot(1, 2, 1), figure.add_subplot(1, 2, 2, projection="polar")

@@ -1,29 +1,22 @@
-"""What is measured of predictions, and how sure one can be of it."""
+"""Measures of predictions: what a user of picks, polarities and estimates will see."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
 
-from .metrics import _hits, _inside, wrap
+from ..tasks import TaskSpec, get_task
+from .bootstrap import Measures
+from .metrics import wrap
+from .picks import matched, parse_numbers
 
 TOLERANCES = (0.1, 0.5)
 """Largest residuals of a hit in seconds: the published one, and one that forgives."""
 
-
 MISS_COST = 1.0
 """What a missed pick counts in ``mae_capped``, in seconds, and the most that any pick can."""
-
-
-FEWEST_EVENTS = 5
-"""Below that many events there is no interval: a bootstrap of so few is far too narrow."""
-
-
-CONFIDENCE_BINS = np.linspace(0.5, 1.0, 6)
-
 
 BINS = {
     "distance": np.array([0, 20, 50, 100, 150, 200, 300, np.inf]),
@@ -31,193 +24,129 @@ BINS = {
     "snr": np.array([-np.inf, 0, 10, 20, 30, 40, np.inf]),
 }
 
-
-UNITS = {"distance": "km", "magnitude": "", "snr": "dB", "confidence": ""}
-
-
 # What a table by distance or magnitude shows.
 _MAIN = {
-    "picking": ("recall_0.1s", "recall_0.5s", "precision_0.1s", "mae_capped"),
-    "polarity": ("accuracy", "undecided"),
-    "magnitude": ("mae", "bias", "median_ae", "mae_trivial"),
-    "distance": ("mae", "bias", "median_ae", "mae_trivial"),
-    "back_azimuth": ("median_ae", "bias", "within_25deg", "opposite"),
+    "curves": ("f1_0.5s", "recall_0.1s", "recall_0.5s", "precision_0.1s", "mae_capped"),
+    "class": ("accuracy", "undecided"),
+    "scalar": ("mae", "bias", "median_ae", "mae_trivial"),
+    "angle": ("median_ae", "bias", "within_25deg", "opposite"),
 }
 
-
-@dataclass(frozen=True)
-class Measures:
-    """
-    Quantities of a set of records, in a form that can be resampled quickly.
-
-    :param sums: Name -> one value per record, to be added up.
-    :param formulas: Name of a quantity -> function of the dictionary of sums, for numbers and
-        arrays alike.
-    :param quantiles: Name of a quantity -> one value per record, nan where the record does not
-        count, and the probability.
-    :param angles: Names of quantities in degrees that wrap around.
-    """
-
-    sums: dict[str, np.ndarray]
-    formulas: dict[str, Callable[[dict], np.ndarray]]
-    quantiles: dict[str, tuple[np.ndarray, float]] = field(default_factory=dict)
-    angles: frozenset[str] = frozenset()
-
-    def select(self, rows: np.ndarray, names: Iterable[str]) -> Measures:
-        """Some quantities of some records."""
-        return Measures(
-            {name: values[rows] for name, values in self.sums.items()},
-            {name: self.formulas[name] for name in names if name in self.formulas},
-            {n: (v[rows], q) for n, (v, q) in self.quantiles.items() if n in names},
-            self.angles,
-        )
-
-    def estimate(
-        self, events: np.ndarray, resamples: int = 1000, seed: int = 0, level: float = 0.95
-    ) -> dict[str, tuple[float, float, float]]:
-        """
-        Each quantity with a percentile interval from a bootstrap over events.
-
-        Whole events are drawn with replacement (cluster bootstrap, Davison & Hinkley 1997,
-        section 3.8), as records of one event share its errors.
-
-        :param events: Event of each record, any integers.
-        :param resamples: Number of draws; with 0 there are no intervals.
-        :param seed: Any integer >= 0.
-        :param level: Probability that the interval covers.
-        :return: Name -> value, lower and upper limit, nan where there is nothing to estimate
-            from or there are fewer than :py:data:`FEWEST_EVENTS` events.
-        """
-        names, events = [*self.formulas, *self.quantiles], np.unique(events, return_inverse=True)[1]
-        count = int(events.max(initial=-1)) + 1
-        per_event = np.stack(
-            [np.bincount(events, v.astype(float), count) for v in self.sums.values()], axis=1
-        )
-        ordered = {name: _ordered(values, events) for name, (values, _) in self.quantiles.items()}
-        values = self._evaluate(per_event, ordered, np.ones((1, count), dtype=np.int64))[0]
-        limits = np.full((2, len(names)), np.nan)
-        if resamples and count >= FEWEST_EVENTS:
-            rng = np.random.default_rng(seed)
-            draws = []
-            # A matrix of all draws by all events need not fit into memory.
-            for size in _pieces(resamples, max(1, 2_000_000 // count)):
-                drawn = rng.integers(count, size=(size, count))
-                weights = np.stack([np.bincount(row, minlength=count) for row in drawn])
-                draws.append(self._evaluate(per_event, ordered, weights))
-            draws = np.concatenate(draws)
-            for i in np.flatnonzero(np.isfinite(draws).any(axis=0) & np.isfinite(values)):
-                sample = draws[np.isfinite(draws[:, i]), i]
-                if names[i] in self.angles:
-                    sample = values[i] + wrap(sample - values[i])
-                tails = (0.5 - level / 2, 0.5 + level / 2)
-                limits[:, i] = np.quantile(sample, tails)
-        return {
-            name: (float(value), float(low), float(high))
-            for name, value, low, high in zip(names, values, *limits, strict=True)
-        }
-
-    def _evaluate(self, per_event, ordered, weights) -> np.ndarray:
-        """All quantities for each row of event weights, shape (rows, quantities)."""
-        sums = dict(zip(self.sums, (weights @ per_event).T, strict=True))
-        with np.errstate(divide="ignore", invalid="ignore"):
-            columns = [formula(sums) for formula in self.formulas.values()]
-        for name, (_, q) in self.quantiles.items():
-            values, events = ordered[name]
-            columns.append(np.array([_quantile(values, row[events], q) for row in weights]))
-        return np.stack(columns, axis=1)
+_CLASS_NAMES = {"polarity": ("U", "D")}
 
 
-def _pieces(total: int, size: int) -> list[int]:
-    return [size] * (total // size) + ([total % size] if total % size else [])
+def class_names(task: str) -> tuple[str, ...]:
+    """Names of the classes of a task, in the order of its outputs, as truths and predictions."""
+    spec = get_task(task)
+    return _CLASS_NAMES.get(spec.name, spec.outputs)
 
 
-def _ordered(values: np.ndarray, events: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    known = np.flatnonzero(~np.isnan(values))
-    order = known[np.argsort(values[known], kind="stable")]
-    return values[order], events[order]
-
-
-def _quantile(ordered: np.ndarray, weights: np.ndarray, q: float) -> float:
-    """``np.quantile(np.repeat(ordered, weights), q)`` without the repetition."""
-    ends = np.cumsum(weights)
-    if not len(ends) or not ends[-1]:
-        return np.nan
-    place = q * (ends[-1] - 1)
-    first = int(place)
-    low, high = np.searchsorted(ends, [first, min(first + 1, ends[-1] - 1)], side="right")
-    return ordered[low] + (place - first) * (ordered[high] - ordered[low])
+def class_columns(task: str) -> list[str]:
+    """Columns of a table of predictions with the probability of each class."""
+    return [output.lower() for output in get_task(task).outputs]
 
 
 def measures(
     task: str, table: pd.DataFrame, in_samples: int, sampling_rate: float, threshold: float
 ) -> dict[str, Measures]:
     """
-    The honest quantities of a task; see :py:class:`~seisbench_llm.evaluate.Evaluation`.
+    The quantities of a task; see :py:class:`~seisbench_llm.evaluate.Evaluation`.
 
+    :param task: Name of the task.
     :param table: Predictions as :py:func:`~seisbench_llm.evaluate.predict` returns them.
     :param in_samples: Window length in samples (picking).
     :param sampling_rate: Hz (picking).
-    :param threshold: Confidence below which a polarity is undecided.
+    :param threshold: Confidence below which a class is undecided.
     :return: Phase -> quantities for picking, else the task -> quantities.
     """
-    if task == "picking":
+    spec = get_task(task)
+    if spec.head == "curves":
         return {phase: _picking(table, phase, in_samples, sampling_rate) for phase in "PS"}
-    if task == "polarity":
-        return {task: _polarity(table, threshold)}
+    if spec.head == "class":
+        return {task: _classes(spec, table, threshold)}
     true, predicted = (table[name].to_numpy(float) for name in ("true", "predicted"))
-    return {
-        task: _angle(true, predicted) if task == "back_azimuth" else _scalar(task, true, predicted)
-    }
+    if spec.head == "angle":
+        return {task: _angle(true, predicted)}
+    return {task: _scalar(task, true, predicted)}
 
 
 def _ratio(numerator: str, denominator: str) -> Callable[[dict], np.ndarray]:
     return lambda sums: sums[numerator] / sums[denominator]
 
 
+def _picks_of(table, phase: str, samples: int) -> tuple[list, list, list]:
+    """Onsets and picks of each record, and which of the picks are judged."""
+    name, columns = phase.lower(), ("onsets", "picks", "judged")
+    if all(f"{name}_{column}" in table for column in columns):
+        return tuple([parse_numbers(v) for v in table[f"{name}_{c}"]] for c in columns)
+    # One onset and one pick per window.
+    onsets, picks = (
+        [[v] if 0 <= v < samples else [] for v in table[f"{name}_{column}"]]
+        for column in ("true", "predicted")
+    )
+    return onsets, picks, [[1.0] * len(values) for values in picks]
+
+
 def _picking(table, phase: str, in_samples: int, rate: float) -> Measures:
-    true = table[f"{phase.lower()}_true"].to_numpy(float)
-    found = table[f"{phase.lower()}_predicted"].to_numpy(float)
-    known = ~np.isnan(true)
-    is_true, is_found = _inside(true, in_samples), known & _inside(found, in_samples)
-    residual = np.where(is_true & is_found, (found - true) / rate, np.inf)
-    sums = {
-        "true": is_true,
-        "found": is_found,
-        "absent": known & ~is_true,
-        "false": is_found & ~is_true,
-        "cost": np.where(is_true, np.minimum(np.abs(residual), MISS_COST), 0),
-    }
+    known = table[f"{phase.lower()}_true"].notna().to_numpy()
+    records = zip(known, *_picks_of(table, phase, in_samples), strict=True)
+    rows = [_row(*record, rate) for record in records]
+    sums = {key: np.array([row[key] for row in rows], float) for key in rows[0]}
     formulas = {}
-    for tolerance in TOLERANCES:
-        name = f"{tolerance}s"
-        hit = _hits(true, found, in_samples, rate, tolerance)
-        sums[f"hit_{name}"] = hit
-        sums[f"ae_{name}"] = np.where(hit, np.abs(residual), 0)
-        sums[f"error_{name}"] = np.where(hit, residual, 0)
-        formulas[f"precision_{name}"] = _ratio(f"hit_{name}", "found")
-        formulas[f"recall_{name}"] = _ratio(f"hit_{name}", "true")
-        formulas[f"f1_{name}"] = lambda s, k=f"hit_{name}": 2 * s[k] / (s["found"] + s["true"])
+    for start, found in (("f1", None), ("precision", "judged"), ("recall", "true")):
+        for name in (f"{tolerance}s" for tolerance in TOLERANCES):
+            hit = f"hit_{name}"
+            formulas[f"{start}_{name}"] = (
+                _ratio(hit, found)
+                if found
+                else lambda s, k=hit: 2 * s[k] / (s["judged"] + s["true"])
+            )
+    for name in (f"{tolerance}s" for tolerance in TOLERANCES):
         formulas[f"mae_matched_{name}"] = _ratio(f"ae_{name}", f"hit_{name}")
         formulas[f"bias_matched_{name}"] = _ratio(f"error_{name}", f"hit_{name}")
     formulas["mae_capped"] = _ratio("cost", "true")
     formulas["false_picks"] = _ratio("false", "absent")
+    formulas["precision_all_0.5s"] = _ratio("hit_0.5s", "found")
     return Measures(sums, formulas)
 
 
-def _polarity(table, threshold: float) -> Measures:
-    true_up = (table["true"] == "U").to_numpy()
-    up, down = table["up"].to_numpy(float), table["down"].to_numpy(float)
-    # On a tie up, as argmax does.
-    said_up, decided = up >= down, np.maximum(up, down) >= threshold
-    right = true_up == said_up
-    majority = true_up if true_up.mean() >= 0.5 else ~true_up
+def _row(known: bool, onsets: list, picks: list, judged: list, rate: float) -> dict[str, float]:
+    """What one record adds to the sums of a phase."""
+    if not known:
+        onsets, picks, judged = [], [], []
+    residuals = matched(onsets, picks, MISS_COST * rate)
+    size = np.abs(list(residuals.values())) / rate
+    counted = sum(bool(flag) or i in residuals for i, flag in enumerate(judged))
+    row = {
+        "true": len(onsets),
+        "found": len(picks),
+        "judged": counted,
+        "absent": known and not onsets,
+        "false": not onsets and counted > 0,
+        "cost": size.sum() + MISS_COST * (len(onsets) - len(size)),
+    }
+    for tolerance in TOLERANCES:
+        near = [r / rate for r in residuals.values() if abs(r) <= round(tolerance * rate)]
+        row[f"hit_{tolerance}s"] = len(near)
+        row[f"ae_{tolerance}s"] = np.abs(near).sum()
+        row[f"error_{tolerance}s"] = np.sum(near)
+    return row
+
+
+def _classes(spec: TaskSpec, table, threshold: float) -> Measures:
+    names = np.array(class_names(spec.name))
+    true = table["true"].to_numpy()[:, None] == names
+    scores = table[class_columns(spec.name)].to_numpy(float)
+    # On a tie the first.
+    said = scores.argmax(axis=1)[:, None] == np.arange(len(names))
+    decided, right = scores.max(axis=1) >= threshold, (true & said).any(axis=1)
     sums = {
         "all": np.ones(len(table)),
         "right": right,
         "decided": decided,
         "right_decided": right & decided,
         "undecided": ~decided,
-        "majority": majority,
+        "majority": true[:, true.sum(axis=0).argmax()],
     }
     formulas = {
         "accuracy": _ratio("right", "all"),
@@ -225,8 +154,9 @@ def _polarity(table, threshold: float) -> Measures:
         "undecided": _ratio("undecided", "all"),
         "accuracy_trivial": _ratio("majority", "all"),
     }
-    for name, true, said in (("U", true_up, said_up), ("D", ~true_up, ~said_up)):
-        sums.update({f"true_{name}": true, f"said_{name}": said, f"hit_{name}": true & said})
+    for i, name in enumerate(names):
+        hit = true[:, i] & said[:, i]
+        sums |= {f"true_{name}": true[:, i], f"said_{name}": said[:, i], f"hit_{name}": hit}
         formulas[f"precision_{name}"] = _ratio(f"hit_{name}", f"said_{name}")
         formulas[f"recall_{name}"] = _ratio(f"hit_{name}", f"true_{name}")
     return Measures(sums, formulas)
@@ -287,21 +217,26 @@ def _angle(true: np.ndarray, predicted: np.ndarray) -> Measures:
 
 
 def counts(task: str, measured: dict[str, Measures]) -> dict[str, dict[str, float]]:
-    """Figures that stand beside the honest ones and need no interval."""
-    if task == "picking":
+    """Numbers that stand beside the measures and need no interval."""
+    head = get_task(task).head
+    if head == "curves":
         names = {"truths": "true", "picks": "found", "without": "absent"}
         return {
-            phase: {new: int(found.sums[old].sum()) for new, old in names.items()}
+            phase: {
+                **{new: int(found.sums[old].sum()) for new, old in names.items()},
+                "not_judged": int((found.sums["found"] - found.sums["judged"]).sum()),
+            }
             for phase, found in measured.items()
         }
-    return {task: {"chance_median_ae": 90.0} if task == "back_azimuth" else {}}
+    return {group: {"chance_median_ae": 90.0} if head == "angle" else {} for group in measured}
 
 
-def confusion(table: pd.DataFrame) -> pd.DataFrame:
-    """Number of records by true (rows) and predicted (columns) polarity, U and D."""
-    said = np.where(table["up"] >= table["down"], "U", "D")
+def confusion(task: str, table: pd.DataFrame) -> pd.DataFrame:
+    """Number of records by true (rows) and predicted (columns) class."""
+    names = list(class_names(task))
+    said = np.array(names)[table[class_columns(task)].to_numpy(float).argmax(axis=1)]
     found = pd.crosstab(table["true"].to_numpy(), said, rownames=["true"], colnames=["predicted"])
-    return found.reindex(index=["U", "D"], columns=["U", "D"], fill_value=0)
+    return found.reindex(index=names, columns=names, fill_value=0)
 
 
 def breakdown(
@@ -317,16 +252,21 @@ def breakdown(
 
     :param measured: What :py:func:`measures` returns.
     :param events: Event of each record, any integers.
-    :return: ``distance``, ``magnitude``, ``snr`` and, for polarity, ``confidence`` -> one row per
+    :return: ``distance``, ``magnitude``, ``snr`` and, for classes, ``confidence`` -> one row per
         bin that has records (``low`` included, ``high`` excluded): phase (picking only), low,
         high, records, events, each quantity, and the limits of its interval.
     """
     found = {}
     columns = {name: (table[name].to_numpy(float), BINS[name]) for name in BINS if name in table}
-    if task == "polarity":
-        confidence = table[["up", "down"]].max(axis=1).to_numpy(float)
+    head = get_task(task).head
+    if head == "class":
+        names = class_columns(task)
+        confidence = table[names].max(axis=1).to_numpy(float)
         # A probability of exactly one belongs to the last bin.
-        columns["confidence"] = (np.minimum(confidence, 1 - 1e-9), CONFIDENCE_BINS)
+        columns["confidence"] = (
+            np.minimum(confidence, 1 - 1e-9),
+            np.linspace(1 / len(names), 1.0, 6),
+        )
     for name, (values, edges) in columns.items():
         rows = []
         for group, low, high in (
@@ -335,12 +275,12 @@ def breakdown(
             inside = np.flatnonzero((values >= low) & (values < high))
             if not len(inside):
                 continue
-            row = {"phase": group} if task == "picking" else {}
+            row = {"phase": group} if head == "curves" else {}
             row |= {"low": low, "high": high, "records": len(inside)}
             row["events"] = len(np.unique(events[inside]))
             if name == "confidence":
                 row["mean_confidence"] = confidence[inside].mean()
-            part = measured[group].select(inside, _MAIN[task])
+            part = measured[group].select(inside, _MAIN[head])
             for key, limits in part.estimate(events[inside], resamples, seed).items():
                 row |= dict(zip((key, f"{key}_low", f"{key}_high"), limits, strict=True))
             rows.append(row)

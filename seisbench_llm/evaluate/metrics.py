@@ -1,40 +1,42 @@
 """
-Metrics of the five tasks, as published, and the ones that do not flatter.
+Published metrics of the tasks.
 
-The published metrics reproduce the research code to the digit, including a fault: residuals of
-picks are divided by the number of all records, so that missed picks count as picks without error.
-:py:func:`matched_residuals` gives the same figures over the matched picks alone.
+They reproduce the research code to the digit, including a fault: residuals of picks are divided by
+the number of all records, so that missed picks count as picks without error. Evaluation has others
+beside them, see :py:mod:`seisbench_llm.evaluate.measures`.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
+from ..tasks import get_task
+
 NO_PICK = -10_000_000
 """Sample number that stands for no pick."""
 
 
-def evaluate(task: str, target: np.ndarray, predicted: np.ndarray, **kwargs) -> dict[str, float]:
+def published_metrics(
+    task: str, target: np.ndarray, predicted: np.ndarray, **kwargs
+) -> dict[str, float]:
     """
-    Published metrics of a task.
+    Published metrics of a task; of a task from outside, its own ``metric``, if it has one.
 
     :param task: Name of the task.
     :param target: Truth, one row per record: picks in samples, class scores, magnitude, distance
         in km, or back-azimuth in degrees.
-    :param predicted: What the model says, of the same shape.
+    :param predicted: Predictions of the same shape.
     :param kwargs: For picking, see :py:func:`picking_metrics`.
     :raises ValueError: If there is no such task.
     """
+    spec = get_task(task)
     functions = {
-        "picking": picking_metrics,
-        "polarity": class_metrics,
-        "magnitude": regression_metrics,
-        "distance": regression_metrics,
-        "back_azimuth": angle_metrics,
+        "curves": picking_metrics,
+        "class": class_metrics,
+        "scalar": regression_metrics,
+        "angle": angle_metrics,
     }
-    if task not in functions:
-        raise ValueError(f"Unknown task '{task}'. Known tasks: {', '.join(functions)}.")
-    return functions[task](target, predicted, **kwargs)
+    return (spec.metric or functions[spec.head])(target, predicted, **kwargs)
 
 
 def picking_metrics(
@@ -56,8 +58,8 @@ def picking_metrics(
     :param tolerance: Largest residual of a hit in seconds.
     """
     target, predicted = _flat(target), _flat(predicted)
-    hit = _hits(target, predicted, in_samples, sampling_rate, tolerance)
-    true, found = _inside(target, in_samples), _inside(predicted, in_samples)
+    hit = hits(target, predicted, in_samples, sampling_rate, tolerance)
+    true, found = inside(target, in_samples), inside(predicted, in_samples)
     precision, recall = _ratio(hit.sum(), found.sum()), _ratio(hit.sum(), true.sum())
     residual = np.where(hit, target - predicted, 0.0)
     share = np.divide(np.abs(residual), np.abs(target), out=np.zeros_like(residual), where=hit)
@@ -70,23 +72,6 @@ def picking_metrics(
     }
 
 
-def matched_residuals(
-    target: np.ndarray,
-    predicted: np.ndarray,
-    in_samples: int = 6000,
-    sampling_rate: float = 100,
-    tolerance: float = 0.1,
-) -> dict[str, float]:
-    """
-    Mean, standard deviation, MAE and RMSE of the residuals of hits, in samples; nan without hits.
-
-    Parameters as :py:func:`picking_metrics`.
-    """
-    target, predicted = _flat(target), _flat(predicted)
-    hit = _hits(target, predicted, in_samples, sampling_rate, tolerance)
-    return _residual_metrics((target - predicted)[hit])
-
-
 def class_metrics(target: np.ndarray, predicted: np.ndarray) -> dict[str, float]:
     """
     Precision, recall and F1, averaged over the classes.
@@ -97,9 +82,9 @@ def class_metrics(target: np.ndarray, predicted: np.ndarray) -> dict[str, float]
     classes = np.arange(np.shape(target)[1])
     true = np.argmax(target, axis=1)[:, None] == classes
     found = np.argmax(predicted, axis=1)[:, None] == classes
-    hits = (true & found).sum(axis=0)
-    precision = [_ratio(h, n) for h, n in zip(hits, found.sum(axis=0), strict=True)]
-    recall = [_ratio(h, n) for h, n in zip(hits, true.sum(axis=0), strict=True)]
+    right = (true & found).sum(axis=0)
+    precision = [_ratio(h, n) for h, n in zip(right, found.sum(axis=0), strict=True)]
+    recall = [_ratio(h, n) for h, n in zip(right, true.sum(axis=0), strict=True)]
     f1 = [_ratio(2 * p * r, p + r) for p, r in zip(precision, recall, strict=True)]
     return {
         "precision": float(np.mean(precision)),
@@ -142,12 +127,26 @@ def _flat(values: np.ndarray) -> np.ndarray:
     return np.asarray(values, dtype=np.float64).ravel()
 
 
-def _inside(samples: np.ndarray, in_samples: int) -> np.ndarray:
+def inside(samples: np.ndarray, in_samples: int) -> np.ndarray:
+    """Whether sample numbers are in a window, and so are picks."""
     return (samples >= 0) & (samples < in_samples)
 
 
-def _hits(target, predicted, in_samples, sampling_rate, tolerance) -> np.ndarray:
-    both = _inside(target, in_samples) & _inside(predicted, in_samples)
+def hits(
+    target: np.ndarray,
+    predicted: np.ndarray,
+    in_samples: int,
+    sampling_rate: float,
+    tolerance: float,
+) -> np.ndarray:
+    """
+    Whether one pick per record is within a tolerance of the true one.
+
+    :param target: Sample numbers; anything outside the window means no pick.
+    :param predicted: The same.
+    :param tolerance: Seconds.
+    """
+    both = inside(target, in_samples) & inside(predicted, in_samples)
     return both & (np.abs(target - predicted) <= round(tolerance * sampling_rate))
 
 

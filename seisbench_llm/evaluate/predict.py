@@ -1,4 +1,4 @@
-"""What a model says of the records of a data set, beside the truth."""
+"""Predictions of a model for the records of a data set, beside the truth."""
 
 from __future__ import annotations
 
@@ -10,9 +10,22 @@ import pandas as pd
 import torch
 from torch.utils.data import DataLoader
 
-from ..data.metadata import is_true, onsets_of, phase_of, sample_number
+from ..data.metadata import (
+    COLUMNS,
+    first_column,
+    is_complete,
+    is_noise,
+    is_true,
+    onsets_of,
+    phase_of,
+    sample_number,
+    unsure_phase_of,
+    usable,
+)
 from ..tasks import get_task
+from .measures import class_columns, class_names
 from .metrics import NO_PICK
+from .picks import format_numbers, judged, picks_of
 
 if TYPE_CHECKING:
     from seisbench.data import WaveformDataset
@@ -20,13 +33,6 @@ if TYPE_CHECKING:
     from ..models.seismollm import SeisMoLLM
 
 PICK_THRESHOLD = 0.3
-
-
-# First name that a data set has; SeisBench's sets do not agree on one.
-_DISTANCES = ("path_ep_distance_km", "source_distance_km", "path_hyp_distance_km")
-
-
-_RATIOS = ("trace_snr_db", "trace_p_snr_db", "trace_Z_snr_db")
 
 
 # More onsets of a phase than that are not told apart in a window.
@@ -41,8 +47,8 @@ def highest_peak(curves: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     the first sample counts. Of equal peaks the first is taken.
 
     :param curves: Probabilities, shape (..., samples).
-    :return: Sample numbers, :py:data:`~seisbench_llm.metrics.NO_PICK` without any peak, and
-        heights, 0 without; both of shape (...).
+    :return: Sample numbers, or :py:data:`~seisbench_llm.evaluate.metrics.NO_PICK` without any
+        peak, and heights, 0 without; both of shape (...).
     """
     inner = curves[..., 1:-1]
     peak = (inner > curves[..., :-2]) & (inner >= curves[..., 2:])
@@ -52,20 +58,20 @@ def highest_peak(curves: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.where(height > 0, best + 1, NO_PICK), height
 
 
-def decode(task: str, outputs, threshold: float = PICK_THRESHOLD) -> np.ndarray:
+def decode(task: str, outputs, threshold: float | np.ndarray = PICK_THRESHOLD) -> np.ndarray:
     """
-    Answers from what ``forward`` gives.
+    Estimates from the output of ``forward``.
 
     >>> decode("back_azimuth", np.array([[0.0, -0.5]]))
     array([270.])
 
     :param task: Name of the task.
     :param outputs: Tensor or array: (batch, 3, samples) for picking, else (batch, outputs).
-    :param threshold: Lowest probability of a pick.
+    :param threshold: Lowest probability of a pick, one or that of P and that of S.
     :return: Picking: sample numbers of P and S, (batch, 2), one pick per window, the highest peak
-        of at least ``threshold``, :py:data:`~seisbench_llm.metrics.NO_PICK` without. Polarity:
-        probabilities of up and down, (batch, 2). Magnitude, distance (km) and back-azimuth
-        (0 to 360 degrees): (batch,).
+        of at least ``threshold``, :py:data:`~seisbench_llm.evaluate.metrics.NO_PICK` without.
+        Classes: probabilities, (batch, classes). Magnitude, distance (km) and back-azimuth (0 to
+        360 degrees): (batch,).
     :raises ValueError: If there is no such task.
     """
     head = get_task(task).head
@@ -80,6 +86,18 @@ def decode(task: str, outputs, threshold: float = PICK_THRESHOLD) -> np.ndarray:
     return values[:, 0]
 
 
+def thresholds_of(model: SeisMoLLM, threshold: float | None = None) -> np.ndarray:
+    """
+    Lowest probability of a pick of P and of S.
+
+    :param threshold: One for both; by default those saved with the weight, or else 0.3.
+    """
+    if threshold is not None:
+        return np.array([threshold, threshold])
+    saved = model.default_args
+    return np.array([saved.get(f"{phase}_threshold", PICK_THRESHOLD) for phase in "PS"])
+
+
 def predict(
     model: SeisMoLLM,
     dataset: WaveformDataset,
@@ -88,11 +106,12 @@ def predict(
     progress: bool = False,
     seed: int = 0,
     num_workers: int = 0,
-    threshold: float = PICK_THRESHOLD,
+    threshold: float | None = None,
     limit: int | None = None,
+    complete: bool | None = None,
 ) -> pd.DataFrame:
     """
-    What a model says of each record, beside the truth.
+    Predictions for each record, beside the truth.
 
     Windows are those of the recipe ``plain``: no augmentation, the model's own filter, sampling
     rate and components.
@@ -104,19 +123,24 @@ def predict(
     :param progress: Whether to show a progress bar.
     :param seed: Of the windows, where the recipe has a choice, and of ``limit``.
     :param num_workers: Processes that read.
-    :param threshold: Lowest probability of a pick.
+    :param threshold: Lowest probability of a pick; by default that of the weight, or else 0.3.
     :param limit: At most as many records, chosen by the seed.
+    :param complete: Whether all onsets of the records are labelled, so that every other pick is a
+        false one (:py:func:`~seisbench_llm.evaluate.picks.judged`); by default for noise, and where
+        ``trace_completely_labelled`` says so.
     :return: One row per usable record: ``trace_name``, ``source_id``, ``station``, ``distance``
         (km), ``magnitude``, ``snr`` (dB), the latter as far as known, and
 
         - picking: ``p_true``, ``p_predicted``, ``p_peak``, ``p_probability``, the same for s:
           sample numbers in the window at the model's rate,
-          :py:data:`~seisbench_llm.metrics.NO_PICK` where there is none; ``p_peak`` is the
+          :py:data:`~seisbench_llm.evaluate.metrics.NO_PICK` where there is none; ``p_peak`` is the
           highest peak of height ``p_probability`` however low it is. Of several onsets of a
           phase (Pn and Pg, a second event) the truth is the one nearest to the peak, and nan
           where an onset may have been left out: the data set has no column of that phase, or
-          says that it is unlabelled or unsure,
-        - polarity: ``true``, ``predicted`` (U, D), ``up``, ``down`` (probabilities),
+          says that it is unlabelled or unsure. ``p_onsets``, ``p_picks`` and ``p_judged`` hold all
+          onsets and all picks of the window, and which of the picks are judged, as text,
+        - classes: ``true``, ``predicted`` (U, D for polarity) and the probability of each class
+          under its name in lower case (``up``, ``down``),
         - others: ``true``, ``predicted`` (ML, km or degrees).
     :raises ValueError: If no record can be used, with what is missing.
     """
@@ -128,7 +152,7 @@ def predict(
     dataset.sampling_rate = model.sampling_rate
     dataset.component_order, dataset.missing_components = model.component_order, "pad"
     steps = recipe_for(model)
-    generator = SeededGenerator(dataset, [*steps, _Onsets(model.in_samples)], seed)
+    generator = SeededGenerator(dataset, [*steps, _Onsets(model.in_samples, complete)], seed)
     loader = DataLoader(generator, batch_size=batch_size, num_workers=num_workers)
     if progress:
         from tqdm.auto import tqdm
@@ -138,56 +162,64 @@ def predict(
     model.eval()
     if device is not None:
         model.to(device)
-    parts = []
+    parts, level = [], thresholds_of(model, threshold)
     try:
         with torch.inference_mode():
             for batch in loader:
                 outputs = model(batch["X"].to(model.device).float()).float().cpu().numpy()
-                parts.append(_answers(task, outputs, batch, threshold))
+                parts.append(_columns(task, outputs, batch, level, model.sampling_rate))
     finally:
         model.to(home).train(training)
-    answers = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-    return pd.concat([_covariates(dataset.metadata), pd.DataFrame(answers)], axis=1)
+    columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    return pd.concat([_covariates(dataset.metadata), pd.DataFrame(columns)], axis=1)
 
 
 class _Onsets:
     """
     Keeps what is known of onsets in the final window, which a generator drops with the metadata.
 
-    Writes ``onsets``, sample numbers of P and S, shape (2, 8), nan where there are no more, and
-    ``unknown``, shape (2,): whether there may be one that no one has labelled.
+    Writes ``onsets`` and ``unsure``, sample numbers of P and S, shape (2, 8), nan where there are
+    no more; ``unknown``, shape (2,): whether there may be one that no one has labelled, and none
+    is; ``unlabelled``, shape (2,): whether nobody looked for the phase; ``complete``, shape ():
+    whether all are labelled.
 
     :param samples: Window length.
+    :param complete: Whether all are labelled, None to ask the metadata.
     """
 
-    def __init__(self, samples: int):
-        self.samples = samples
+    def __init__(self, samples: int, complete: bool | None):
+        self.samples, self.complete = samples, complete
 
     def __call__(self, state: dict) -> None:
         metadata = state["X"][1]
-        noise = "noise" in str(metadata.get("trace_category", "")).lower()
-        onsets, unknown = np.full((2, _MOST_ONSETS), np.nan), np.zeros(2, dtype=bool)
+        noise = is_noise(metadata)
+        onsets, unsure = np.full((2, 2, _MOST_ONSETS), np.nan)
+        unknown, unlabelled = np.zeros((2, 2), dtype=bool)
         for i, phase in enumerate("PS"):
-            found = [at for at in onsets_of(metadata, phase).values() if self._inside(at)]
-            found = sorted(found)[:_MOST_ONSETS]
-            onsets[i, : len(found)] = found
-            unknown[i] = not found and not noise and self._doubtful(metadata, phase)
-        state["onsets"], state["unknown"] = (onsets, None), (unknown, None)
-
-    def _inside(self, at: float) -> bool:
-        return 0 <= at < self.samples
-
-    def _doubtful(self, metadata: dict, phase: str) -> bool:
-        unsure = rf"trace_{phase}\w*_unsure_sample"
-        return (
-            not any(phase_of(str(column)) == phase for column in metadata)
-            or is_true(metadata.get(f"trace_{phase.lower()}_unlabelled"))
-            or any(
-                re.fullmatch(unsure, str(column), re.IGNORECASE)
-                and self._inside(sample_number(value))
-                for column, value in metadata.items()
+            found = self._put(onsets[i], onsets_of(metadata, phase).values())
+            doubts = self._put(
+                unsure[i],
+                (sample_number(v) for c, v in metadata.items() if unsure_phase_of(str(c)) == phase),
             )
-        )
+            unlabelled[i] = is_true(metadata.get(f"trace_{phase.lower()}_unlabelled")) or not any(
+                phase_of(str(column)) == phase for column in metadata
+            )
+            unknown[i] = not found and not noise and (unlabelled[i] or doubts > 0)
+        unlabelled &= not noise
+        complete = is_complete(metadata) if self.complete is None else self.complete
+        state |= {
+            "onsets": (onsets, None),
+            "unsure": (unsure, None),
+            "unknown": (unknown, None),
+            "unlabelled": (unlabelled, None),
+            "complete": (np.array(complete or noise), None),
+        }
+
+    def _put(self, row: np.ndarray, samples) -> int:
+        """Write those in the window to a row, and count them."""
+        found = sorted(at for at in samples if 0 <= at < self.samples)[:_MOST_ONSETS]
+        row[: len(found)] = found
+        return len(found)
 
 
 def _nearest(onsets: np.ndarray, unknown: np.ndarray, peak: np.ndarray) -> np.ndarray:
@@ -197,33 +229,57 @@ def _nearest(onsets: np.ndarray, unknown: np.ndarray, peak: np.ndarray) -> np.nd
     return np.where(unknown, np.nan, np.nan_to_num(nearest, nan=NO_PICK))
 
 
-def _answers(task: str, outputs, batch: dict, threshold: float) -> dict[str, np.ndarray]:
-    said = decode(task, outputs, threshold)
-    if task == "picking":
-        peak, height = highest_peak(outputs[:, 1:])
-        true = _nearest(batch["onsets"].numpy(), batch["unknown"].numpy(), peak)
-        columns = {"true": true, "predicted": said, "peak": peak, "probability": height}
-        return {
-            f"{phase}_{name}": values[:, i]
-            for i, phase in enumerate("ps")
-            for name, values in columns.items()
-        }
+def _columns(task, outputs, batch: dict, thresholds, rate: float) -> dict[str, np.ndarray]:
+    """Truths and predictions of a batch, by column."""
+    spec, predicted = get_task(task), decode(task, outputs, thresholds)
+    if spec.head == "curves":
+        return _pick_columns(outputs, predicted, batch, thresholds, rate)
     y = batch["y"].numpy()
-    if task == "polarity":
-        letters = np.array(["U", "D"])
-        answer = {"true": letters[y.argmax(axis=1)], "predicted": letters[said.argmax(axis=1)]}
-        return {**answer, "up": said[:, 0], "down": said[:, 1]}
-    return {"true": y.reshape(len(y)).astype(np.float64), "predicted": said.astype(np.float64)}
+    if spec.head == "class":
+        names = np.array(class_names(task))
+        columns = {"true": names[y.argmax(axis=1)], "predicted": names[predicted.argmax(axis=1)]}
+        return columns | dict(zip(class_columns(task), predicted.T, strict=True))
+    return {
+        "true": y.reshape(len(y)).astype(np.float64),
+        "predicted": predicted.astype(np.float64),
+    }
+
+
+def _pick_columns(outputs, predicted, batch: dict, thresholds, rate: float) -> dict:
+    known = {name: batch[name].numpy() for name in ("onsets", "unsure", "unlabelled", "complete")}
+    peak, height = highest_peak(outputs[:, 1:])
+    true = _nearest(known["onsets"], batch["unknown"].numpy(), peak)
+    columns = {"true": true, "predicted": predicted, "peak": peak, "probability": height}
+    found = {f"{p}_{n}": values[:, i] for i, p in enumerate("ps") for n, values in columns.items()}
+    for i, phase in enumerate("ps"):
+        cells = {"onsets": [], "picks": [], "judged": []}
+        for j in range(len(outputs)):
+            onsets, unsure = (_finite(known[name][j]) for name in ("onsets", "unsure"))
+            picks = picks_of(outputs[j, 1 + i], thresholds[i], rate)
+            flags = judged(
+                picks,
+                np.concatenate(onsets),
+                unsure[i],
+                bool(known["complete"][j]),
+                bool(known["unlabelled"][j, i]),
+                rate,
+            )
+            for name, values in (("onsets", onsets[i]), ("picks", picks), ("judged", flags)):
+                cells[name].append(format_numbers(values))
+        found |= {f"{phase}_{name}": np.array(texts, object) for name, texts in cells.items()}
+    return found
+
+
+def _finite(rows: np.ndarray) -> list[np.ndarray]:
+    return [row[np.isfinite(row)] for row in rows]
 
 
 def _usable_part(dataset, task: str, limit: int | None, seed: int):
     """A copy with the records that can be used for a task."""
-    from ..data.metadata import COLUMNS, usable
-
     metadata = dataset.metadata
     rows = np.flatnonzero(usable(task, metadata).to_numpy())
     if not len(rows):
-        columns = COLUMNS.get(task, ())
+        columns = get_task(task).columns
         columns = [c for c in metadata if c in columns or phase_of(str(c)) in ("P", "S")]
         filled = {str(c): int(metadata[c].notna().sum()) for c in columns}
         raise ValueError(
@@ -239,7 +295,7 @@ def _usable_part(dataset, task: str, limit: int | None, seed: int):
 
 def _covariates(metadata: pd.DataFrame) -> pd.DataFrame:
     def column(*names):
-        found = next((name for name in names if name in metadata), None)
+        found = first_column(metadata.columns, *names)
         empty = pd.Series(np.nan, metadata.index)
         return (empty if found is None else metadata[found]).reset_index(drop=True)
 
@@ -248,10 +304,11 @@ def _covariates(metadata: pd.DataFrame) -> pd.DataFrame:
     table["station"] = (network.fillna("").astype(str) + ".").where(network.notna(), "") + (
         station.fillna("").astype(str)
     )
-    table["distance"] = pd.to_numeric(column(*_DISTANCES), errors="coerce")
-    table["magnitude"] = pd.to_numeric(column("source_magnitude"), errors="coerce")
-    if any(name in metadata for name in _RATIOS):
-        table["snr"] = column(*_RATIOS).map(_decibel).astype(float)
+    distances = (*COLUMNS["distance"], *COLUMNS["hypocentral_distance"])
+    table["distance"] = pd.to_numeric(column(*distances), errors="coerce")
+    table["magnitude"] = pd.to_numeric(column(*COLUMNS["magnitude"]), errors="coerce")
+    if first_column(metadata.columns, *COLUMNS["snr"]):
+        table["snr"] = column(*COLUMNS["snr"]).map(_decibel).astype(float)
     return table
 
 

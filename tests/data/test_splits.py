@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 
 from seisbench_llm.data.splits import (
     PUBLISHED_FEW_SHOT,
-    agreement,
     check_leakage,
     few_shot,
     split_by_event,
@@ -115,19 +114,12 @@ def test_never_a_leak(events, cuts, seed):
         assert fraction > 1e-9 or name not in set(split)
 
 
-def test_by_station_and_both(metadata):
-    event, station = split_by_event(metadata), split_by_station(metadata)
+def test_by_station(metadata):
+    station = split_by_station(metadata)
     columns = ("station_network_code", "station_code")
     check_leakage(metadata, station, columns)
     with pytest.raises(ValueError, match="source_id"):
         check_leakage(metadata, station)
-    both = agreement(event, station)
-    check_leakage(metadata, both)
-    check_leakage(metadata, both, columns)
-    assert 0.6 < shares(both)["train"] < 0.68
-    assert shares(both)["test"] > 0.003
-    with pytest.raises(ValueError, match="rows"):
-        agreement(event, station[:-1])
 
 
 def test_published_split_is_that_of_the_published_loader(metadata):

@@ -10,12 +10,15 @@ from typer.testing import CliRunner
 from seisbench_llm import cli
 from seisbench_llm.data.datasets import open_dataset
 from seisbench_llm.data.synthetic.records import Synthetic
-from seisbench_llm.evaluate import measures as report
+from seisbench_llm.evaluate.bootstrap import _quantile
 from seisbench_llm.evaluate.evaluation import Evaluation, evaluate
 from seisbench_llm.evaluate.figures import precision_recall
+from seisbench_llm.evaluate.measures import confusion
 from seisbench_llm.evaluate.metrics import NO_PICK, wrap
-from seisbench_llm.evaluate.predict import decode, highest_peak, predict
+from seisbench_llm.evaluate.picks import judged, matched, parse_numbers
+from seisbench_llm.evaluate.predict import decode, highest_peak, predict, thresholds_of
 from seisbench_llm.tasks import TASKS
+from seisbench_llm.weights import WeightRecord
 from tests.helpers.models import tiny_model
 from tests.helpers.parity import golden, official
 
@@ -63,14 +66,13 @@ def test_published_metrics_are_the_golden_ones(shared, task):
         true, said = columns(key)
         letters = np.where(true[:, 0] > 0, "U", "D")
         table = pd.DataFrame({"true": letters, "up": said[:, 0], "down": said[:, 1]})
-        expected = {"": expected[key]}
+        expected = {task: expected[key]}
     else:
         table = pd.DataFrame(dict(zip(("true", "predicted"), columns(key), strict=True)))
-        expected = {"": expected[key]}
+        expected = {task: expected[key]}
     result = Evaluation.from_predictions(task, table, resamples=0)
     for group, values in expected.items():
-        found = result.published[group] if group else result.published
-        assert found == pytest.approx(values, rel=1e-5, abs=1e-5)
+        assert result.published[group] == pytest.approx(values, rel=1e-5, abs=1e-5)
 
 
 # Decoding
@@ -102,14 +104,16 @@ def test_decode_other_tasks():
         decode("volcano", vectors)
 
 
-# Honest metrics
+# Measures
 
 
 def test_misses_cost_what_is_said():
     # Right, 0.2 s late, 30 s off, missed; the last window has no onset.
     true = np.array([1000, 2000, 3000, 4000, NO_PICK])
     said = np.array([1000, 2020, 6000 - 1, NO_PICK, 500])
-    result = Evaluation.from_predictions("picking", pick_table(true, said), resamples=0).honest["P"]
+    result = Evaluation.from_predictions("picking", pick_table(true, said), resamples=0).measures[
+        "P"
+    ]
     assert result["mae_capped"] == pytest.approx((0 + 0.2 + 1 + 1) / 4)
     assert result["recall_0.1s"] == 1 / 4 and result["recall_0.5s"] == 2 / 4
     assert result["precision_0.1s"] == 1 / 4 and result["precision_0.5s"] == 2 / 4
@@ -119,7 +123,9 @@ def test_misses_cost_what_is_said():
     assert (result["truths"], result["picks"], result["without"]) == (4, 4, 1)
     # To leave out the doubtful ones must not pay.
     said[[1, 2]] = NO_PICK
-    fewer = Evaluation.from_predictions("picking", pick_table(true, said), resamples=0).honest["P"]
+    fewer = Evaluation.from_predictions("picking", pick_table(true, said), resamples=0).measures[
+        "P"
+    ]
     assert fewer["mae_matched_0.5s"] < result["mae_matched_0.5s"]
     assert fewer["mae_capped"] > result["mae_capped"]
 
@@ -127,11 +133,11 @@ def test_misses_cost_what_is_said():
 def test_unknown_onsets_do_not_count():
     table = pick_table(np.array([100, np.nan, NO_PICK]), np.array([100, 200, NO_PICK]))
     result = Evaluation.from_predictions("picking", table, resamples=0)
-    assert result.honest["P"]["precision_0.1s"] == result.published["P"]["precision"] == 1
-    assert result.honest["P"]["false_picks"] == 0 and result.honest["P"]["without"] == 1
+    assert result.measures["P"]["precision_0.1s"] == result.published["P"]["precision"] == 1
+    assert result.measures["P"]["false_picks"] == 0 and result.measures["P"]["without"] == 1
     table["s_true"] = np.nan
     result = Evaluation.from_predictions("picking", table, resamples=0)
-    assert np.isnan(result.published["S"]["f1"]) and np.isnan(result.honest["S"]["recall_0.1s"])
+    assert np.isnan(result.published["S"]["f1"]) and np.isnan(result.measures["S"]["recall_0.1s"])
 
 
 def test_precision_recall_passes_through_the_threshold():
@@ -140,7 +146,7 @@ def test_precision_recall_passes_through_the_threshold():
     peak = true + rng.integers(-20, 21, 300)
     said = np.where(height >= 0.3, peak, NO_PICK)
     table = pick_table(true, said, p_peak=peak, p_probability=height)
-    own = Evaluation.from_predictions("picking", table, resamples=0).honest["P"]
+    own = Evaluation.from_predictions("picking", table, resamples=0).measures["P"]
     curve = precision_recall(table, "P", 6000, 100)
     row = curve[curve["threshold"] >= 0.3].iloc[-1]
     assert row["recall"] == pytest.approx(own["recall_0.1s"])
@@ -153,21 +159,32 @@ def test_circular_statistics_are_scipys():
     true = rng.uniform(0, 360, 500)
     error = np.degrees(rng.vonmises(np.radians(170), 1.0, 500))
     table = pd.DataFrame({"true": true, "predicted": (true + error) % 360})
-    result = Evaluation.from_predictions("back_azimuth", table, resamples=200)
-    assert result.honest["bias"] == pytest.approx(circmean(error, high=180, low=-180), abs=1e-6)
-    assert result.honest["std"] == pytest.approx(circstd(error, high=360), abs=1e-6)
+    result = Evaluation.from_predictions("back_azimuth", table, resamples=0)
+    found = result.measures["back_azimuth"]
+    assert found["bias"] == pytest.approx(circmean(error, high=180, low=-180), abs=1e-6)
+    assert found["std"] == pytest.approx(circstd(error, high=360), abs=1e-6)
     size = np.abs(wrap(error))
-    assert result.honest["median_ae"] == pytest.approx(np.median(size))
-    assert result.honest["opposite"] == pytest.approx(np.mean(size > 135))
-    # The direction wraps at 180 degrees, its interval does not.
-    low, high = result.intervals["bias"]
-    assert low < result.honest["bias"] < high and high - low < 40
+    assert found["median_ae"] == pytest.approx(np.median(size))
+    assert found["opposite"] == pytest.approx(np.mean(size > 135))
+
+
+def test_interval_of_an_angle_goes_on_across_180_degrees():
+    error = 179 + np.linspace(-12, 12, 20)
+    table = pd.DataFrame({"true": np.zeros(20), "predicted": error % 360})
+    result = Evaluation.from_predictions("back_azimuth", table, resamples=500)
+    bias, (low, high) = (
+        part["back_azimuth"]["bias"] for part in (result.measures, result.intervals)
+    )
+    assert bias == pytest.approx(179)
+    # Bootstrap means scatter by 7.3 / sqrt(20) degrees to either side, across 180.
+    assert low < bias < 180 < high
+    assert high - low == pytest.approx(2 * 1.96 * np.std(error) / np.sqrt(20), rel=0.2)
 
 
 def test_scalar_metrics():
     true = np.array([2.0, 10, 100, 200])
     table = pd.DataFrame({"true": true, "predicted": true + [4, 6, -24, 60]})
-    result = Evaluation.from_predictions("distance", table, resamples=0).honest
+    result = Evaluation.from_predictions("distance", table, resamples=0).measures["distance"]
     assert result["mae"] == pytest.approx(23.5) and result["bias"] == pytest.approx(11.5)
     assert result["median_ae"] == pytest.approx(15)
     assert result["p90_ae"] == pytest.approx(np.quantile([4, 6, 24, 60], 0.9))
@@ -182,14 +199,106 @@ def test_polarity_confusion_confidence_and_threshold():
     up = np.array([0.9, 0.6, 0.2, 1.0, 0.45])
     table = pd.DataFrame({"true": list("UUDDD"), "up": up, "down": 1 - up})
     result = Evaluation.from_predictions("polarity", table, threshold=0.7, resamples=0)
-    assert result.honest["accuracy"] == 4 / 5 and result.honest["undecided"] == 2 / 5
-    assert result.honest["accuracy_decided"] == pytest.approx(2 / 3)
-    assert result.honest["precision_U"] == pytest.approx(2 / 3)
-    assert result.honest["recall_D"] == pytest.approx(2 / 3)
-    assert report.confusion(table).to_numpy().tolist() == [[2, 0], [1, 2]]
+    found = result.measures["polarity"]
+    assert found["accuracy"] == 4 / 5 and found["undecided"] == 2 / 5
+    assert found["accuracy_decided"] == pytest.approx(2 / 3)
+    assert found["precision_U"] == pytest.approx(2 / 3)
+    assert found["recall_D"] == pytest.approx(2 / 3)
+    assert confusion("polarity", table).to_numpy().tolist() == [[2, 0], [1, 2]]
     rows = result.breakdown["confidence"]
     assert rows["records"].sum() == 5
     assert rows.iloc[-1][["records", "accuracy"]].tolist() == [2, 0.5]
+
+
+# All picks of a window
+
+
+def several(onsets, picks, judged, name="p"):
+    """One row per window, from lists of sample numbers."""
+    cells = {"onsets": onsets, "picks": picks, "judged": judged}
+    table = pick_table([o[0] if o else NO_PICK for o in onsets], [NO_PICK] * len(onsets))
+    return table.assign(
+        **{f"{name}_{k}": [" ".join(map(str, v)) for v in values] for k, values in cells.items()}
+    )
+
+
+def test_all_picks_of_a_window_count():
+    # Two events, both found; a third pick that nobody has judged, a fourth that is false.
+    table = several([[1000, 3000], []], [[1004, 3030, 4500], [200]], [[1, 1, 0], [1]])
+    result = Evaluation.from_predictions("picking", table, resamples=0).measures["P"]
+    assert next(iter(result)) == "f1_0.1s"
+    assert result["recall_0.1s"] == 1 / 2 and result["recall_0.5s"] == 1
+    assert result["precision_0.5s"] == 2 / 3 and result["precision_all_0.5s"] == 2 / 4
+    assert result["f1_0.5s"] == pytest.approx(0.8)
+    assert (result["truths"], result["picks"], result["not_judged"]) == (2, 4, 1)
+    assert result["mae_capped"] == pytest.approx((0.04 + 0.3) / 2)
+    assert result["false_picks"] == 1
+
+
+def test_each_onset_and_each_pick_in_one_pair():
+    assert matched([100, 150], [110, 112, 145], 50) == {2: -5, 0: 10}
+    assert matched([100], [200], 50) == {} == matched([], [1], 5)
+
+
+def test_what_is_judged():
+    picks, labelled, none = np.array([100, 1000, 1290, 2000]), np.array([1000, 1100]), np.array([])
+
+    def flags(**changes):
+        given = {"labelled": labelled, "unsure": none, "complete": False, "unlabelled": False}
+        return judged(picks, **{**given, **changes}, sampling_rate=100.0).tolist()
+
+    assert flags() == [False, True, True, False]
+    assert flags(complete=True) == [True] * 4
+    assert flags(complete=True, unsure=np.array([1950.0])) == [True, True, True, False]
+    assert flags(unlabelled=True) == [False] * 4 == flags(labelled=none)
+
+
+def test_aftershocks_of_which_nobody_made_a_label(monkeypatch, folder):
+    """Every event is found; in a quarter of the records there is another one without a label."""
+    dataset, model = open_dataset(folder), tiny_model(in_samples=3008, sampling_rate=50)
+    dataset.metadata["trace_completely_labelled"] = False
+    alone = [c for c in dataset.metadata if "2_" in c]
+    dataset._metadata = dataset.metadata.drop(columns=alone)
+
+    def all_found(self, x, **_):
+        curves = torch.zeros(len(x), 3, 3008)
+        curves[:, 1:, 2900] = 0.9
+        return curves
+
+    monkeypatch.setattr(type(model), "forward", all_found)
+    table = predict(model, dataset)
+    assert (table["p_picks"] == "2900").all()
+    noise = dataset.metadata["trace_category"].str.contains("noise").to_numpy()
+    assert (table["p_judged"][noise] == "1").all() and noise.any()
+    last = table[["p_onsets", "s_onsets"]].agg(" ".join, axis=1).map(parse_numbers)
+    near = np.array([bool(o) and abs(2900 - max(o)) <= 100 for o in last])
+    assert ((table["p_judged"] == "1").to_numpy() == (near | noise)).all()
+    assert (predict(model, dataset, complete=True)["p_judged"] == "1").all()
+
+
+def test_thresholds_of_the_weight():
+    model = tiny_model()
+    assert thresholds_of(model).tolist() == [0.3, 0.3]
+    model.default_args["S_threshold"] = 0.6
+    assert thresholds_of(model).tolist() == [0.3, 0.6]
+    assert thresholds_of(model, 0.5).tolist() == [0.5, 0.5]
+
+
+def test_records_of_the_training_are_named(folder, warnings_of, monkeypatch):
+    dataset, model = open_dataset(folder), tiny_model()
+    name = dataset.name
+
+    def trained_on(data):
+        record = WeightRecord("tiny", "picking", "1", 100.0, 30.0, data)
+        monkeypatch.setattr(type(model), "record", record)
+
+    trained_on(f"{name}2 (3 records)")
+    evaluate(model, dataset, limit=3, resamples=0)
+    trained_on(f"{name} (3 records)")
+    evaluate(model, dataset, limit=3, resamples=0, held_out=True)
+    assert "was trained on" not in warnings_of()
+    evaluate(model, dataset, limit=3, resamples=0)
+    assert f"was trained on {name}" in warnings_of()
 
 
 # Bootstrap
@@ -210,7 +319,7 @@ def test_intervals_cover_the_truth():
     for seed in range(60):
         table = scalar(80, 4, 1.0, seed)
         result = Evaluation.from_predictions("magnitude", table, resamples=200)
-        low, high = result.intervals["bias"]
+        low, high = result.intervals["magnitude"]["bias"]
         covered.append(low <= 0 <= high)
     assert 0.85 <= np.mean(covered) <= 1.0
 
@@ -219,7 +328,7 @@ def test_events_widen_the_interval():
     table = scalar(60, 10, 2.0, 0)
     widths = {}
     for name, rows in (("event", table), ("row", table.assign(source_id=range(len(table))))):
-        low, high = Evaluation.from_predictions("magnitude", rows).intervals["mae"]
+        low, high = Evaluation.from_predictions("magnitude", rows).intervals["magnitude"]["mae"]
         widths[name] = high - low
     assert widths["event"] > 1.8 * widths["row"]
 
@@ -234,12 +343,13 @@ def test_bootstrap_is_seeded_and_quantiles_are_numpys():
     values, weights = np.sort(rng.normal(size=50)), rng.integers(0, 4, 50)
     for q in (0.1, 0.5, 0.9):
         expected = np.quantile(np.repeat(values, weights), q)
-        assert report._quantile(values, weights, q) == pytest.approx(expected)
+        assert _quantile(values, weights, q) == pytest.approx(expected)
 
 
 def test_few_events_have_no_interval():
     result = Evaluation.from_predictions("magnitude", scalar(4, 50, 1.0, 0))
-    assert np.isfinite(result.honest["mae"]) and np.isnan(result.intervals["mae"]).all()
+    assert np.isfinite(result.measures["magnitude"]["mae"])
+    assert np.isnan(result.intervals["magnitude"]["mae"]).all()
 
 
 def test_without_source_id_rows_are_drawn(warnings_of):
@@ -336,7 +446,7 @@ def test_command(folder, tmp_path):
     run = CliRunner().invoke
     result = run(cli.app, [*arguments, "--split", "all", "--out", str(out), "--threshold", "0.9"])
     assert result.exit_code == 0, result.output
-    assert "P honest" in result.stdout and "recall_0.1s" in result.stdout
+    assert "P measures" in result.stdout and "recall_0.1s" in result.stdout
     assert {f.stem for f in out.glob("*.png")} == FIGURES["picking"]
     assert json.loads((out / "metrics.json").read_text())["settings"]["threshold"] == 0.9
     table = pd.read_csv(out / "predictions.csv")

@@ -293,6 +293,7 @@ class Synthetic:
             {
                 "trace_name": [f"synthetic_{self.seed}_{i}" for i in numbers],
                 "trace_category": np.where(silent, "noise", "earthquake"),
+                "trace_completely_labelled": True,
                 "trace_component_order": "ZNE",
                 "trace_sampling_rate_hz": rate,
                 "trace_npts": self.samples,
