@@ -35,7 +35,6 @@ ALLOWED = {
 
 # To be mended.
 PENDING = {
-    ("evaluate.figures", "evaluate.evaluation"),
     ("models.onnx", ""),
     ("models.onnx", "models.seismollm"),
     ("network.fused", "models.seismollm"),
