@@ -1,4 +1,4 @@
-"""The file formats of :py:func:`seisbench_llm.export.export`, and tables of stations."""
+"""File formats of picks: CSV, Parquet, QuakeML, PyOcto, GaMMA, HypoDD, NonLinLoc."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import io
 import re
 import warnings
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,8 +16,9 @@ import seisbench
 from obspy.core.event import Arrival, Catalog, Event, Origin, Pick, ResourceIdentifier
 
 from ..trace_ids import split_id
-
-_ISO = "%Y-%m-%dT%H:%M:%S.%f"
+from .files import import_pyarrow, write_csv, write_parquet
+from .quakeml import PICK_UNCERTAINTY
+from .tables import COLUMNS, ISO
 
 
 @dataclass(frozen=True)
@@ -65,38 +66,15 @@ def require(name: str, associated: bool = True) -> None:
     :raises ValueError: If the format needs events and there are none.
     """
     if name == "parquet":
-        _pyarrow()
+        import_pyarrow()
     if name == "hypodd" and not associated:
         raise ValueError(_NO_EVENTS)
 
 
 _NO_EVENTS = (
     "HypoDD needs located events. Associate the picks first, for example with PyOcto, and give "
-    "seisbench_llm.export.export a catalogue, or events= and a column 'event' of the picks."
+    "seisbench_llm.export.export a catalogue, or events= and a column 'event_id' of the picks."
 )
-
-
-def _pyarrow():
-    try:
-        import pyarrow.parquet
-    except ImportError as error:
-        raise ImportError("Parquet needs pyarrow: pip install 'seisbench_llm[export]'") from error
-    return pyarrow
-
-
-def _write_csv(frame: pd.DataFrame, path: Path) -> None:
-    frame.to_csv(path, index=False, date_format=_ISO + "Z", lineterminator="\n")
-
-
-def _write_parquet(frame: pd.DataFrame, path: Path) -> None:
-    pyarrow = _pyarrow()
-    schema = pyarrow.Schema.from_pandas(frame, preserve_index=False)
-    # Without picks, or without polarities, pandas does not know that these are strings.
-    for column in ("trace_id", "phase", "polarity"):
-        at = schema.get_field_index(column)
-        schema = schema.set(at, pyarrow.field(column, pyarrow.string()))
-    table = pyarrow.Table.from_pandas(frame, schema=schema, preserve_index=False)
-    pyarrow.parquet.write_table(table, path)
 
 
 def _write_quakeml(catalog: Catalog, path: Path) -> None:
@@ -116,22 +94,22 @@ def picks_to_pyocto(frame: pd.DataFrame) -> pd.DataFrame:
     Picks as ``pyocto.OctoAssociator.associate`` takes them: station, phase, time, probability.
 
     ``station`` is NET.STA.LOC, as in PyOcto's ``inventory_to_df``; ``time`` is in seconds since
-    1970. Further columns, which PyOcto hands on to its assignments, are kept.
+    1970. A probability that is not known is 1. Further columns, which PyOcto hands on to its
+    assignments, are kept.
 
     :param frame: Table of :py:func:`seisbench_llm.export.picks_to_dataframe`.
     :raises ValueError: If a phase is neither P nor S.
     """
     _require_p_and_s(frame, "PyOcto")
-    seconds = frame["time"].astype("int64") / 1e6
     out = pd.DataFrame(
         {
             "station": [".".join(split_id(name)[:3]) for name in frame["trace_id"]],
             "phase": frame["phase"].to_numpy(),
-            "time": seconds.to_numpy(),
-            "probability": frame["probability"].to_numpy(),
+            "time": frame["time"].astype("int64").to_numpy() / 1e6,
+            "probability": frame["probability"].fillna(1.0).to_numpy(),
         }
     )
-    further = ["trace_id", *frame.columns[7:].difference(out.columns)]
+    further = ["trace_id", *frame.columns.difference([*COLUMNS, *out.columns])]
     return out.assign(**{column: frame[column].to_numpy() for column in further})
 
 
@@ -144,7 +122,7 @@ def picks_to_gamma(frame: pd.DataFrame) -> pd.DataFrame:
     Picks as ``gamma.utils.association`` takes them: id, timestamp, type (p or s), prob.
 
     ``amp`` (m/s) is written if the table has a column ``amplitude``. Without it, GaMMA needs
-    ``config["use_amplitude"] = False``.
+    ``config["use_amplitude"] = False``. A probability that is not known is 1.
 
     :param frame: Table of :py:func:`seisbench_llm.export.picks_to_dataframe`.
     :raises ValueError: If a phase is neither P nor S, or some picks have no amplitude.
@@ -155,7 +133,7 @@ def picks_to_gamma(frame: pd.DataFrame) -> pd.DataFrame:
             "id": [".".join(split_id(name)[:3]) for name in frame["trace_id"]],
             "timestamp": frame["time"],
             "type": frame["phase"].str.lower(),
-            "prob": frame["probability"],
+            "prob": frame["probability"].fillna(1.0),
         }
     )
     if "amplitude" in frame:
@@ -167,7 +145,7 @@ def picks_to_gamma(frame: pd.DataFrame) -> pd.DataFrame:
 
 def _write_gamma(frame: pd.DataFrame, path: Path) -> None:
     # GaMMA reads with datetime.fromisoformat, which knows no Z before Python 3.11.
-    picks_to_gamma(frame).to_csv(path, index=False, date_format=_ISO, lineterminator="\n")
+    picks_to_gamma(frame).to_csv(path, index=False, date_format=ISO, lineterminator="\n")
 
 
 def _require_p_and_s(frame: pd.DataFrame, program: str) -> None:
@@ -177,46 +155,21 @@ def _require_p_and_s(frame: pd.DataFrame, program: str) -> None:
 
 
 def _write_hypodd(catalog: Catalog, path: Path) -> None:
-    located = [event for event in catalog if event.origins]
-    if not located:
+    events = [event for event in catalog if event.origins]
+    located = [event for event in events if not _missing(event)]
+    if not events:
         raise ValueError(_NO_EVENTS)
-    out, left_out = Catalog(), sum(len(e.picks) for e in catalog if not e.origins)
-    for number, event in enumerate(located, start=1):
-        origin = event.preferred_origin() or event.origins[0]
-        missing = [k for k in ("time", "latitude", "longitude", "depth") if origin[k] is None]
-        if missing:
-            raise ValueError(f"The origin of {event.resource_id} has no {', '.join(missing)}.")
-        arrivals = {str(arrival.pick_id): arrival for arrival in origin.arrivals}
-        picks, kept = [], []
-        for pick in event.picks:
-            arrival = arrivals.get(str(pick.resource_id))
-            phase = ((arrival and arrival.phase) or pick.phase_hint or "?")[0].upper()
-            weight = arrival.time_weight if arrival else None
-            # ObsPy writes a weight of zero as one.
-            if phase not in "PS" or weight == 0:
-                left_out += 1
-                continue
-            _require_code(pick, "HypoDD", 7)
-            picks.append(_copy(pick, phase))
-            kept.append(Arrival(pick_id=picks[-1].resource_id, phase=phase, time_weight=weight))
-        fields = ("time", "latitude", "longitude", "depth", "quality")
-        errors = ("latitude_errors", "longitude_errors", "depth_errors")
-        origin = Origin(**{key: origin[key] for key in (*fields, *errors)}, arrivals=kept)
-        magnitude = event.preferred_magnitude() or next(iter(event.magnitudes), None)
-        out.append(
-            Event(
-                # HypoDD knows events by numbers of up to 9 digits.
-                resource_id=ResourceIdentifier(str(number)),
-                picks=picks,
-                origins=[origin],
-                magnitudes=[magnitude] if magnitude else [],
-            )
-        )
+    if not located:
+        missing = ", ".join(_missing(events[0]))
+        raise ValueError(f"The origin of {events[0].resource_id} has no {missing}.")
+    out = Catalog([_hypodd_event(event, i) for i, event in enumerate(located, start=1)])
     _require_one_network(out, "HypoDD")
+    left_out = len(_picks(catalog)) - len(_picks(out))
     if left_out:
+        without = f" of {n} events without a depth" if (n := len(events) - len(located)) else ""
         seisbench.logger.warning(
-            f"{left_out} picks are not in {path.name}: HypoDD takes P and S of located events, "
-            f"with a weight above zero."
+            f"{left_out} picks are not in {path.name}{without}: HypoDD takes P and S of events "
+            f"with a depth, with a weight above zero."
         )
     with warnings.catch_warnings():
         # A missing magnitude is 0.0 in HypoDD's format, there is no other way to say it.
@@ -224,32 +177,81 @@ def _write_hypodd(catalog: Catalog, path: Path) -> None:
         out.write(str(path), format="HYPODDPHA")
 
 
-def _write_nlloc(catalog: Catalog, path: Path, uncertainty: float = 0.1) -> None:
+def _origin(event: Event) -> Origin:
+    return event.preferred_origin() or event.origins[0]
+
+
+def _missing(event: Event) -> list[str]:
+    """What HypoDD needs and the origin of an event does not have."""
+    origin = _origin(event)
+    return [k for k in ("time", "latitude", "longitude", "depth") if origin[k] is None]
+
+
+def _hypodd_event(event: Event, number: int) -> Event:
+    """
+    An event with what HypoDD's format holds.
+
+    :param number: HypoDD knows events by numbers of up to 9 digits.
+    """
+    origin = _origin(event)
+    arrivals = {str(arrival.pick_id): arrival for arrival in origin.arrivals}
+    picks, kept = [], []
+    for pick in event.picks:
+        arrival = arrivals.get(str(pick.resource_id))
+        phase = ((arrival and arrival.phase) or pick.phase_hint or "?")[0].upper()
+        weight = arrival.time_weight if arrival else None
+        # ObsPy writes a weight of zero as one.
+        if phase in "PS" and weight != 0:
+            _require_code(pick, "HypoDD", 7)
+            picks.append(_copy(pick, phase))
+            kept.append(Arrival(pick_id=picks[-1].resource_id, phase=phase, time_weight=weight))
+    fields = ("time", "latitude", "longitude", "depth", "quality")
+    errors = ("latitude_errors", "longitude_errors", "depth_errors")
+    magnitude = event.preferred_magnitude() or next(iter(event.magnitudes), None)
+    return Event(
+        resource_id=ResourceIdentifier(str(number)),
+        picks=picks,
+        origins=[Origin(**{key: origin[key] for key in (*fields, *errors)}, arrivals=kept)],
+        magnitudes=[magnitude] if magnitude else [],
+    )
+
+
+def _write_nlloc(catalog: Catalog, path: Path, uncertainty: float = PICK_UNCERTAINTY) -> None:
     if not uncertainty > 0:
         raise ValueError(f"The uncertainty of picks must be above 0 s, it is {uncertainty}.")
-    _require_one_network(catalog, "NonLinLoc")
-    blocks = []
-    for event in catalog:
-        picks = [_copy(pick, pick.phase_hint) for pick in event.picks]
-        for pick in picks:
-            _require_code(pick, "NonLinLoc", None)
-            # ObsPy writes 4 decimals, and would write 59.99996 s as 60.0000.
-            pick.time = obspy.UTCDateTime(ns=round(pick.time.ns / 1e5) * 100_000)
-            if pick.time_errors.uncertainty is None and pick.time_errors.lower_uncertainty is None:
-                pick.time_errors.uncertainty = uncertainty
-        phases = [(p.waveform_id.station_code, p.phase_hint) for p in picks]
-        if not event.origins and len(set(phases)) < len(phases):
-            seisbench.logger.warning(
-                f"{path.name} has picks of more than one event in one block, which NonLinLoc "
-                f"locates as one event: associate them first, and give export the events."
-            )
-        if not picks:
-            continue
-        buffer = io.BytesIO()
-        Catalog([Event(resource_id=event.resource_id, picks=picks)]).write(buffer, "NLLOC_OBS")
-        blocks.append(buffer.getvalue())
+    located = [event for event in catalog if event.origins]
+    events = located or list(catalog)
+    left_out = len(_picks(catalog)) - len(_picks(events))
+    if left_out:
+        seisbench.logger.warning(
+            f"{left_out} picks of no located event are not in {path.name}, as NonLinLoc would "
+            f"locate them as one event."
+        )
+    _require_one_network(events, "NonLinLoc")
+    blocks = [block for event in events if (block := _nlloc_block(event, path, uncertainty))]
     # An empty line ends an event.
     path.write_bytes(b"\n".join(blocks))
+
+
+def _nlloc_block(event: Event, path: Path, uncertainty: float) -> bytes:
+    picks = [_copy(pick, pick.phase_hint) for pick in event.picks]
+    if not picks:
+        return b""
+    for pick in picks:
+        _require_code(pick, "NonLinLoc", None)
+        # ObsPy writes 4 decimals, and would write 59.99996 s as 60.0000.
+        pick.time = obspy.UTCDateTime(ns=round(pick.time.ns / 1e5) * 100_000)
+        if pick.time_errors.uncertainty is None and pick.time_errors.lower_uncertainty is None:
+            pick.time_errors.uncertainty = uncertainty
+    phases = [(p.waveform_id.station_code, p.phase_hint) for p in picks]
+    if not event.origins and len(set(phases)) < len(phases):
+        seisbench.logger.warning(
+            f"{path.name} has picks of more than one event in one block, which NonLinLoc "
+            f"locates as one event: associate them first, and give export the events."
+        )
+    buffer = io.BytesIO()
+    Catalog([Event(resource_id=event.resource_id, picks=picks)]).write(buffer, "NLLOC_OBS")
+    return buffer.getvalue()
 
 
 def _copy(pick: Pick, phase: str) -> Pick:
@@ -257,8 +259,8 @@ def _copy(pick: Pick, phase: str) -> Pick:
     return Pick(phase_hint=phase, **{key: pick[key] for key in keep})
 
 
-def _picks(catalog: Catalog) -> list[Pick]:
-    return [pick for event in catalog for pick in event.picks]
+def _picks(events: Iterable[Event]) -> list[Pick]:
+    return [pick for event in events for pick in event.picks]
 
 
 def _require_code(pick: Pick, program: str, length: int | None) -> None:
@@ -277,10 +279,10 @@ def _require_code(pick: Pick, program: str, length: int | None) -> None:
         )
 
 
-def _require_one_network(catalog: Catalog, program: str) -> None:
+def _require_one_network(events: Iterable[Event], program: str) -> None:
     """These formats have no room for networks, so that stations of two would become one."""
     networks = defaultdict(set)
-    for pick in _picks(catalog):
+    for pick in _picks(events):
         networks[pick.waveform_id.station_code].add(pick.waveform_id.network_code or "")
     for station, codes in networks.items():
         if len(codes) > 1:
@@ -293,8 +295,8 @@ def _require_one_network(catalog: Catalog, program: str) -> None:
 FORMATS: dict[str, Format] = {
     form.name: form
     for form in (
-        Format("csv", (".csv",), _write_csv),
-        Format("parquet", (".parquet",), _write_parquet),
+        Format("csv", (".csv",), write_csv),
+        Format("parquet", (".parquet",), write_parquet),
         Format("quakeml", (".xml", ".quakeml"), _write_quakeml, catalog=True),
         Format("pyocto", (".pyocto.csv",), _write_pyocto),
         Format("gamma", (".gamma.csv",), _write_gamma),

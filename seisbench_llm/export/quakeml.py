@@ -31,7 +31,11 @@ from obspy.core.event import (
 )
 
 from ..trace_ids import split_id
-from .tables import POLARITIES, picks_to_dataframe
+from .tables import POLARITIES, events_to_dataframe, picks_to_dataframe
+
+# Standard deviation in s of picks that nothing better is known of: the width of the curves that
+# the models are trained on, not a measured error.
+PICK_UNCERTAINTY = 0.1
 
 
 def identifier(*parts) -> str:
@@ -168,6 +172,10 @@ def build_comments(owner: str, texts: Sequence[str]) -> list[Comment]:
     ]
 
 
+# Part of the resource identifiers of events that are none.
+UNASSOCIATED = "unassociated"
+
+
 def unassociated_event(picks: Sequence[Pick], **fields) -> Event:
     """
     An event without origin, with a comment that says that its picks belong to no earthquake.
@@ -179,7 +187,7 @@ def unassociated_event(picks: Sequence[Pick], **fields) -> Event:
     name = identifier("no origin", *(pick.resource_id.id for pick in picks))
     text = f"{len(picks)} picks not associated with any event"
     attributes = {
-        "resource_id": resource_id("event", name),
+        "resource_id": resource_id(UNASSOCIATED, name),
         "picks": list(picks),
         "comments": build_comments(f"event_{name}", [text]),
         "creation_info": creation_info(),
@@ -188,95 +196,101 @@ def unassociated_event(picks: Sequence[Pick], **fields) -> Event:
 
 
 def picks_to_catalog(
-    picks: Iterable | pd.DataFrame, method: str, events: pd.DataFrame | None = None
+    picks: Iterable | pd.DataFrame,
+    method: str,
+    events: pd.DataFrame | None = None,
+    uncertainty: float | None = PICK_UNCERTAINTY,
 ) -> Catalog:
     """
-    An ObsPy catalogue with all picks.
+    An ObsPy catalogue of picks, or of events with their picks.
 
-    QuakeML knows picks only as parts of an event. Those that have not been associated with an
-    earthquake share one event, the last, without an origin and with a comment that says so.
+    QuakeML knows picks only as parts of an event. Without ``events`` they share one event without
+    origin, with a comment that says so. With ``events``, picks that belong to none are left out:
+    as an event, NonLinLoc would locate them, and NORDIC or KML could not hold it. Call this
+    function for them alone, without ``events``.
 
-    :param picks: Picks of SeisBench, or a table of picks. With ``events``, a column ``event`` says
-        which event a pick belongs to; nothing or -1 for none.
+    :param picks: Picks of SeisBench, or a table of picks. With ``events``, a column ``event_id``
+        says which event a pick belongs to; nothing or -1 for none.
     :param method: What made the picks, for example ``compact_picking/1``.
-    :param events: Table with the columns event, time, latitude, longitude (degrees), depth (km)
-        and, if known, magnitude.
+    :param events: Table with the columns event_id, time, latitude, longitude (degrees), depth_km
+        and, if known, magnitude; see docs/tables.md.
+    :param uncertainty: Standard deviation of the picks' times in s, None if it is not known.
     :return: A catalogue that writes as QuakeML 1.2.
     :raises ValueError: If a trace id is none, or picks and events do not fit together.
     """
     frame = picks_to_dataframe(picks)
     creation = creation_info(obspy.UTCDateTime())
-    catalog = Catalog(_events(frame, events, method, creation) if events is not None else [])
-    known = set(events["event"]) if events is not None else set()
-    free = frame[~frame["event"].isin(known)] if events is not None else frame
-    if len(free) or not len(catalog):
-        catalog.append(unassociated_event(_picks(free, method), creation_info=creation))
-    return catalog
+    if events is not None:
+        events = events_to_dataframe(events)
+        return Catalog(_events(frame, events, method, uncertainty, creation))
+    built = _picks(frame, method, uncertainty)
+    return Catalog([unassociated_event(built, creation_info=creation)])
 
 
-def _events(frame, events, method, creation) -> list[Event]:
-    needed = ("event", "time", "latitude", "longitude", "depth")
-    missing = [column for column in needed if column not in events]
-    if missing:
-        raise ValueError(f"The table of events has no column {', '.join(missing)}.")
-    if "event" not in frame:
-        raise ValueError("The table of picks has no column 'event' to say which event is whose.")
-    if not events["event"].is_unique:
-        raise ValueError("The column 'event' of the table of events holds a value twice.")
-    strange = set(frame["event"].dropna()) - set(events["event"]) - {-1}
+def _events(frame, events, method, uncertainty, creation) -> list[Event]:
+    if "event_id" not in frame:
+        raise ValueError("The table of picks has no column 'event_id' to say which event is whose.")
+    strange = set(frame["event_id"].dropna()) - set(events["event_id"])
     if strange:
         raise ValueError(f"Picks belong to events that are not there: {sorted(strange)[:5]}.")
-    groups = dict(list(frame.groupby("event")))
-    built = []
-    for row in events.itertuples():
-        members = groups.get(row.event, frame[:0])
-        picks = _picks(members, method)
-        arrivals = [
-            Arrival(pick_id=pick.resource_id, phase=pick.phase_hint, time_weight=weight)
-            for pick, weight in zip(picks, members["probability"].fillna(1.0), strict=True)
-        ]
-        origin = Origin(
-            time=_utc(row.time),
-            latitude=row.latitude,
-            longitude=row.longitude,
-            depth=row.depth * 1000,
-            arrivals=arrivals,
-        )
-        event = Event(
-            resource_id=resource_id("event", str(row.event)),
-            picks=picks,
-            origins=[origin],
-            creation_info=creation,
-        )
-        event.preferred_origin_id = origin.resource_id
-        magnitude = finite(getattr(row, "magnitude", None))
-        if magnitude is not None:
-            event.magnitudes = [Magnitude(mag=magnitude, origin_id=origin.resource_id)]
-            event.preferred_magnitude_id = event.magnitudes[0].resource_id
-        built.append(event)
-    return built
+    groups = dict(list(frame.groupby("event_id")))
+    return [
+        _event(row, groups.get(row.event_id, frame[:0]), method, uncertainty, creation)
+        for row in events.itertuples()
+    ]
 
 
-def _utc(time) -> obspy.UTCDateTime:
-    return obspy.UTCDateTime(ns=pd.Timestamp(time).as_unit("ns").value)
+def _event(row, members: pd.DataFrame, method, uncertainty, creation) -> Event:
+    picks = _picks(members, method, uncertainty)
+    arrivals = [
+        Arrival(pick_id=pick.resource_id, phase=pick.phase_hint, time_weight=weight)
+        for pick, weight in zip(picks, members["probability"].fillna(1.0), strict=True)
+    ]
+    depth = finite(row.depth_km)
+    origin = Origin(
+        resource_id=resource_id("origin", row.event_id),
+        time=_utc(row.time),
+        latitude=row.latitude,
+        longitude=row.longitude,
+        depth=None if depth is None else depth * 1000,
+        arrivals=arrivals,
+    )
+    event = Event(
+        resource_id=resource_id("event", row.event_id),
+        picks=picks,
+        origins=[origin],
+        preferred_origin_id=origin.resource_id.id,
+        creation_info=creation,
+    )
+    magnitude = finite(getattr(row, "magnitude", None))
+    if magnitude is not None:
+        event.magnitudes = [Magnitude(mag=magnitude, origin_id=origin.resource_id.id)]
+        event.preferred_magnitude_id = event.magnitudes[0].resource_id
+    return event
 
 
-def _picks(frame: pd.DataFrame, method: str) -> list[Pick]:
+def _utc(time: pd.Timestamp) -> obspy.UTCDateTime:
+    return obspy.UTCDateTime(ns=time.as_unit("ns").value)
+
+
+def _picks(frame: pd.DataFrame, method: str, uncertainty: float | None) -> list[Pick]:
     """Picks of a table; rows that are the same get identifiers of their own."""
     picks, counts = [], Counter()
     for row in frame.itertuples():
-        key = (row.trace_id, row.phase, _utc(row.time).ns, method)
+        time = _utc(row.time)
+        key = (row.trace_id, row.phase, time.ns, method)
         counts[key] += 1
         again = [counts[key]] if counts[key] > 1 else []
         picks.append(
             build_pick(
                 row.trace_id,
                 row.phase,
-                _utc(row.time),
+                time,
                 method,
                 name=identifier(*key, *again),
                 probability=row.probability,
                 polarity=row.polarity,
+                uncertainty=uncertainty,
             )
         )
     return picks

@@ -1,24 +1,162 @@
-"""Results in the formats that other programs read."""
+"""
+Tables of picks, arrivals, events and estimates: names and types of their columns, times.
+
+docs/tables.md describes each column.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from pathlib import Path
+import re
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
+from numbers import Real
 
+import numpy as np
+import obspy
 import pandas as pd
-from obspy.core.event import (
-    Catalog,
-    Pick,
-)
+from obspy.core.event import Catalog, Pick
 
-COLUMNS = ("trace_id", "phase", "time", "probability", "start_time", "end_time", "polarity")
+TIME = "datetime64[us, UTC]"
 
+# As files hold times, with a Z to follow.
+ISO = "%Y-%m-%dT%H:%M:%S.%f"
 
-TIMES = ("time", "start_time", "end_time")
+PICK_TYPES = {
+    "trace_id": "object",
+    "phase": "object",
+    "time": TIME,
+    "probability": "float64",
+    "start_time": TIME,
+    "end_time": TIME,
+    "polarity": "object",
+}
 
+ARRIVAL_TYPES = {
+    "event_id": "object",
+    "pick": "int64",
+    "distance_km": "float64",
+    "azimuth": "float64",
+    "residual": "float64",
+}
+
+EVENT_TYPES = {
+    "event_id": "object",
+    "time": TIME,
+    "time_uncertainty": "float64",
+    "latitude": "float64",
+    "longitude": "float64",
+    "depth_km": "float64",
+    "depth_uncertainty_km": "float64",
+    "uncertainty_km": "float64",
+    "ellipse_major_km": "float64",
+    "ellipse_minor_km": "float64",
+    "ellipse_azimuth": "float64",
+    "picks": "int64",
+    "stations": "int64",
+    "rms": "float64",
+    "azimuthal_gap": "float64",
+    "method": "object",
+    "at_edge": "bool",
+    "magnitude": "float64",
+    "magnitude_spread": "float64",
+    "magnitude_stations": "int64",
+}
+
+# One row per P pick, with the estimates that were made there.
+ESTIMATE_TYPES = {
+    "trace_id": "object",
+    "p_time": TIME,
+    "p_probability": "float64",
+    "s_time": TIME,
+    "s_probability": "float64",
+    "polarity": "object",
+    "polarity_probability": "float64",
+    "polarity_spread": "float64",
+    "magnitude": "float64",
+    "magnitude_spread": "float64",
+    "distance_km": "float64",
+    "distance_spread": "float64",
+    "sp_distance_km": "float64",
+    "distances_agree": "boolean",
+    "back_azimuth": "float64",
+    "back_azimuth_spread": "float64",
+    "station_latitude": "float64",
+    "station_longitude": "float64",
+    "latitude": "float64",
+    "longitude": "float64",
+    "uncertainty_km": "float64",
+    "uncertainty_region": "object",
+    "event_id": "object",
+}
+
+COLUMNS = tuple(PICK_TYPES)
+
+# Columns of SeisBench's, PyOcto's and GaMMA's tables -> ours.
+_PICK_NAMES = {
+    "station": "trace_id",
+    "id": "trace_id",
+    "timestamp": "time",
+    "type": "phase",
+    "prob": "probability",
+    "amp": "amplitude",
+    "event_idx": "event_id",
+    "event_index": "event_id",
+}
+_EVENT_NAMES = {"idx": "event_id", "event_index": "event_id", "depth": "depth_km"}
+
+# Until version 0.1.
+_OLD_NAMES = {"event": "event_id"}
 
 # First motions: SeisBench's letters and QuakeML's words.
 POLARITIES = {"U": "positive", "D": "negative", "N": "undecidable"}
+
+# The comment of a pick that holds it, as quakeml.build_pick writes it.
+_PROBABILITY = r"probability (\d+(?:\.\d+)?)$"
+
+# 1621 to 2318. Milliseconds or nanoseconds since 1970 of any recorded earthquake are outside.
+_MOST_SECONDS = 1.1e10
+
+
+def timestamp(time: obspy.UTCDateTime | float) -> pd.Timestamp:
+    """A time, or seconds since 1970, in UTC to the microsecond, which is what files hold."""
+    ns = time.ns if isinstance(time, obspy.UTCDateTime) else round(time * 1e9)
+    return pd.Timestamp(round(ns, -3), tz="UTC").as_unit("us")
+
+
+def parse_times(values: pd.Series) -> pd.Series:
+    """
+    Times in UTC to the microsecond.
+
+    :param values: Datetimes (UTC if they have no time zone), ISO 8601, ``UTCDateTime``, or numbers:
+        seconds since 1970, as in PyOcto's tables.
+    :raises ValueError: If one is no time, or numbers are no seconds since 1970.
+    """
+    if pd.api.types.is_datetime64_any_dtype(values):
+        times = pd.to_datetime(values, utc=True)
+    else:
+        times = _parse_mixed(values)
+    return times.dt.round("us").astype(TIME)
+
+
+def _parse_mixed(values: pd.Series) -> pd.Series:
+    numbers = pd.to_numeric(
+        values.where([not isinstance(value, obspy.UTCDateTime) for value in values]),
+        errors="coerce",
+    )
+    if len(values) and numbers.notna().any() and (numbers.notna() | values.isna()).all():
+        if (numbers.abs() > _MOST_SECONDS).any():
+            worst = numbers[numbers.abs().idxmax()]
+            raise ValueError(
+                f"The column '{values.name}' holds {worst:.16g}: numbers are seconds since 1970 "
+                f"here; convert other units with pandas.to_datetime first."
+            )
+        return pd.to_datetime((numbers * 1e6).round().astype("Int64"), unit="us", utc=True)
+    plain = [t.datetime if isinstance(t, obspy.UTCDateTime) else t for t in values]
+    try:
+        series = pd.Series(plain, index=values.index, name=values.name, dtype=object)
+        return pd.to_datetime(series, utc=True, format="ISO8601")
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"The column '{values.name}' holds what is no time: {error}") from error
 
 
 def picks_to_dataframe(picks: Iterable | Catalog | pd.DataFrame) -> pd.DataFrame:
@@ -27,76 +165,151 @@ def picks_to_dataframe(picks: Iterable | Catalog | pd.DataFrame) -> pd.DataFrame
 
     Unlike ``PickList.to_dataframe`` of SeisBench, the columns are there without picks, too.
 
-    :param picks: Picks of SeisBench, an ObsPy catalogue, or a table as this function or
-        ``PickList.to_dataframe`` makes it, whose further columns are kept. ObsPy picks have no
-        probability: it is nan; start and end
-        are the pick's time.
+    :param picks: Picks of SeisBench, an ObsPy catalogue, or a table: of this function, of
+        ``PickList.to_dataframe``, of PyOcto or of GaMMA. Further columns are kept. The probability
+        of an ObsPy pick is nan unless a comment says it; its start and end are its time. Picks of
+        a monitor, and those of located events, have a column ``event_id``.
     :raises ValueError: If a table lacks a column, or a time is no time.
     """
     if isinstance(picks, pd.DataFrame):
-        if "trace_id" not in picks and "station" in picks:
-            # SeisBench's own table, where the trace id is called so.
-            picks = picks.rename(columns={"station": "trace_id"})
-        missing = [column for column in COLUMNS[:3] if column not in picks]
-        if missing:
-            raise ValueError(
-                f"The table of picks has no column {', '.join(missing)}; it needs "
-                f"{', '.join(COLUMNS[:3])}, and may have {', '.join(COLUMNS[3:])}."
-            )
-        frame = picks.reset_index(drop=True).copy()
-        defaults = {"probability": float("nan"), "polarity": None}
-        for column in COLUMNS[3:]:
-            if column not in frame:
-                frame[column] = defaults[column] if column in defaults else frame["time"]
-        frame = frame[[*COLUMNS, *(c for c in frame if c not in COLUMNS)]]
+        frame = _complete(rename_columns(picks, _PICK_NAMES, "picks"))
+    elif isinstance(picks, Catalog):
+        frame = _frame_of_catalog(picks)
     else:
-        if isinstance(picks, Catalog):
-            rows = [_row_of_obspy(pick) for event in picks for pick in event.picks]
-        else:
-            rows = [
-                (
-                    pick.trace_id,
-                    pick.phase,
-                    pick.peak_time.datetime,
-                    pick.peak_value,
-                    pick.start_time.datetime,
-                    pick.end_time.datetime,
-                    pick.polarity,
-                )
-                for pick in picks
-            ]
-        frame = pd.DataFrame(rows, columns=list(COLUMNS))
-    for column in TIMES:
-        # The unit by name, or it would depend on pandas and on whether there are picks.
-        times = pd.to_datetime(frame[column], utc=True).dt.floor("us")
-        frame[column] = times.astype("datetime64[us, UTC]")
+        frame = _frame_of_picks(list(picks))
+    for column, kind in PICK_TYPES.items():
+        if kind == TIME:
+            frame[column] = parse_times(frame[column])
     frame["probability"] = frame["probability"].astype(float)
     letters = frame["polarity"].astype(object)
     frame["polarity"] = letters.where(letters.notna() & (letters != ""), None)
+    if "event_id" in frame:
+        frame["event_id"] = event_ids(frame["event_id"])
     if frame["time"].isna().any():
         raise ValueError(f"Pick {frame['time'].isna().idxmax()} has no time.")
     return frame
 
 
+def events_to_dataframe(events: pd.DataFrame) -> pd.DataFrame:
+    """
+    A table of events with our names of columns, and times in UTC.
+
+    :param events: Table of a monitor, or of PyOcto; further columns are kept.
+    :raises ValueError: If a column is missing, or an event is there twice.
+    """
+    frame = rename_columns(events, _EVENT_NAMES, "events").reset_index(drop=True)
+    needed = ("event_id", "time", "latitude", "longitude", "depth_km")
+    missing = [column for column in needed if column not in frame]
+    if missing:
+        raise ValueError(f"The table of events has no column {', '.join(missing)}.")
+    frame["event_id"] = event_ids(frame["event_id"])
+    frame["time"] = parse_times(frame["time"])
+    if not frame["event_id"].is_unique:
+        raise ValueError("The column 'event_id' of the table of events holds a value twice.")
+    return frame
+
+
+def rename_columns(frame: pd.DataFrame, names: Mapping[str, str], table: str) -> pd.DataFrame:
+    """
+    A copy with our names of columns.
+
+    :param names: Names of other programs -> ours; where both are there, ours stays.
+    :param table: What it is a table of, for the warning of old names of ours.
+    """
+    old = [name for name in _OLD_NAMES if name in frame and _OLD_NAMES[name] not in frame]
+    for name in old:
+        warnings.warn(
+            f"The column '{name}' of tables of {table} is now called '{_OLD_NAMES[name]}'.",
+            DeprecationWarning,
+            stacklevel=4,
+        )
+    changes = {name: _OLD_NAMES[name] for name in old}
+    for name, ours in names.items():
+        if name in frame and ours not in frame and ours not in changes.values():
+            changes[name] = ours
+    renamed = frame.rename(columns=changes).copy()
+    if changes.get("type") == "phase":
+        renamed["phase"] = renamed["phase"].str.upper()
+    return renamed
+
+
+def event_ids(values: pd.Series) -> pd.Series:
+    """Names of events as text; nothing, nan and -1 (of PyOcto and GaMMA) as None."""
+    return pd.Series([_event_id(value) for value in values], index=values.index, dtype=object)
+
+
+def _event_id(value) -> str | None:
+    if value is None or pd.isna(value):
+        return None
+    if isinstance(value, Real) and value == int(value):
+        value = int(value)
+    return None if str(value) in ("", "-1") else str(value)
+
+
+def typed(rows: Sequence, types: Mapping[str, str]) -> pd.DataFrame:
+    """Rows as a table with these columns and types; counts that are not known are zero."""
+    frame = pd.DataFrame(rows, columns=list(types))
+    for name, kind in types.items():
+        if kind == "int64":
+            frame[name] = pd.to_numeric(frame[name]).fillna(0)
+        elif kind == TIME:
+            frame[name] = pd.to_datetime(frame[name], utc=True)
+        elif kind == "object":
+            values = [None if pd.isna(value) else value for value in frame[name]]
+            frame[name] = pd.Series(values, dtype=object, index=frame.index)
+    return frame.astype(dict(types))
+
+
+def empty(types: Mapping[str, str]) -> pd.DataFrame:
+    """A table without rows, but with all columns."""
+    return typed([], types)
+
+
+def _complete(frame: pd.DataFrame) -> pd.DataFrame:
+    """A table of picks with the columns that may be left out."""
+    missing = [column for column in COLUMNS[:3] if column not in frame]
+    if missing:
+        raise ValueError(
+            f"The table of picks has no column {', '.join(missing)}; it needs "
+            f"{', '.join(COLUMNS[:3])}, and may have {', '.join(COLUMNS[3:])}."
+        )
+    frame = frame.reset_index(drop=True)
+    defaults = {"probability": np.nan, "polarity": None}
+    for column in COLUMNS[3:]:
+        if column not in frame:
+            frame[column] = defaults[column] if column in defaults else frame["time"]
+    return frame[[*COLUMNS, *(c for c in frame if c not in COLUMNS)]]
+
+
+def _frame_of_picks(picks: list) -> pd.DataFrame:
+    rows = []
+    for pick in picks:
+        time = pick.start_time if pick.peak_time is None else pick.peak_time
+        spans = [t if t is not None else time for t in (pick.start_time, pick.end_time)]
+        times = [timestamp(t) for t in (time, *spans)]
+        first, *others = times
+        rows.append((pick.trace_id, pick.phase, first, pick.peak_value, *others, pick.polarity))
+    frame = pd.DataFrame(rows, columns=list(COLUMNS))
+    if any(hasattr(pick, "event_id") for pick in picks):
+        frame["event_id"] = [getattr(pick, "event_id", None) for pick in picks]
+    return frame
+
+
+def _frame_of_catalog(catalog: Catalog) -> pd.DataFrame:
+    rows, ids = [], []
+    for event in catalog:
+        name = event.resource_id.id.rpartition("/")[2] if event.origins else None
+        rows += [_row_of_obspy(pick) for pick in event.picks]
+        ids += [name] * len(event.picks)
+    frame = pd.DataFrame(rows, columns=list(COLUMNS))
+    return frame.assign(event_id=ids) if any(ids) else frame
+
+
 def _row_of_obspy(pick: Pick) -> tuple:
     letters = {long: short for short, long in POLARITIES.items()}
-    time = pick.time.datetime
     trace_id = pick.waveform_id.get_seed_string().rstrip(".") if pick.waveform_id else ""
     trace_id += "." * (2 - trace_id.count("."))
-    return trace_id, pick.phase_hint, time, None, time, time, letters.get(pick.polarity)
-
-
-def read_picks(path: str | Path) -> pd.DataFrame:
-    """
-    Read a table of picks that :py:func:`export` wrote as CSV or Parquet.
-
-    :param path: File whose name ends in .csv or .parquet.
-    :raises ValueError: If it is no such table.
-    """
-    path = Path(path)
-    if path.suffix == ".parquet":
-        return picks_to_dataframe(pd.read_parquet(path))
-    # A station may be called NA.
-    text = {column: str for column in ("trace_id", "phase", "polarity")}
-    frame = pd.read_csv(path, dtype=text, keep_default_na=False, na_values={"probability": [""]})
-    return picks_to_dataframe(frame)
+    time = timestamp(pick.time)
+    said = (re.match(_PROBABILITY, comment.text or "") for comment in pick.comments)
+    probability = next((float(match[1]) for match in said if match), None)
+    return trace_id, pick.phase_hint, time, probability, time, time, letters.get(pick.polarity)

@@ -1,4 +1,4 @@
-"""seisbench_llm/export/write.py."""
+"""Writing of picks in any of the formats that other programs read."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import pandas as pd
-from obspy.core.event import (
-    Catalog,
-)
+import seisbench
+from obspy.core.event import Catalog
 
-from .quakeml import picks_to_catalog
+from .files import replacing
+from .formats import FORMATS, format_of
+from .quakeml import PICK_UNCERTAINTY, picks_to_catalog
 from .tables import picks_to_dataframe
 
 
@@ -21,10 +22,10 @@ def export(
     *,
     events: pd.DataFrame | None = None,
     method: str = "unknown",
-    uncertainty: float = 0.1,
+    uncertainty: float = PICK_UNCERTAINTY,
 ) -> Path:
     """
-    Write picks in one of the formats of :py:data:`seisbench_llm.export_formats.FORMATS`.
+    Write picks in one of the formats of :py:data:`seisbench_llm.export.formats.FORMATS`.
 
     ========= ================ ======================================================== =========
     format    end of the name  content                                                  times to
@@ -40,31 +41,41 @@ def export(
 
     >>> export([], "picks.csv")  # doctest: +SKIP
 
+    :py:func:`~seisbench_llm.export.read_picks` reads them again.
+
     :param picks: Picks of SeisBench, a table of picks, or a catalogue.
-    :param path: File to write; an existing one is replaced.
+    :param path: File to write; an existing one is replaced once the new one is complete.
     :param format: Name of the format; by default the one that the end of ``path`` stands for.
     :param events: Table of events, see :py:func:`picks_to_catalog`, for ``quakeml``, ``hypodd``
-        and ``nlloc``. ``hypodd`` needs events.
+        and ``nlloc``. ``hypodd`` needs events. A warning says how many picks belong to none, and
+        so are left out.
     :param method: What made the picks, for ``quakeml``.
-    :param uncertainty: Standard deviation of picks that have none of their own in seconds, for
-        ``nlloc``. By default that of the curves which the models are trained on.
+    :param uncertainty: Standard deviation in s of picks that have none of their own, for
+        ``quakeml`` and ``nlloc``. The default is the width of the curves that the models are
+        trained on, not a measured error.
     :return: The file.
     :raises ValueError: If there is no such format, or it cannot hold the picks, with the reason.
     """
-    from .formats import FORMATS, format_of
-
     path = Path(path)
     chosen = FORMATS[format_of(path, format)]
     if events is not None and isinstance(picks, Catalog):
         raise ValueError("A catalogue has events of its own; leave out the table of events.")
-    if chosen.catalog:
-        if not isinstance(picks, Catalog):
-            picks = picks_to_catalog(picks, method, events)
-    elif events is not None:
+    if events is not None and not chosen.catalog:
         raise ValueError(f"The format {chosen.name} has no room for events.")
-    else:
-        picks = picks_to_dataframe(picks)
+    content = picks
+    if not chosen.catalog:
+        content = picks_to_dataframe(picks)
+    elif not isinstance(picks, Catalog):
+        frame = picks_to_dataframe(picks)
+        content = picks_to_catalog(frame, method, events, uncertainty)
+        left_out = len(frame) - sum(len(event.picks) for event in content)
+        if left_out:
+            seisbench.logger.warning(
+                f"{left_out} picks belong to no event and are not in {path.name}; export writes "
+                f"them without events=."
+            )
     path.parent.mkdir(parents=True, exist_ok=True)
     options = {"uncertainty": uncertainty} if chosen.name == "nlloc" else {}
-    chosen.write(picks, path, **options)
+    with replacing(path) as partial:
+        chosen.write(content, partial, **options)
     return path

@@ -9,11 +9,12 @@ import numpy as np
 import pandas as pd
 
 from ..export.quakeml import identifier
+from ..export.tables import ARRIVAL_TYPES, EVENT_TYPES, empty, timestamp, typed
 from ..stations import Station, Stations
 from ..streams.picks import separate
 from ..trace_ids import _site
 from .location import INSTALL, REGION, distance_azimuth
-from .tables import ARRIVAL_TYPES, EVENT_TYPES, empty, pick_key, timestamp, typed
+from .tables import pick_key
 
 MIN_STATIONS = 3
 

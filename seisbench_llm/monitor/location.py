@@ -9,15 +9,9 @@ import numpy as np
 import pandas as pd
 
 from ..export.quakeml import identifier
+from ..export.tables import ARRIVAL_TYPES, EVENT_TYPES, timestamp, typed
 from ..stations import Station, Stations
-from .tables import (
-    ARRIVAL_TYPES,
-    EVENT_TYPES,
-    pick_key,
-    standard_error,
-    timestamp,
-    typed,
-)
+from .tables import pick_key, standard_error
 
 # Of the uncertainty regions: one standard deviation of a single quantity.
 CONFIDENCE = 0.6827

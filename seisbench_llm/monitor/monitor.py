@@ -14,14 +14,14 @@ import seisbench
 from seisbench.util import PickList
 
 from .. import weights
+from ..export.tables import ARRIVAL_TYPES, ESTIMATE_TYPES, EVENT_TYPES, empty, timestamp, typed
 from ..models.seismollm import SeisMoLLM
 from ..stations import Stations, warn_of_missing
 from ..streams.arguments import PICKING_ARGS
 from ..tasks import PUBLISHED_TASKS as TASKS
 from . import association as octo
 from .location import import_geod, single_stations, sp_distance
-from .result import TYPES, MonitorResult
-from .tables import ARRIVAL_TYPES, EVENT_TYPES, empty, timestamp, typed
+from .result import MonitorResult
 
 ESTIMATED = tuple(name for name in TASKS if name != "picking")
 
@@ -198,7 +198,7 @@ class SeismicMonitor:
             events, arrivals = _join(events, single[0]), _join(arrivals, single[1])
             events = events.sort_values(["time", "event_id"], ignore_index=True)
         _add_magnitudes(events, arrivals, pairs, rows)
-        table = typed(rows, TYPES)
+        table = typed(rows, ESTIMATE_TYPES)
         return MonitorResult(
             picks, table, events, arrivals, dict(self.methods), dict(self.errors), medium
         )

@@ -23,6 +23,7 @@ from obspy.core.event import (
 from obspy.geodetics import kilometers2degrees
 from seisbench.util import PickList
 
+from ..export.files import replacing, write_csv
 from ..export.quakeml import (
     build_comments,
     build_pick,
@@ -36,39 +37,10 @@ from ..export.quakeml import (
     unassociated_event,
     waveform_id,
 )
+from ..export.tables import timestamp
 from ..tasks import get_task
 from .location import CONFIDENCE, REGION, SINGLE_STATION
-from .tables import pick_key, standard_error, timestamp
-
-TYPES = {
-    "trace_id": "object",
-    "p_time": "datetime64[ns, UTC]",
-    "p_probability": "float64",
-    "s_time": "datetime64[ns, UTC]",
-    "s_probability": "float64",
-    "polarity": "object",
-    "polarity_probability": "float64",
-    "polarity_spread": "float64",
-    "magnitude": "float64",
-    "magnitude_spread": "float64",
-    "distance_km": "float64",
-    "distance_spread": "float64",
-    "sp_distance_km": "float64",
-    "distances_agree": "boolean",
-    "back_azimuth": "float64",
-    "back_azimuth_spread": "float64",
-    "station_latitude": "float64",
-    "station_longitude": "float64",
-    "latitude": "float64",
-    "longitude": "float64",
-    "uncertainty_km": "float64",
-    "uncertainty_region": "object",
-    "event_id": "object",
-}
-
-
-COLUMNS = tuple(TYPES)
-
+from .tables import pick_key, standard_error
 
 SINGLE_STATION_NOTE = (
     "Epicentre from a single station: its distance and back-azimuth estimates; depth unknown. "
@@ -308,7 +280,7 @@ class MonitorResult:
     What a monitor found.
 
     :param picks: All picks, of SeisBench; also S picks without a P.
-    :param table: One row per P pick, see :py:data:`COLUMNS`. Distances in km, angles in degrees,
+    :param table: One row per P pick, see docs/tables.md. Distances in km, angles in degrees,
         ``uncertainty_region`` as well-known text, ``event_id`` that of ``events``.
     :param events: One row per located event: those of PyOcto, and single-station epicentres of
         P picks that belong to none of them. ``method`` says which. Uncertainties are standard
@@ -338,7 +310,8 @@ class MonitorResult:
 
         :param path: File to write.
         """
-        self.table.to_csv(path, index=False, date_format="%Y-%m-%dT%H:%M:%S.%fZ")
+        with replacing(path) as partial:
+            write_csv(self.table, partial)
 
     def to_catalog(self) -> obspy.Catalog:
         """As ObsPy catalogue, see :py:func:`to_catalog`."""

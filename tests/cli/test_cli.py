@@ -12,7 +12,8 @@ from typer.testing import CliRunner
 
 from seisbench_llm import __version__, cli, weights
 from seisbench_llm.export.quakeml import picks_to_catalog
-from seisbench_llm.export.tables import COLUMNS, picks_to_dataframe, read_picks
+from seisbench_llm.export.read import read_picks
+from seisbench_llm.export.tables import COLUMNS, picks_to_dataframe
 from seisbench_llm.pick_files import pick_files
 from seisbench_llm.plotting.picks import plot_picks
 from seisbench_llm.waveform_files import find_files

@@ -15,7 +15,8 @@ from seisbench.util import Pick, PickList
 
 from seisbench_llm.export.formats import FORMATS, picks_to_pyocto
 from seisbench_llm.export.quakeml import picks_to_catalog
-from seisbench_llm.export.tables import COLUMNS, picks_to_dataframe, read_picks
+from seisbench_llm.export.read import read_picks
+from seisbench_llm.export.tables import COLUMNS, picks_to_dataframe
 from seisbench_llm.export.write import export
 from seisbench_llm.stations import stations_to_dataframe
 
@@ -200,13 +201,19 @@ def test_gamma_amplitudes(tmp_path):
 def test_hypodd_comes_back(tmp_path, warnings_of):
     _, picks, origin, _ = network()
     picks.append(pick_at(origin + 100, "XX.S0."))
-    frame = picks_to_dataframe(picks).assign(event=[7] * 16 + [-1])
+    frame = picks_to_dataframe(picks).assign(event_id=[7] * 16 + [-1])
     events = pd.DataFrame(
-        {"event": [7], "time": [origin.timestamp], "latitude": 46.0, "longitude": 8, "depth": 8}
+        {
+            "event_id": [7],
+            "time": [origin.timestamp],
+            "latitude": 46.0,
+            "longitude": 8,
+            "depth_km": 8,
+        }
     )
     events["time"] = pd.to_datetime(events["time"], unit="s", utc=True)
     path = export(frame, tmp_path / "phase.pha", events=events)
-    assert "1 picks are not in phase.pha" in warnings_of()
+    assert "1 picks belong to no event and are not in phase.pha" in warnings_of()
     read = obspy.read_events(path, format="HYPODDPHA")
     assert len(read) == 1 and read[0].origins[0].time == origin
     assert read[0].origins[0].depth == 8000
@@ -221,9 +228,9 @@ def test_hypodd_comes_back(tmp_path, warnings_of):
 def test_hypodd_times(seconds, start, tmp_path):
     start = obspy.UTCDateTime(start)
     picks = [pick_at(start + after, f"XX.S{i}.") for i, after in enumerate(seconds)]
-    frame = picks_to_dataframe(picks).assign(event=0)
-    events = pd.DataFrame([{"event": 0, "time": start.datetime, "latitude": 0.00001}])
-    events = events.assign(longitude=-179.99999, depth=0.0, magnitude=-0.3)
+    frame = picks_to_dataframe(picks).assign(event_id=0)
+    events = pd.DataFrame([{"event_id": 0, "time": start.datetime, "latitude": 0.00001}])
+    events = events.assign(longitude=-179.99999, depth_km=0.0, magnitude=-0.3)
     read = obspy.read_events(export(frame, tmp_path / "a.pha", events=events), "HYPODDPHA")[0]
     assert read.origins[0].time == start and read.magnitudes[0].mag == -0.3
     for found, pick in zip(read.picks, picks, strict=True):
@@ -261,10 +268,10 @@ def test_nlloc_separates_events_and_warns_of_unassociated_picks(tmp_path, warnin
     picks = [pick_at(0), pick_at(100)]
     export(picks, tmp_path / "one.obs")
     assert "picks of more than one event" in warnings_of()
-    frame = picks_to_dataframe(picks).assign(event=[0, 1])
-    events = pd.DataFrame({"event": [0, 1], "time": [-2.0, 98.0]})
+    frame = picks_to_dataframe(picks).assign(event_id=[0, 1])
+    events = pd.DataFrame({"event_id": [0, 1], "time": [-2.0, 98.0]})
     events["time"] = pd.to_datetime(events["time"], unit="s")
-    events = events.assign(latitude=1.0, longitude=2.0, depth=3.0)
+    events = events.assign(latitude=1.0, longitude=2.0, depth_km=3.0)
     blocks = export(frame, tmp_path / "two.obs", events=events).read_text().split("\n\n")
     assert [len(block.split("PUBLIC_ID")) for block in blocks] == [2, 2]
     assert export([], tmp_path / "none.obs").read_text() == ""
@@ -310,12 +317,12 @@ def test_unknown_format_and_events_without_room(tmp_path):
         export([], tmp_path / "x.csv", events=pd.DataFrame())
     with pytest.raises(ValueError, match="events of its own"):
         export(Catalog(), tmp_path / "x.xml", events=pd.DataFrame())
-    frame = picks_to_dataframe([pick_at(0)]).assign(event=3)
-    events = pd.DataFrame([{"event": 1, "time": "2020-01-01", "latitude": 0, "longitude": 0}])
-    with pytest.raises(ValueError, match="no column depth"):
+    frame = picks_to_dataframe([pick_at(0)]).assign(event_id=3)
+    events = pd.DataFrame([{"event_id": 1, "time": "2020-01-01", "latitude": 0, "longitude": 0}])
+    with pytest.raises(ValueError, match="no column depth_km"):
         export(frame, tmp_path / "x.xml", events=events)
-    with pytest.raises(ValueError, match="not there: .3"):
-        export(frame, tmp_path / "x.xml", events=events.assign(depth=1))
+    with pytest.raises(ValueError, match="not there: .'3'"):
+        export(frame, tmp_path / "x.xml", events=events.assign(depth_km=1))
 
 
 def test_zero_weight_is_left_out_and_said(tmp_path, warnings_of):

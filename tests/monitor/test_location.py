@@ -8,10 +8,11 @@ from obspy.geodetics import gps2dist_azimuth
 from scipy.optimize import curve_fit
 
 from seisbench_llm.export.quakeml import identifier
+from seisbench_llm.export.tables import ARRIVAL_TYPES, EVENT_TYPES
 from seisbench_llm.monitor import association
 from seisbench_llm.monitor.association import associate
 from seisbench_llm.monitor.location import REGION, distance_azimuth, epicenter, sp_distance
-from seisbench_llm.monitor.tables import ARRIVAL_TYPES, EVENT_TYPES, standard_error
+from seisbench_llm.monitor.tables import standard_error
 from seisbench_llm.stations import Station, Stations
 from tests.helpers.monitor import NETWORK, START, VP, VP_VS, make_pick, picks_of
 

@@ -10,11 +10,10 @@ from hypothesis import strategies as st
 from obspy.geodetics import gps2dist_azimuth
 from obspy.io.quakeml.core import _validate as validate_quakeml
 
+from seisbench_llm.export.tables import ARRIVAL_TYPES, ESTIMATE_TYPES, EVENT_TYPES
 from seisbench_llm.models.seismollm import SeisMoLLM
 from seisbench_llm.monitor.location import sp_distance
 from seisbench_llm.monitor.monitor import SeismicMonitor, pair
-from seisbench_llm.monitor.result import COLUMNS, TYPES
-from seisbench_llm.monitor.tables import ARRIVAL_TYPES, EVENT_TYPES
 from seisbench_llm.tasks import TASKS
 from seisbench_llm.weights import WeightsError
 from tests.helpers.models import save_family
@@ -126,7 +125,7 @@ def test_answers_are_the_models_own():
     picks = tiny_model().classify(stream, **level).picks
     told = [[(p.trace_id, p.phase, p.peak_time) for p in some] for some in (result.picks, picks)]
     assert told[0] == told[1]
-    assert list(result.table) == list(COLUMNS)
+    assert list(result.table) == list(ESTIMATE_TYPES)
     onsets = [pick for pick in picks if pick.phase == "P"]
     assert len(result.table) == len(onsets) > 3
     assert list(result.table.p_time) == [pd.Timestamp(p.peak_time.ns, tz="UTC") for p in onsets]
@@ -152,14 +151,14 @@ def test_nothing_is_a_table_with_all_columns(stream, tmp_path):
     picker = Stub("picking", []) if stream else tiny_model()
     result = SeismicMonitor(picker, **models).classify(stream, NETWORK)
     for table, types in (
-        (result.table, TYPES),
+        (result.table, ESTIMATE_TYPES),
         (result.events, EVENT_TYPES),
         (result.arrivals, ARRIVAL_TYPES),
     ):
         assert len(table) == 0
         assert {name: str(kind) for name, kind in table.dtypes.items()} == types
     result.to_csv(tmp_path / "empty.csv")
-    assert list(pd.read_csv(tmp_path / "empty.csv")) == list(COLUMNS)
+    assert list(pd.read_csv(tmp_path / "empty.csv")) == list(ESTIMATE_TYPES)
     result.to_catalog().write(tmp_path / "empty.xml", format="QUAKEML")
     assert validate_quakeml(tmp_path / "empty.xml")
 
@@ -310,7 +309,7 @@ def test_csv_reads_back(tmp_path):
     result = network_monitor().classify(obspy.Stream(), NETWORK)
     result.to_csv(tmp_path / "table.csv")
     read = pd.read_csv(tmp_path / "table.csv")
-    assert list(read) == list(COLUMNS)
+    assert list(read) == list(ESTIMATE_TYPES)
     times = [obspy.UTCDateTime(text) for text in read.p_time]
     assert times == [pick.peak_time for pick in sorted_onsets(result)]
     assert read.magnitude.to_list() == result.table.magnitude.to_list()

@@ -1,0 +1,89 @@
+"""Writing of tables: whole files or none, CSV and Parquet in one way each."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pandas as pd
+
+from .tables import ISO
+
+
+@contextmanager
+def replacing(path: str | Path) -> Iterator[Path]:
+    """
+    A file of the same name to write to, in a folder beside, which takes its place once it is
+    complete and on the disk.
+
+    Whatever happens, ``path`` is the file of before or the new one, whole.
+
+    :raises OSError: If it cannot be written, with the name of the file.
+    """
+    path = Path(path)
+    folder = None
+    try:
+        folder = Path(tempfile.mkdtemp(prefix=".part-", dir=path.parent))
+        partial = folder / path.name
+        yield partial
+        with open(partial, "rb") as file:
+            os.fsync(file.fileno())
+        os.replace(partial, path)
+    except OSError as error:
+        raise OSError(f"{path} cannot be written: {error.strerror or error}") from error
+    finally:
+        if folder is not None:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def write_csv(frame: pd.DataFrame, path: str | Path, mode: str = "w", header: bool = True) -> None:
+    """Write a table as CSV, times as ISO 8601 in UTC with microseconds and a Z."""
+    frame.to_csv(
+        path, mode=mode, header=header, index=False, date_format=f"{ISO}Z", lineterminator="\n"
+    )
+
+
+def import_pyarrow():
+    """
+    pyarrow with its reader and writer of Parquet.
+
+    :raises ImportError: If it is not installed, with how to install it.
+    """
+    try:
+        import pyarrow.parquet
+    except ImportError as error:
+        raise ImportError("Parquet needs pyarrow: pip install 'seisbench_llm[export]'") from error
+    return pyarrow
+
+
+def to_arrow(frame: pd.DataFrame):
+    """
+    The same columns and types with every version of pandas: UTC in microseconds, strings.
+
+    A column of which nothing is known, without rows for example, holds strings.
+    """
+    pa = import_pyarrow()
+    arrow = pa.Table.from_pandas(frame, preserve_index=False).replace_schema_metadata(None)
+    schema = []
+    for field in arrow.schema:
+        kind = field.type
+        if pa.types.is_timestamp(kind):
+            kind = pa.timestamp("us", tz="UTC")
+        elif pa.types.is_null(kind) or pa.types.is_large_string(kind):
+            kind = pa.string()
+        schema.append(pa.field(field.name, kind))
+    return arrow.cast(pa.schema(schema), safe=False)
+
+
+def write_parquet(frame: pd.DataFrame, path) -> None:
+    """
+    Write a table as Parquet.
+
+    :param path: A path, or an open binary file.
+    :raises ImportError: If pyarrow is not installed.
+    """
+    import_pyarrow().parquet.write_table(to_arrow(frame), path, compression="zstd")

@@ -1,0 +1,111 @@
+"""Reading of the files of picks that this package writes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import obspy
+import pandas as pd
+
+from ..trace_ids import location_of
+from .files import import_pyarrow
+from .formats import format_of
+from .quakeml import UNASSOCIATED
+from .tables import picks_to_dataframe
+
+# Codes are text: location 00 is no zero, and network NA is not a missing value.
+_TEXT = ("trace_id", "station", "id", "phase", "type", "polarity", "event_id", "instrument")
+
+# First motions of NonLinLoc.
+_MOTIONS = {"C": "U", "U": "U", "+": "U", "D": "D", "-": "D"}
+
+
+def read_picks(path: str | Path, format: str | None = None) -> pd.DataFrame:
+    """
+    Read picks that :py:func:`~seisbench_llm.export.export` wrote, in any of its formats.
+
+    A format gives back what it holds: docs/tables.md says what each leaves out. Probabilities and
+    polarities that it does not hold are missing, start and end times are those of the picks, and
+    networks are empty.
+
+    :param path: The file. Any catalogue that ObsPy can read will do, too.
+    :param format: Name of the format; by default the one that the end of ``path`` stands for.
+    :return: Table as of :py:func:`~seisbench_llm.export.picks_to_dataframe`.
+    :raises ValueError: If it is no such file, with its name.
+    :raises FileNotFoundError: If there is no such file.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"There is no file {path}.")
+    try:
+        return picks_to_dataframe(_READERS[format_of(path, format)](path))
+    except ImportError:
+        raise
+    except Exception as error:
+        # The readers raise whatever comes to them on a broken file.
+        raise ValueError(f"{path} is no file of picks that can be read: {error}") from error
+
+
+def _read_csv(path: Path) -> pd.DataFrame:
+    frame = pd.read_csv(
+        path,
+        dtype=dict.fromkeys(_TEXT, str),
+        keep_default_na=False,
+        na_values={name: [""] for name in ("probability", "prob", "amp", "amplitude")},
+    )
+    if {"station", "trace_id"} <= set(frame):
+        # PyOcto's name of a station is the beginning of the trace id.
+        if (frame["station"] == frame["trace_id"].map(location_of)).all():
+            frame = frame.drop(columns="station")
+    return frame
+
+
+def _read_parquet(path: Path) -> pd.DataFrame:
+    # A file by itself: the reader of data sets would add the folder's day as a column.
+    return import_pyarrow().parquet.ParquetFile(path).read().to_pandas()
+
+
+def _read_hypodd(path: Path) -> pd.DataFrame:
+    catalog = obspy.read_events(path, format="HYPODDPHA") if path.stat().st_size else []
+    frame = picks_to_dataframe(obspy.Catalog(list(catalog)))
+    weights = [
+        {str(a.pick_id): a.time_weight for a in event.origins[0].arrivals}.get(str(p.resource_id))
+        for event in catalog
+        for p in event.picks
+    ]
+    return frame.assign(probability=weights)
+
+
+def _read_nlloc(path: Path) -> pd.DataFrame:
+    """Observations of NonLinLoc (NLLOC_OBS)."""
+    rows, event = [], None
+    for number, line in enumerate(path.read_text().splitlines(), start=1):
+        words = line.split()
+        if not words or words[0] == "#":
+            continue
+        if words[0] == "PUBLIC_ID":
+            event = None if f"/{UNASSOCIATED}/" in words[1] else words[1].rpartition("/")[2]
+            continue
+        if len(words) < 14:
+            raise ValueError(f"line {number} is no observation of NonLinLoc")
+        station, _, channel, _, phase, motion, day, clock, seconds = words[:9]
+        time = obspy.UTCDateTime.strptime(day + clock, "%Y%m%d%H%M") + float(seconds)
+        trace_id = f".{station}." if channel == "?" else f".{station}..{channel}"
+        rows.append((trace_id, phase, time, _MOTIONS.get(motion.upper()), event))
+    frame = pd.DataFrame(rows, columns=["trace_id", "phase", "time", "polarity", "event_id"])
+    return frame if frame["event_id"].notna().any() else frame.drop(columns="event_id")
+
+
+def _read_catalog(path: Path) -> obspy.Catalog:
+    return obspy.read_events(path)
+
+
+_READERS = {
+    "csv": _read_csv,
+    "parquet": _read_parquet,
+    "quakeml": _read_catalog,
+    "pyocto": _read_csv,
+    "gamma": _read_csv,
+    "hypodd": _read_hypodd,
+    "nlloc": _read_nlloc,
+}
