@@ -13,8 +13,9 @@ import obspy
 import pandas as pd
 from obspy import UTCDateTime
 
+from ..export.files import write_parquet
 from .files import Files, SourceError, read_file, read_lock
-from .store import to_arrow, write_atomically
+from .store import replacing
 
 COLUMNS = ["file", "size", "mtime", "id", "start", "end", "error"]
 
@@ -69,12 +70,8 @@ class Folder(Files):
         )
         table = table.sort_values(["file", "id", "start"], ignore_index=True)
         if self.index is not None and (rows or not all(keep)):
-            import pyarrow as pa
-            import pyarrow.parquet as pq
-
-            sink = pa.BufferOutputStream()
-            pq.write_table(to_arrow(table), sink)
-            write_atomically(self.index, sink.getvalue().to_pybytes())
+            with replacing(self.index) as temporary:
+                write_parquet(table, temporary)
         self._table = table
         return table
 

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pandas as pd
 
+from ..export.files import to_arrow, write_csv
 from ..export.tables import picks_to_dataframe
 from .cluster import require_dask
 from .days import days_between
-from .store import STATES, Store, replacing, to_arrow
+from .store import STATES, Store, replacing
 
 
 @dataclass(frozen=True)
@@ -138,11 +139,10 @@ def _empty(store: Store, kind: str) -> pd.DataFrame:
 
 
 def _write_csv(file: Path, first: pd.DataFrame, others) -> int:
-    options = {"index": False, "date_format": "%Y-%m-%dT%H:%M:%S.%fZ"}
-    first.to_csv(file, **options)
+    write_csv(first, file)
     rows = len(first)
     for table in others:
-        table.to_csv(file, mode="a", header=False, **options)
+        write_csv(table, file, mode="a", header=False)
         rows += len(table)
     return rows
 

@@ -24,6 +24,7 @@ import pandas as pd
 import seisbench
 from filelock import FileLock, Timeout
 
+from ..export.files import write_parquet
 from .station_days import StationDay
 
 # A better state wins, should a kill between two files have left two manifests of a station-day.
@@ -159,7 +160,8 @@ class Store:
             for kind, table in tables.items():
                 file = self.path / kind / day / f"{name}.parquet"
                 if len(table):
-                    write_atomically(file, _parquet(table))
+                    with replacing(file) as temporary:
+                        write_parquet(table, temporary)
                 else:
                     file.unlink(missing_ok=True)
             text = json.dumps(manifest, indent=2).encode() + b"\n"
@@ -286,31 +288,6 @@ def write_atomically(file: Path, content: bytes) -> None:
     """Write a file so that it is seen as a whole or not at all, even if the power fails."""
     with replacing(file) as temporary:
         temporary.write_bytes(content)
-
-
-def to_arrow(table: pd.DataFrame):
-    """The same columns and types with every version of pandas: UTC in microseconds, strings."""
-    import pyarrow as pa
-
-    arrow = pa.Table.from_pandas(table, preserve_index=False).replace_schema_metadata(None)
-    schema = []
-    for field in arrow.schema:
-        kind = field.type
-        if pa.types.is_timestamp(kind):
-            kind = pa.timestamp("us", tz="UTC")
-        elif pa.types.is_null(kind) or pa.types.is_large_string(kind):
-            kind = pa.string()
-        schema.append(pa.field(field.name, kind))
-    return arrow.cast(pa.schema(schema), safe=False)
-
-
-def _parquet(table: pd.DataFrame) -> bytes:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    sink = pa.BufferOutputStream()
-    pq.write_table(to_arrow(table), sink, compression="zstd")
-    return sink.getvalue().to_pybytes()
 
 
 def _read(file: Path) -> pd.DataFrame:

@@ -73,7 +73,8 @@ def _read_hypodd(path: Path) -> pd.DataFrame:
         for event in catalog
         for p in event.picks
     ]
-    return frame.assign(probability=weights)
+    # ObsPy guesses the channel from the phase.
+    return frame.assign(probability=weights, trace_id=frame["trace_id"].map(location_of))
 
 
 def _read_nlloc(path: Path) -> pd.DataFrame:
