@@ -63,10 +63,9 @@ def live(
 
     Example: seisbench-llm live --seedlink geofon.gfz.de:18000 --select GE.APE..BH?
     """
-    from ..live.instrument import LiveSettings
+    from ..live import Live, LiveSettings, Replay, SeedLink, feed_from
     from ..live.output import JsonLines, QuakeMLFiles
-    from ..live.picker import Live, run
-    from ..live.sources import Replay, SeedLink, parse_selections
+    from ..live.sources import parse_selections
     from ..models.seismollm import SeisMoLLM
 
     if (seedlink is None) == (not replay):
@@ -99,7 +98,7 @@ def live(
             source = Replay(stream, speed)
         else:
             source = SeedLink(seedlink, select, reconnect, timeout, picker.counts)
-        run(picker, source, stop, duration)
+        feed_from(picker, source, stop, duration)
     if not quiet:
         for name, value in picker.statistics().items():
             typer.echo(f"{name}: {value}", err=True)

@@ -1,6 +1,19 @@
-"""live."""
+"""Live picking: P and S picks of data as they come in."""
 
 from .instrument import LiveSettings
-from .picker import Live, LivePick, run
+from .picker import Live, feed_from, run
+from .picks import LivePick
+from .sources import Replay, SeedLink
+from .state import LiveState, StateError
 
-__all__ = ["Live", "LivePick", "LiveSettings", "run"]
+__all__ = [
+    "Live",
+    "LivePick",
+    "LiveSettings",
+    "LiveState",
+    "Replay",
+    "SeedLink",
+    "StateError",
+    "feed_from",
+    "run",
+]

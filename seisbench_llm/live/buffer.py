@@ -1,4 +1,4 @@
-"""The last minutes of one channel, whatever the order in which its packets come."""
+"""Ring buffers: the last minutes of a channel, whatever the order in which its packets come."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ class TraceBuffer:
     that contradict each other become a gap. Unlike there this goes sample by sample, and the result
     does not depend on the order of packets, except that those too old for the buffer are lost.
 
-    :param trace: First packet; only its header is used.
+    :param rate: Sampling rate in Hz.
+    :param origin: Time of a sample, that of number 0.
     :param seconds: Length of the buffer.
     """
 
-    def __init__(self, trace: obspy.Trace, seconds: float):
-        self.rate = float(trace.stats.sampling_rate)
-        self.origin = trace.stats.starttime
+    def __init__(self, rate: float, origin: obspy.UTCDateTime, seconds: float):
+        self.rate, self.origin = float(rate), origin
         self.size = max(2, round(seconds * self.rate))
         self.first: int | None = None
         self.end: int | None = None
@@ -51,7 +51,7 @@ class TraceBuffer:
         self._state = np.full(self.size, EMPTY, np.uint8)
 
     def number(self, time: obspy.UTCDateTime) -> int:
-        """Number of the sample nearest to a time; 0 is the first packet's first."""
+        """Number of the sample nearest to a time."""
         return round((time - self.origin) * self.rate)
 
     def time(self, number: int) -> obspy.UTCDateTime:
@@ -98,7 +98,9 @@ class TraceBuffer:
         added.conflicting = int(((state == FILLED) & ~same).sum())
         self._data[slots[state == EMPTY]] = values[state == EMPTY]
         # For good: a third packet must not decide, or the order of packets would.
-        self._state[slots] = np.where((state == CONFLICT) | (state == FILLED) & ~same, 2, FILLED)
+        self._state[slots] = np.where(
+            (state == CONFLICT) | (state == FILLED) & ~same, CONFLICT, FILLED
+        )
         return added
 
     def _advance(self, start: int, stop: int) -> None:
@@ -110,13 +112,13 @@ class TraceBuffer:
             self._state[fresh] = EMPTY
             self.end = stop
 
-    def runs(self, start: int, stop: int) -> list[tuple[int, np.ndarray]]:
+    def contiguous(self, start: int, stop: int) -> list[tuple[int, np.ndarray]]:
         """
-        Contiguous runs of samples.
+        Pieces without a gap.
 
         :param start: Number of the first sample wanted.
         :param stop: Number after the last one.
-        :return: (number of the run's first sample, samples as float64) for each.
+        :return: (number of the piece's first sample, samples as float64) for each.
         """
         start, stop = max(start, self.oldest), min(stop, self.end)
         if stop <= start:
@@ -133,3 +135,23 @@ class TraceBuffer:
             return number
         empty = self._state[np.arange(number, self.end) % self.size] == EMPTY
         return number + int(np.argmax(empty)) if empty.any() else self.end
+
+    def state(self) -> dict:
+        """All there is to know, of numbers and arrays; see :py:meth:`restore`."""
+        return {
+            "rate": self.rate,
+            "origin": self.origin.ns,
+            "first": self.first,
+            "end": self.end,
+            "data": self._data,
+            "state": self._state,
+        }
+
+    @classmethod
+    def restore(cls, state: dict) -> TraceBuffer:
+        """The buffer that a state is of."""
+        size = len(state["data"])
+        buffer = cls(state["rate"], obspy.UTCDateTime(ns=state["origin"]), size / state["rate"])
+        buffer.size, buffer.first, buffer.end = size, state["first"], state["end"]
+        buffer._data, buffer._state = state["data"], state["state"]
+        return buffer

@@ -1,8 +1,9 @@
-"""From the windows of a live model to picks: quick ones, and those that batch processing gives."""
+"""Peaks of probability curves: at once, and as batch processing finds them."""
 
 from __future__ import annotations
 
 from collections import deque
+from dataclasses import asdict, dataclass
 
 import numpy as np
 import obspy
@@ -10,11 +11,13 @@ from scipy.signal import find_peaks
 
 from ..models.seismollm import SeisMoLLM
 from ..streams.arguments import argument, threshold
+from ..streams.windows import WindowLayout
 
 PHASES = ("P", "S")
 
 
-class Found:
+@dataclass(slots=True)
+class Peak:
     """
     A peak of a probability curve.
 
@@ -23,10 +26,9 @@ class Found:
     :param value: Probability.
     """
 
-    __slots__ = ("phase", "sample", "value")
-
-    def __init__(self, phase: str, sample: int, value: float):
-        self.phase, self.sample, self.value = phase, sample, value
+    phase: str
+    sample: int
+    value: float
 
 
 def grid(time: obspy.UTCDateTime, rate: float) -> int:
@@ -38,26 +40,35 @@ def grid(time: obspy.UTCDateTime, rate: float) -> int:
     return round(time.ns * rate / 1e9)
 
 
-def find(curve: np.ndarray, start: int, model: SeisMoLLM, phase: str, argdict: dict) -> list[Found]:
+def grid_time(sample: int, rate: float) -> obspy.UTCDateTime:
+    """Time of a sample of the grid."""
+    return obspy.UTCDateTime(ns=round(sample * 1e9 / rate))
+
+
+def peaks(curve: np.ndarray, start: int, phase: str, level: float) -> list[Peak]:
     """
-    Peaks as in :py:func:`seisbench_llm.models.picks.peaks`, however close to each other.
+    Peaks as in :py:func:`seisbench_llm.streams.picks.peaks`, however close to each other.
 
     :param curve: Probabilities, NaN where there are none.
     :param start: Grid number of the first sample.
+    :param level: Smallest probability of a peak.
     """
-    level = max(threshold(model, argdict, phase), 1e-6)
     padded = np.concatenate([[0.0], np.nan_to_num(curve), [0.0]])
     indices, _ = find_peaks(padded, height=level)
-    return [Found(phase, start + int(i) - 1, float(padded[i])) for i in indices]
+    return [Peak(phase, start + int(i) - 1, float(padded[i])) for i in indices]
+
+
+def levels(model: SeisMoLLM, argdict: dict) -> dict[str, float]:
+    """Phase -> smallest probability of a peak."""
+    return {phase: max(threshold(model, argdict, phase), 1e-6) for phase in PHASES}
 
 
 class FinalCurves:
     """
     The annotation that ``annotate`` gives for the same data, as far as no later window changes it.
 
-    Windows lie as in SeisBench: the first one starts with the data (earlier by the blinded
-    samples), the others follow ``in_samples - overlap`` samples apart, and the last one ends with
-    the data.
+    Windows lie as in :py:class:`~seisbench_llm.streams.windows.WindowLayout`: the first one starts
+    with the data (earlier by the padding), and the last one ends with the data.
 
     :param model: Picker.
     :param argdict: Arguments of ``annotate``.
@@ -65,53 +76,49 @@ class FinalCurves:
     """
 
     def __init__(self, model: SeisMoLLM, argdict: dict, start: int):
-        self.model, self.argdict = model, argdict
-        self.before, self.after = argument(model, argdict, "blinding")
-        overlap = argument(model, argdict, "overlap")
-        # As SeisBench rounds it.
-        overlap = int(overlap * model.in_samples) if overlap < 1 else int(overlap)
-        self.hop = model.in_samples - overlap
+        self.layout = WindowLayout.of(model, {**argdict, "strict": False})
         self.stacking = argument(model, argdict, "stacking").lower()
+        separation = argument(model, argdict, "min_separation")
+        self.distance = max(1, round(separation * self.layout.rate))
         self.start = start
-        self.next_window = start - self.before
+        self.next_window = start - self.layout.padding[0]
         self.windows: deque[tuple[int, np.ndarray]] = deque()
         self.final_to = start
-        self._phases = {phase: _Phase(start) for phase in PHASES}
+        self._phases = {
+            phase: _Phase(phase, level, start) for phase, level in levels(model, argdict).items()
+        }
 
     def take(self, at: int, probabilities: np.ndarray) -> None:
         """
-        Add a window's answer.
+        Add a window's probabilities.
 
         :param at: Grid number of its first sample.
         :param probabilities: Shape (samples, phases), NaN where blinded.
         """
         self.windows.append((at, probabilities))
         if at == self.next_window:
-            self.next_window += self.hop
-            self.final_to = max(self.final_to, self.next_window + self.before)
+            self.next_window += self.layout.hop
+            self.final_to = max(self.final_to, self.next_window + self.layout.blinding[0])
 
-    def last_window(self, stop: int) -> int | None:
+    def closing_windows(self, at: int, stop: int) -> list[int]:
         """
-        Start of the window that ends with the data, None if it was there already.
+        Starts of the windows that are left if no more data come.
 
+        :param at: Grid number of the first regular one that is left.
         :param stop: Grid number after the data's last sample.
         """
-        rate, origin = self.model.sampling_rate, obspy.UTCDateTime(0)
-        data = stop - self.start + self.before + self.after
-        first = self.start - self.before
-        # SeisBench's own truncation of a time difference, in streams.fill and stream_to_array.
-        begin = origin + first / rate
-        total = max(data, self.model.in_samples) + 1
-        total = int((begin + (total - 1) / rate - begin) * rate) + 1
-        at = first + total - self.model.in_samples
-        return None if any(at == window for window, _ in self.windows) else at
+        last = self.layout.last(self.start, stop)
+        if any(last == window for window, _ in self.windows):
+            return []
+        regular = list(range(at, last + 1, self.layout.hop))
+        return regular if last in regular else [*regular, last]
 
     @property
     def decided_to(self) -> int:
         """Grid number before which all picks have been handed out."""
         return min(phase.decided_to for phase in self._phases.values())
 
-    def pop(self, spans: list[tuple[int, int]], head: int, stop: int | None = None) -> list[Found]:
+    def pop(self, spans: list[tuple[int, int]], head: int, stop: int | None = None) -> list[Peak]:
         """
         Picks that nothing can change any more, each once.
 
@@ -121,66 +128,94 @@ class FinalCurves:
             data, so that should they end here, it would have a say in what came before.
         :param stop: After the last window, the grid number after the data's last sample.
         """
-        last = head - self.model.in_samples + self.before + self.after
+        last = head - self.layout.size + sum(self.layout.padding)
         final = min(self.final_to, last) if stop is None else stop
         start = min(phase.seen_to for phase in self._phases.values())
         if final <= start and stop is None:
             return []
         curves = self._stack(start, max(start, final))
         inside = np.zeros(len(curves), bool)
-        for first, last in spans:
-            inside[max(0, first - start) : max(0, last - start)] = True
+        for first, after in spans:
+            inside[max(0, first - start) : max(0, after - start)] = True
         curves[~inside] = np.nan
 
-        separation = argument(self.model, self.argdict, "min_separation")
-        distance = max(1, round(separation * self.model.sampling_rate))
-        found = []
-        for index, (name, phase) in enumerate(self._phases.items()):
+        picks = []
+        for index, phase in enumerate(self._phases.values()):
             curve = curves[phase.seen_to - start :, index]
-            if stop is None:
-                curve = curve[: self._cut(curve, name)]
-            phase.waiting += find(curve, phase.seen_to, self.model, name, self.argdict)
-            phase.seen_to += len(curve)
-            found += phase.decide(distance, closing=stop is not None)
+            # Bounded: what stays above the threshold for longer than a window is cut.
+            phase.see(curve, self.layout.size, closing=stop is not None)
+            picks += phase.decide(self.distance, closing=stop is not None)
         seen = min(phase.seen_to for phase in self._phases.values())
-        while self.windows and self.windows[0][0] + self.model.in_samples <= seen:
+        while self.windows and self.windows[0][0] + self.layout.size <= seen:
             self.windows.popleft()
-        return sorted(found, key=lambda peak: (peak.sample, peak.phase))
-
-    def _cut(self, curve: np.ndarray, phase: str) -> int:
-        """Where the curve is below the threshold for the last time, so that no peak is cut."""
-        low = max(threshold(self.model, self.argdict, phase), 1e-6)
-        quiet = np.flatnonzero(~(np.nan_to_num(curve) >= low))
-        # Bounded: what stays above the threshold for longer than a window is cut.
-        forced = len(curve) > self.model.in_samples
-        return int(quiet[-1]) + 1 if len(quiet) else len(curve) * forced
+        return sorted(picks, key=lambda peak: (peak.sample, peak.phase))
 
     def _stack(self, start: int, stop: int) -> np.ndarray:
         layers = np.full((len(self.windows), stop - start, len(PHASES)), np.nan)
-        for layer, (at, answer) in zip(layers, self.windows, strict=True):
-            first, last = max(start, at), min(stop, at + len(answer))
+        for layer, (at, probabilities) in zip(layers, self.windows, strict=True):
+            first, last = max(start, at), min(stop, at + len(probabilities))
             if first < last:
-                layer[first - start : last - start] = answer[first - at : last - at]
+                layer[first - start : last - start] = probabilities[first - at : last - at]
         seen = ~np.isnan(layers)
         if self.stacking == "max":
             return np.where(seen.any(0), np.where(seen, layers, -np.inf).max(0), np.nan)
         count = seen.sum(0)
         return np.where(count, np.where(seen, layers, 0).sum(0) / np.maximum(count, 1), np.nan)
 
+    def state(self) -> dict:
+        """All there is to know, of numbers and arrays; see :py:meth:`restore`."""
+        return {
+            "start": self.start,
+            "next_window": self.next_window,
+            "final_to": self.final_to,
+            "windows": [[at, probabilities] for at, probabilities in self.windows],
+            "phases": {name: phase.state() for name, phase in self._phases.items()},
+        }
+
+    @classmethod
+    def restore(cls, model: SeisMoLLM, argdict: dict, state: dict) -> FinalCurves:
+        """The curves that a state is of."""
+        curves = cls(model, argdict, state["start"])
+        curves.next_window, curves.final_to = state["next_window"], state["final_to"]
+        curves.windows.extend((at, probabilities) for at, probabilities in state["windows"])
+        for name, phase in curves._phases.items():
+            phase.restore(state["phases"][name])
+        return curves
+
 
 class _Phase:
-    """Peaks of one phase, of which the smaller of two that are too close is to be dropped."""
+    """
+    Peaks of one phase, of which the smaller of two that are too close is to be dropped.
 
-    def __init__(self, start: int):
-        self.seen_to = start
-        self.waiting: list[Found] = []
-        self.kept: list[Found] = []
+    :param name: P or S.
+    :param level: Smallest probability of a peak.
+    :param start: Grid number where its curve begins.
+    """
+
+    def __init__(self, name: str, level: float, start: int):
+        self.name, self.level, self.seen_to = name, level, start
+        self.waiting: list[Peak] = []
+        self.kept: list[Peak] = []
 
     @property
     def decided_to(self) -> int:
         return min([self.seen_to, *(peak.sample for peak in self.waiting)])
 
-    def decide(self, distance: int, closing: bool) -> list[Found]:
+    def see(self, curve: np.ndarray, longest: int, closing: bool) -> None:
+        """
+        Look for peaks in the next part of the curve.
+
+        If more is to come, only as far as the curve is below the level for the last time, so that
+        no peak is cut, or wholly if it is longer than ``longest``.
+        """
+        if not closing:
+            quiet = np.flatnonzero(~(np.nan_to_num(curve) >= self.level))
+            forced = len(curve) > longest
+            curve = curve[: int(quiet[-1]) + 1 if len(quiet) else len(curve) * forced]
+        self.waiting += peaks(curve, self.seen_to, self.name, self.level)
+        self.seen_to += len(curve)
+
+    def decide(self, distance: int, closing: bool) -> list[Peak]:
         """
         As ``scipy.signal.find_peaks`` with ``distance``, of which higher peaks come first.
 
@@ -199,3 +234,15 @@ class _Phase:
         self.waiting = still_open
         self.kept = [p for p in kept if p.sample > self.decided_to - distance]
         return new
+
+    def state(self) -> dict:
+        return {
+            "seen_to": self.seen_to,
+            "waiting": [asdict(peak) for peak in self.waiting],
+            "kept": [asdict(peak) for peak in self.kept],
+        }
+
+    def restore(self, state: dict) -> None:
+        self.seen_to = state["seen_to"]
+        self.waiting = [Peak(**peak) for peak in state["waiting"]]
+        self.kept = [Peak(**peak) for peak in state["kept"]]

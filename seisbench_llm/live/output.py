@@ -1,4 +1,4 @@
-"""Live picks as lines and files that are whole at any time."""
+"""Output of live picks: JSON lines and QuakeML files."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import obspy
 from obspy.core.event import Catalog
 
 from ..export.quakeml import build_pick, creation_info, unassociated_event
-from .picker import LivePick
+from .picks import LivePick
 
 
 class JsonLines:

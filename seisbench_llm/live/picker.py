@@ -1,13 +1,12 @@
-"""Picks from data as they come in."""
+"""Live picking: packets of many stations in, picks out."""
 
 from __future__ import annotations
 
-import json
 import threading
 import time
 from collections import Counter, deque
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 
 import numpy as np
 import obspy
@@ -16,47 +15,18 @@ import torch
 
 from ..models.seismollm import SeisMoLLM
 from ..streams.arguments import argument, validate_arguments
-from .final import PHASES, Found
-from .instrument import Instrument, LiveSettings, Window, component
+from .data import component, warm_up
+from .final import PHASES
+from .instrument import Instrument, LiveSettings, Report, Window
+from .picks import LivePick
+from .sources import Packet
+from .state import LiveState, StateError
 
 LATENCIES_KEPT = 10_000
 
-
-@dataclass(frozen=True)
-class LivePick:
-    """
-    What is known of a pick at the time of its output.
-
-    :param id: The same for all that is said of one pick.
-    :param status: ``preliminary`` for the first word; ``confirmed`` if batch processing of the same
-        data gives it, with its time and probability there; ``rejected`` if it does not.
-    :param trace_id: NET.STA.LOC and band and instrument code.
-    :param phase: P or S.
-    :param time: Time of the probability's peak.
-    :param probability: Value of the peak.
-    :param weight: Name and version of the weight.
-    :param latency: Wall clock seconds from the arrival of the sample that completed the pick to its
-        output: waiting for other components and late packets, for the next step, and computing.
-    :param data_latency: Seconds from the pick's own time to the output, by the wall clock, or by
-        the time of the data in a replay: latency, settling, and the way from the station to here.
-    """
-
-    id: str
-    status: str
-    trace_id: str
-    phase: str
-    time: obspy.UTCDateTime
-    probability: float
-    weight: str
-    latency: float
-    data_latency: float
-
-    def to_json(self) -> str:
-        """One line of JSON."""
-        entries = {**asdict(self), "time": str(self.time)}
-        for name, digits in (("probability", 4), ("latency", 3), ("data_latency", 3)):
-            entries[name] = round(entries[name], digits)
-        return json.dumps(entries)
+# Sampling rates in Hz that a channel may have. Below, resampling makes up most of what the models
+# look at; above, buffers are large.
+SAMPLING_RATES = (10.0, 5000.0)
 
 
 class Live:
@@ -92,21 +62,18 @@ class Live:
         self.settings = settings or LiveSettings()
         self.argdict = {**model.default_args, **kwargs}
         self.batch_size = batch_size
-        self.separation = round(argument(model, self.argdict, "min_separation") * self.rate)
         self.counts: Counter = Counter()
         self.latencies = {s: deque(maxlen=LATENCIES_KEPT) for s in ("preliminary", "confirmed")}
         self.instruments: dict[str, Instrument] = {}
-        self._open: dict[str, list[tuple[Found, str]]] = {}
-        self._ignored: set[str] = set()
+        # Channels and instruments that are named in a warning, and passed over.
+        self.ignored: set[str] = set()
+        self._warm_ups: dict[str, float] = {}
         self._fed: set[str] = set()
         self._all_since = -np.inf
+        # Picks reported before a restart, of instruments that have not been heard since.
+        self._said: dict[str, list[LivePick]] = {}
         # In a replay, the time of the data.
         self.data_now: Callable[[], float] = time.time
-
-    @property
-    def rate(self) -> float:
-        """Sampling rate of the model, Hz."""
-        return self.model.sampling_rate
 
     def feed(
         self, trace: obspy.Trace, clock: float | None = None, wall: float | None = None
@@ -125,47 +92,55 @@ class Live:
         if not self._usable(trace, name):
             return
         if name not in self.instruments:
-            self.instruments[name] = Instrument(
-                name, self.model, self.argdict, self.settings, self.counts
-            )
+            try:
+                self._add_instrument(name)
+            except ValueError as error:
+                self._ignore(name, error)
+                return
         instrument = self.instruments[name]
-        elsewhere = instrument.add(trace, clock, wall)
-        if elsewhere:
-            self._restart(instrument, elsewhere, clock)
+        jumped = instrument.add(trace, clock, wall)
+        while jumped:
+            self._answer([instrument], clock, closing=True)
+            jumped = instrument.restart()
         self._fed.add(name)
-        head = instrument.head if instrument.head is not None else instrument.newest
-        if instrument.newest is not None and instrument.newest - head > self.model.in_samples:
+        if instrument.behind:
             self.process(clock)
 
+    def _add_instrument(self, name: str, state: dict | None = None, later: float = 0) -> None:
+        """:param state, later: See :py:meth:`Instrument.restore`."""
+        code = name.rpartition(".")[2]
+        if code not in self._warm_ups:
+            self._warm_ups[code] = warm_up(self.model, self.argdict, code)
+        instrument = Instrument(
+            name, self.model, self.argdict, self.settings, self._warm_ups[code], self.counts
+        )
+        if state is not None:
+            instrument.restore(state, later)
+        instrument.remember(self._said.pop(name, ()))
+        self.instruments[name] = instrument
+
+    def _ignore(self, name: str, error: ValueError) -> None:
+        """Pass over an instrument, such as one that the model's filter cannot take."""
+        seisbench.logger.warning(f"{name} is ignored from now on: {error}")
+        self.ignored.add(name)
+        self.instruments.pop(name, None)
+
     def _usable(self, trace: obspy.Trace, name: str) -> bool:
-        stats = trace.stats
-        cause = None
+        stats, cause = trace.stats, None
+        lowest, highest = SAMPLING_RATES
         if component(self.model, self.argdict, stats.channel) is None:
             cause = f"its component is none of {', '.join(self.model.component_order)}"
-        elif trace.data.dtype.kind not in "iuf" or not stats.sampling_rate > 0 or not stats.npts:
+        elif trace.data.dtype.kind not in "iuf" or not stats.npts:
             cause = f"it holds no waveform ({stats.npts} samples of type {trace.data.dtype})"
+        elif not lowest <= stats.sampling_rate <= highest:
+            cause = f"it has {stats.sampling_rate:g} Hz, not {lowest:g} to {highest:g} Hz"
         if cause is None:
-            return name not in self._ignored
+            return name not in self.ignored
         self.counts["packets without waveform"] += 1
-        if trace.id not in self._ignored:
-            self._ignored.add(trace.id)
+        if trace.id not in self.ignored:
+            self.ignored.add(trace.id)
             seisbench.logger.warning(f"{trace.id} at {stats.starttime} is ignored: {cause}.")
         return False
-
-    def _restart(self, instrument: Instrument, packets: list, clock: float) -> None:
-        """Close the data so far and go on elsewhere in time: after a long gap or a clock's jump."""
-        start = min(trace.stats.starttime for trace, _, _ in packets)
-        if instrument.newest is not None:
-            jump = start - instrument.time(instrument.newest - 1)
-            seisbench.logger.warning(
-                f"{instrument.name}: the data go on {jump:+.1f} s from where they ended, at {start}"
-            )
-            self.counts["long gaps and jumps"] += 1
-            self._process([instrument], clock, closing=True)
-        instrument._begin()
-        for trace, since, wall in packets:
-            if instrument.add(trace, since, wall):
-                break
 
     def process(self, clock: float | None = None) -> None:
         """
@@ -178,107 +153,111 @@ class Live:
         # Also those without new data, for what they have waited for may be given up by now.
         if clock - self._all_since >= min(1.0, self.settings.step):
             names, self._all_since = set(self.instruments), clock
-        self._process([self.instruments[name] for name in sorted(names)], clock)
         self._fed = set()
+        self._answer([self.instruments[n] for n in sorted(names) if n in self.instruments], clock)
 
     def close(self, clock: float | None = None) -> None:
         """Answer what is left as if no more data came; the final word on all open picks."""
         clock = time.monotonic() if clock is None else clock
         for instrument in list(self.instruments.values()):
-            self._process([instrument], clock, closing=True)
-            left = [packet for run in instrument.aside.values() for packet in run]
-            if left:
-                instrument.aside = {}
-                self._restart(instrument, sorted(left, key=lambda p: p[0].stats.starttime), clock)
-                self._process([instrument], clock, closing=True)
+            self._answer([instrument], clock, closing=True)
+            while instrument.aside:
+                instrument.restart()
+                self._answer([instrument], clock, closing=True)
         self.instruments.clear()
 
-    def _process(self, instruments: list[Instrument], clock: float, closing: bool = False) -> None:
+    def _answer(self, instruments: list[Instrument], clock: float, closing: bool = False) -> None:
+        """Pass the windows that are due through the network, in batches, and report."""
         due = []
         for instrument in instruments:
             try:
                 due += instrument.due(clock, closing)
             except ValueError as error:
-                # One odd channel, such as one that the model's filter cannot take.
-                seisbench.logger.warning(f"{instrument.name} is ignored from now on: {error}")
-                self._ignored.add(instrument.name)
-                self.instruments.pop(instrument.name, None)
+                self._ignore(instrument.name, error)
         for at in range(0, len(due), self.batch_size):
             batch = due[at : at + self.batch_size]
-            for window, answer in zip(batch, self._answer(batch), strict=True):
-                instrument = window.instrument
-                if window.final:
-                    instrument.final.take(window.start, answer)
-                else:
-                    self._preliminary(instrument, instrument.quick_picks(window, answer))
+            for window, probabilities in zip(batch, self._probabilities(batch), strict=True):
+                self._report(window.instrument, window.instrument.take(window, probabilities))
         for instrument in instruments:
-            self._final(instrument, closing)
+            self._report(instrument, instrument.decide(closing))
 
-    def _answer(self, windows: list[Window]) -> np.ndarray:
-        """Probabilities, shape (windows, samples, phases)."""
+    def _probabilities(self, windows: list[Window]) -> np.ndarray:
+        """The network's answer, shape (windows, samples, phases)."""
         batch = torch.from_numpy(np.stack([window.data for window in windows]))
         with torch.inference_mode():
             batch = self.model.annotate_batch_pre(batch.to(self.model.device), self.argdict)
             precision = argument(self.model, self.argdict, "precision")
-            answer = self.model.predict(batch, precision)
-            answer = self.model.annotate_batch_post(answer, None, self.argdict)
+            outputs = self.model.predict(batch, precision)
+            outputs = self.model.annotate_batch_post(outputs, None, self.argdict)
         self.counts["windows"] += len(windows)
-        return answer.cpu().numpy()[..., [self.model.labels.index(phase) for phase in PHASES]]
+        return outputs.cpu().numpy()[..., [self.model.labels.index(phase) for phase in PHASES]]
 
-    def _preliminary(self, instrument: Instrument, found: list[Found]) -> None:
-        known = self._open.setdefault(instrument.name, [])
-        decided = instrument.final.decided_to if instrument.final else -np.inf
-        for peak in found:
-            near = any(
-                other.phase == peak.phase and abs(other.sample - peak.sample) < self.separation
-                for other, _ in known
+    def _report(self, instrument: Instrument, reports: list[Report]) -> None:
+        for report in reports:
+            latency = time.time() - report.arrived
+            pick = LivePick(
+                id=report.id,
+                status=report.status,
+                trace_id=instrument.name,
+                phase=report.phase,
+                time=report.time,
+                probability=report.probability,
+                weight=self.weight,
+                latency=latency,
+                data_latency=self.data_now() - report.time.timestamp,
             )
-            if not near and peak.sample >= decided:
-                pick_id = f"{instrument.name}/{peak.phase}/{instrument.time(peak.sample)}"
-                known.append((peak, pick_id))
-                complete = peak.sample + instrument.settle
-                self._emit(instrument, peak, pick_id, "preliminary", complete)
+            self.counts[f"{report.status} picks"] += 1
+            if report.status in self.latencies:
+                self.latencies[report.status].append(latency)
+            self.on_pick(pick)
 
-    def _final(self, instrument: Instrument, closing: bool) -> None:
-        known = self._open.setdefault(instrument.name, [])
-        size, gained = self.model.in_samples, sum(argument(self.model, self.argdict, "blinding"))
-        for peak in instrument.final_picks(closing):
-            near = [
-                (abs(other.sample - peak.sample), i)
-                for i, (other, _) in enumerate(known)
-                if other.phase == peak.phase and abs(other.sample - peak.sample) < self.separation
-            ]
-            if near:
-                _, pick_id = known.pop(min(near)[1])
-            else:
-                pick_id = f"{instrument.name}/{peak.phase}/{instrument.time(peak.sample)}"
-            complete = min(peak.sample + size - gained, instrument.newest - 1)
-            self._emit(instrument, peak, pick_id, "confirmed", complete)
-        if instrument.final is None:
-            return
-        decided = np.inf if closing else instrument.final.decided_to - self.separation
-        for peak, pick_id in [entry for entry in known if entry[0].sample < decided]:
-            self._emit(instrument, peak, pick_id, "rejected", instrument.newest - 1)
-        self._open[instrument.name] = [entry for entry in known if entry[0].sample >= decided]
+    def state(self, clock: float) -> dict:
+        """
+        All there is to know after a restart, of numbers, text and arrays.
 
-    def _emit(self, instrument, peak, pick_id, status, complete) -> None:
-        at = instrument.time(peak.sample)
-        latency = time.time() - instrument.arrival(complete)
-        pick = LivePick(
-            id=pick_id,
-            status=status,
-            trace_id=instrument.name,
-            phase=peak.phase,
-            time=at,
-            probability=peak.value,
-            weight=self.weight,
-            latency=latency,
-            data_latency=self.data_now() - at.timestamp,
-        )
-        self.counts[f"{status} picks"] += 1
-        if status in self.latencies:
-            self.latencies[status].append(latency)
-        self.on_pick(pick)
+        :param clock: Seconds, as in :py:meth:`feed`.
+        """
+        return {
+            "made_by": self._made_by(),
+            "clock": clock,
+            "all_since": self._all_since,
+            "counts": dict(self.counts),
+            "ignored": sorted(self.ignored),
+            "instruments": {name: x.state() for name, x in self.instruments.items()},
+        }
+
+    def restore(self, state: dict, said: list[LivePick], clock: float) -> None:
+        """
+        Go on from a state.
+
+        :param said: Picks that were reported after the state was saved.
+        :param clock: Seconds, as in :py:meth:`feed`.
+        :raises StateError: If the state is that of another model or of other settings.
+        """
+        differing = [
+            f"{name} was {state['made_by'].get(name)!r} and is {value!r}"
+            for name, value in self._made_by().items()
+            if state["made_by"].get(name) != value
+        ]
+        if differing:
+            raise StateError(f"The state is of another picker: {'; '.join(differing)}.")
+        later = clock - state["clock"]
+        for pick in said:
+            self._said.setdefault(pick.trace_id, []).append(pick)
+        self._all_since = state["all_since"] + later
+        self.counts.update(state["counts"])
+        self.ignored.update(state["ignored"])
+        for name, entries in state["instruments"].items():
+            self._add_instrument(name, entries, later)
+
+    def _made_by(self) -> dict:
+        """What must be the same after a restart."""
+        arguments = {
+            name: list(value) if isinstance(value, tuple) else value
+            for name, value in self.argdict.items()
+        }
+        weight = [self.weight, self.model.sha256]
+        return {"weight": weight, "settings": asdict(self.settings), "arguments": arguments}
 
     def statistics(self) -> dict:
         """What was counted, and percentiles 50, 95 and 100 of the latency in seconds by status."""
@@ -290,34 +269,81 @@ class Live:
         return {**{k: v for k, v in sorted(self.counts.items()) if v}, "latency": levels}
 
 
-def run(live: Live, source, stop: threading.Event, duration: float | None = None) -> None:
+def feed_from(
+    live: Live,
+    source,
+    stop: threading.Event,
+    duration: float | None = None,
+    state: LiveState | None = None,
+) -> None:
     """
     Feed a picker from a source until it ends, the time is over, or someone says stop.
 
-    Closes both, so that what can be said is said.
+    Without a state, the picker is closed then, so that what can be said is said. With one, the
+    state is saved and picks stay open, unless the source has ended.
 
     :param live: Picker.
-    :param source: A source of :py:mod:`seisbench_llm.live_sources`.
+    :param source: A source of :py:mod:`seisbench_llm.live.sources`.
     :param stop: Ends the run when set.
     :param duration: Seconds by the wall clock, None for no limit.
+    :param state: What to go on from, if there is anything, and to save the state to.
+    :raises StateError: If the state is damaged, or of another picker.
     """
     begun, waiting = time.monotonic(), 0
     live.data_now = source.data_now
+    positions = {} if state is None else _go_on(live, source, state)
+
+    def take(packet: Packet) -> None:
+        live.feed(packet.trace, source.clock(), packet.wall)
+        positions[packet.origin] = packet.number
+
+    def save() -> None:
+        kept = live.state(source.clock())
+        state.save({**kept, "source": source.name, "positions": positions})
+
     try:
         while not stop.is_set() and not source.ended:
             if duration is not None and time.monotonic() - begun >= duration:
                 break
             packet = source.get(timeout=0.2)
-            clock = source.clock()
             if packet is not None:
-                live.feed(packet.trace, clock, packet.wall)
+                take(packet)
                 waiting += 1
             # Together what came together, so that one pass of the network answers many windows.
             if not source.more() or waiting >= 256:
-                live.process(clock)
+                live.process(source.clock())
                 waiting = 0
+                if state is not None and state.due:
+                    save()
     finally:
         source.close()
     for packet in source.received():
-        live.feed(packet.trace, source.clock(), packet.wall)
-    live.close(source.clock())
+        take(packet)
+    if state is None or source.ended:
+        live.close(source.clock())
+    else:
+        live.process(source.clock())
+    if state is not None:
+        save()
+        state.close()
+
+
+def _go_on(live: Live, source, state: LiveState) -> dict[str, int]:
+    """
+    Set picker and source to the saved state, if there is one.
+
+    :return: Number of the last packet taken from each of the source's parts.
+    """
+    saved, said = state.load()
+    if saved is None:
+        return {}
+    if saved["source"] != source.name:
+        raise StateError(
+            f"{state.file} is of {saved['source']}, not of {source.name}. Remove it to begin anew."
+        )
+    source.resume(saved["positions"])
+    live.restore(saved, said, source.clock())
+    return saved["positions"]
+
+
+run = feed_from

@@ -15,10 +15,8 @@ from obspy.io.quakeml.core import _validate as validate_quakeml
 from typer.testing import CliRunner
 
 from seisbench_llm.cli import live as cli_live
-from seisbench_llm.live.instrument import LiveSettings
+from seisbench_llm.live import Live, LiveSettings, Replay, run
 from seisbench_llm.live.output import QuakeMLFiles
-from seisbench_llm.live.picker import Live, run
-from seisbench_llm.live.sources import Replay
 from seisbench_llm.models.seismollm import SeisMoLLM
 from tests.helpers.live_stub import (
     LEVELS,

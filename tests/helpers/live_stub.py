@@ -8,9 +8,8 @@ import numpy as np
 import obspy
 import torch
 
-from seisbench_llm.live.instrument import LiveSettings
-from seisbench_llm.live.picker import Live, run
-from seisbench_llm.live.sources import Packet, Replay
+from seisbench_llm.live import Live, LiveSettings, Replay, run
+from seisbench_llm.live.sources import Packet
 from tests.helpers.models import tiny_model
 from tests.helpers.streams import make_stream
 

@@ -8,6 +8,9 @@ import time
 import numpy as np
 import obspy
 
+# Code of a station in a record that is broken.
+BROKEN = "BADRE"
+
 
 def records(trace, reclen=512):
     """The miniSEED records of a trace of integers."""
@@ -35,13 +38,24 @@ class SeedLinkServer(socketserver.ThreadingTCPServer):
     :param chunk: Bytes per send, so that packets arrive chopped.
     :param drops: Numbers of packets sent after which the connection is dropped, each once.
     :param pause: Seconds between packets.
+    :param unasked: Whether to send what nobody asked for, too.
     """
 
     allow_reuse_address = True
     daemon_threads = True
 
-    def __init__(self, packets, chunk=10_000, drops=(), pause=0.0, hello="SeedLink v3.1 (test)"):
-        super().__init__(("127.0.0.1", 0), Session)
+    def __init__(
+        self,
+        packets,
+        chunk=10_000,
+        drops=(),
+        pause=0.0,
+        hello="SeedLink v3.1 (test)",
+        unasked=False,
+        port=0,
+    ):
+        super().__init__(("127.0.0.1", port), Session)
+        self.unasked = unasked
         self.packets, self.chunk, self.drops, self.pause = packets, chunk, list(drops), pause
         self.hello, self.commands, self.sent, self.over = hello, [], 0, threading.Event()
         self.thread = threading.Thread(target=self.serve_forever, args=(0.05,), daemon=True)
@@ -91,7 +105,7 @@ class Session(socketserver.BaseRequestHandler):
         elif word == "CAT":
             self.request.sendall(b"XX STA test\r\nEND")
         elif word == "INFO":
-            self.info()
+            self.info(words[0])
         elif word == "STATION":
             self.station = tuple(words[::-1])
             known = {codes(packet)[:2] for packet in self.server.packets}
@@ -120,19 +134,28 @@ class Session(socketserver.BaseRequestHandler):
     def answer(self, good):
         self.request.sendall(b"OK\r\n" if good else b"ERROR\r\n")
 
-    def info(self):
-        text = np.frombuffer(b'<?xml version="1.0"?><seedlink software="test"/>', "S1")
-        header = {"network": "SL", "station": "INFO", "channel": "INF"}
-        buffer = io.BytesIO()
-        obspy.Trace(text, header).write(buffer, format="MSEED", reclen=512, encoding="ASCII")
-        self.request.sendall(b"SLINFO  " + buffer.getvalue())
+    def info(self, level):
+        body = ""
+        if level == "STATIONS":
+            stations = sorted({codes(packet)[:2] for packet in self.server.packets})
+            body = "".join(f'<station name="{sta}" network="{net}"/>' for net, sta in stations)
+        text = f'<?xml version="1.0"?><seedlink software="test">{body}</seedlink>'.encode()
+        # More than one packet, unless it is a keep-alive.
+        parts = [text] if not body else [text[:60], text[60:]]
+        for part in parts:
+            header = {"network": "SL", "station": "INFO", "channel": "INF"}
+            buffer = io.BytesIO()
+            trace = obspy.Trace(np.frombuffer(part, "S1"), header)
+            trace.write(buffer, format="MSEED", reclen=512, encoding="ASCII")
+            end = b"SLINFO  " if part is parts[-1] else b"SLINFO *"
+            self.request.sendall(end + buffer.getvalue())
 
     def wanted(self, number, packet):
         network, station, location, channel = codes(packet)
         asked = self.stations.get((network, station))
         # A server cannot tell whose a broken record is; this one sends it to everybody.
         if asked is None:
-            return True
+            return self.server.unasked or station == BROKEN
         if asked["since"] is not None and number < asked["since"]:
             return False
         if asked["time"] is not None and end_of(packet) < asked["time"]:

@@ -16,7 +16,7 @@ PIECES = st.lists(
 @given(PIECES, st.integers(10, 150))
 @settings(max_examples=200, deadline=None)
 def test_buffer_against_a_reference(pieces, size):
-    buffer = TraceBuffer(obspy.Trace(header={"sampling_rate": 1.0}), size)
+    buffer = TraceBuffer(1.0, START, size)
     known, newest = {}, None
     for start, length, wrong in pieces:
         values = np.arange(start, start + length) + wrong
@@ -29,9 +29,9 @@ def test_buffer_against_a_reference(pieces, size):
             known.setdefault(number, set()).add(number + wrong)
         known = {n: v for n, v in known.items() if n >= newest - buffer.size}
     good = {n: v.pop() for n, v in known.items() if len(v) == 1}
-    runs = buffer.runs(-10, 300)
-    assert {at + i: v for at, run in runs for i, v in enumerate(run)} == good
-    assert all(b > a + len(run) for (a, run), (b, _) in zip(runs, runs[1:], strict=False))
+    pieces = buffer.contiguous(-10, 300)
+    assert {at + i: v for at, piece in pieces for i, v in enumerate(piece)} == good
+    assert all(b > a + len(piece) for (a, piece), (b, _) in zip(pieces, pieces[1:], strict=False))
     first = int(newest) - buffer.size
     missing = [n for n in range(first, int(newest)) if n not in known]
     assert buffer.complete_from(first) == (missing[0] if missing else newest)
@@ -45,23 +45,23 @@ def test_buffer_merges_like_obspy_in_any_order(pieces, random):
     for start, length, _ in pieces:
         stream.append(obspy.Trace(np.arange(start, start + length), header))
         stream[-1].stats.starttime += start
-    buffer = TraceBuffer(stream[0], 200)
+    buffer = TraceBuffer(1.0, stream[0].stats.starttime, 200)
     for trace in random.sample(stream.traces, len(stream)):
         buffer.add(trace)
     merged = stream.merge(method=0)[0].split()
-    runs = buffer.runs(-200, 300)
-    assert [buffer.time(at) for at, _ in runs] == [trace.stats.starttime for trace in merged]
-    for (_, samples), trace in zip(runs, merged, strict=True):
+    pieces = buffer.contiguous(-200, 300)
+    assert [buffer.time(at) for at, _ in pieces] == [trace.stats.starttime for trace in merged]
+    for (_, samples), trace in zip(pieces, merged, strict=True):
         np.testing.assert_array_equal(samples, trace.data)
 
 
 def test_buffer_leaves_out_what_contradicts_or_is_not_finite():
-    buffer = TraceBuffer(obspy.Trace(header={"sampling_rate": 1.0}), 100)
+    buffer = TraceBuffer(1.0, START, 100)
     buffer.add_samples(0, np.ma.arange(10.0))
     wrong = buffer.add_samples(5, np.ma.array([5.0, 99.0, np.nan, 8.0], mask=[0, 0, 0, 1]))
     assert (wrong.duplicate, wrong.conflicting, wrong.invalid) == (1, 1, 2)
     buffer.add_samples(6, np.ma.array([6.0]))
-    assert [(at, list(run)) for at, run in buffer.runs(0, 99)] == [
+    assert [(at, list(piece)) for at, piece in buffer.contiguous(0, 99)] == [
         (0, [0, 1, 2, 3, 4, 5]),
         (7, [7, 8, 9]),
     ]

@@ -2,8 +2,7 @@ import numpy as np
 import obspy
 import pytest
 
-from seisbench_llm.live.instrument import LiveSettings
-from seisbench_llm.live.picker import Live
+from seisbench_llm.live import Live, LiveSettings
 from tests.helpers.live_stub import (
     LEVELS,
     START,
@@ -200,7 +199,7 @@ def test_data_without_waveforms_are_named_once(warnings_of):
     _, live = fed([text, text, other, *packets(spikes(60))], model)
     assert live.counts["packets without waveform"] == 3
     text = warnings_of()
-    assert live._ignored >= {".A..HHZ", ".A..LOG"} and ".A..LOG at" in text
+    assert live.ignored >= {".A..HHZ", ".A..LOG"} and ".A..LOG at" in text
     assert "XX.STA.00.HH is ignored from now on" in text
 
 
@@ -222,10 +221,10 @@ def test_memory_is_bounded():
             (instrument,) = live.instruments.values()
             sizes.append(
                 (
-                    sum(b._data.size for b in instrument.buffers.values()),
+                    sum(b.size for b in instrument.data.buffers.values()),
                     len(instrument.final.windows) <= 4,
-                    len(instrument.marks) <= instrument.seconds + 2,
-                    sum(map(len, live._open.values())) < 10,
+                    len(instrument.data.marks) <= instrument.data.seconds + 2,
+                    len(instrument.open) < 10,
                 )
             )
     assert sizes[0] == sizes[1] and sizes[0][1:] == (True, True, True)

@@ -5,10 +5,10 @@ import time
 import numpy as np
 import obspy
 import pytest
+from obspy.clients.seedlink.seedlinkexception import SeedLinkException
 
-from seisbench_llm.live.instrument import LiveSettings
-from seisbench_llm.live.picker import Live, run
-from seisbench_llm.live.sources import SeedLink, parse_selections
+from seisbench_llm.live import Live, LiveSettings, SeedLink, run
+from seisbench_llm.live.sources import parse_selections, stations_of
 from tests.helpers.live_stub import LEVELS, arrivals, assert_same, filtered_model, spike_model
 from tests.helpers.seedlink_server import SeedLinkServer, end_of, in_order_of_time
 
@@ -70,6 +70,7 @@ def test_seedlink_selects_and_survives_a_server_that_is_not_there(warnings_of):
         _, live = from_server(server, spike_model(), ["XX.STA.00.HN?", "XX.NONE..HH?"], until)
         assert "SELECT 00HN?" in server.commands
     assert live.statistics()["packets"] >= 20
+    assert "the server has nothing of XX.NONE that was selected" in warnings_of()
     address = server.address
     picker, begun = Live(spike_model(), print), time.monotonic()
     source = SeedLink(address, ["XX.STA.00.HN?"], reconnect=0.1)
@@ -99,13 +100,54 @@ def test_seedlink_keeps_a_quiet_connection_alive():
 @pytest.mark.parametrize(
     "text, selector",
     [("XX.ABC.00.HH?", "00HH?"), ("xx.abc..ehz", "EHZ"), ("XX.ABC..HH", "HH?"),
-     ("XX.ABC.--.*", "--???"), ("XX.ABC..HH*", "HH?")],
+     ("XX.ABC.--.*", "--???"), ("XX.ABC..HH*", "HH?"), ("XX.ABC.*.HH?", "HH?")],
 )  # fmt: skip
 def test_selections(text, selector):
     assert parse_selections([text]) == {("XX", "ABC"): [selector]}
 
 
-@pytest.mark.parametrize("text", ["XX.ABC", "*.ABC..HHZ", "XX.ABC.00.HHZZ", "", "XX ABC HHZ"])
+@pytest.mark.parametrize("text", ["XX.ABC", "XXX.ABC..HHZ", "XX.ABC.00.HHZZ", "", "XX ABC HHZ"])
 def test_selections_that_are_none(text):
     with pytest.raises(ValueError, match="selects nothing"):
         parse_selections([text])
+
+
+def test_wildcards_of_stations_are_asked_of_the_server(warnings_of):
+    stream = arrivals(3000) + arrivals(3000, station="STB") + arrivals(3000, station="OTHER")
+    with SeedLinkServer(in_order_of_time(integers(stream))) as server:
+        until = lambda: server.sent >= 20  # noqa: E731
+        _, live = from_server(server, spike_model(), ["X?.ST*..HH?", "Y*.*..HH?"], until)
+        assert {c for c in server.commands if c.startswith("STATION")} == {
+            "STATION  STA XX", "STATION  STB XX",
+        }  # fmt: skip
+    assert live.counts["packets"] >= 20
+    assert "the server has nothing of Y*.* that was selected" in warnings_of()
+    with SeedLinkServer(in_order_of_time(integers(stream))) as server:
+        until = lambda: len(server.commands) > 3  # noqa: E731
+        from_server(server, spike_model(), ["Y*.*..HH?"], until)
+    assert "has none of the stations selected" in warnings_of()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [b"", b"<seedlink", b"\xff\xfe", b'<!DOCTYPE a [<!ENTITY b "c">]><seedlink/>'],
+)
+def test_an_answer_about_stations_that_is_none(text):
+    with pytest.raises(SeedLinkException, match="cannot be understood"):
+        stations_of(text)
+
+
+def test_codes_of_stations_that_are_none_are_left_out():
+    text = (
+        b'<seedlink><station name="A B" network="XX"/><station name="OK" network="XX"/></seedlink>'
+    )
+    assert stations_of(text) == {("XX", "OK")}
+
+
+def test_packets_that_were_not_asked_for_are_named_once(warnings_of):
+    stream = integers(arrivals(3000) + arrivals(3000, station="OTHER"))
+    with SeedLinkServer(in_order_of_time(stream), unasked=True) as server:
+        _, live = from_server(server, spike_model())
+    assert live.counts["packets not selected"] > 3
+    lines = [line for line in warnings_of().splitlines() if "it was not asked for" in line]
+    assert len(set(lines)) == 3

@@ -1,0 +1,262 @@
+"""Live data of one instrument: buffers, how far they are complete, windows cut from them."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, deque
+
+import numpy as np
+import obspy
+import seisbench
+from obspy.core.trace import Stats
+
+from ..models.seismollm import SeisMoLLM
+from ..streams.arguments import argument
+from ..streams.windows import WindowLayout, filter_reach
+from .buffer import TraceBuffer
+from .final import grid, grid_time
+
+# Seconds of late data that are waited for beyond max_latency, counted from the newest sample.
+BACKLOG_S = 60.0
+
+
+class InstrumentData:
+    """
+    What has come of one instrument since it began, or since a long gap or a jump of the clock.
+
+    Samples of all components are counted on the model's absolute grid, see
+    :py:func:`seisbench_llm.live.final.grid`.
+
+    :param model: Picker.
+    :param argdict: Arguments of ``annotate``.
+    :param max_latency: Seconds to wait for late packets and components.
+    :param warm_up: Seconds until the model's filter has forgotten where the data began, see
+        :py:func:`warm_up`.
+    :param counts: Counter that packets and samples are added to.
+    """
+
+    def __init__(
+        self,
+        model: SeisMoLLM,
+        argdict: dict,
+        max_latency: float,
+        warm_up: float,
+        counts: Counter,
+    ):
+        self.model, self.argdict, self.counts = model, argdict, counts
+        self.max_latency, self.warm_up = max_latency, warm_up
+        self.layout = WindowLayout.of(model, {**argdict, "strict": False})
+        self.rate = model.sampling_rate
+        self.backlog = round((max_latency + BACKLOG_S) * self.rate)
+        self.seconds = (3 * self.layout.size + self.backlog) / self.rate + warm_up
+        self.buffers: dict[str, TraceBuffer] = {}
+        # Clock of the last packet, and number of the first sample that is missing, by channel.
+        self.heard: dict[str, float] = {}
+        self.reached: dict[str, int] = {}
+        # (grid number after the newest sample, clock, wall clock) of each packet that came first.
+        self.marks: deque[tuple[int, float, float]] = deque()
+        self.newest: int | None = None
+        self.head: int | None = None
+
+    # Packets
+
+    def fits(self, trace: obspy.Trace) -> bool:
+        """Whether a packet continues these data, rather than others elsewhere in time."""
+        buffer = self.buffers.get(trace.stats.channel)
+        if buffer and abs(buffer.rate / trace.stats.sampling_rate - 1) > 1e-4:
+            return False
+        if self.newest is None:
+            return True
+        ahead = grid(trace.stats.starttime, self.rate) - (self.newest - 1)
+        behind = self.newest - grid(trace.stats.endtime, self.rate)
+        return ahead <= self.layout.bridge * self.rate + 0.5 and behind < self.seconds * self.rate
+
+    def store(self, trace: obspy.Trace, clock: float, wall: float) -> None:
+        """
+        Take a packet that fits.
+
+        :param clock: Seconds; what ``max_latency`` is measured with.
+        :param wall: Unix time of arrival.
+        """
+        stats, channel = trace.stats, trace.stats.channel
+        if channel not in self.buffers:
+            self.buffers[channel] = TraceBuffer(stats.sampling_rate, stats.starttime, self.seconds)
+            self.reached[channel] = 0
+        buffer = self.buffers[channel]
+        late = self.head is not None and grid(stats.starttime, self.rate) < self.head
+        added = buffer.add(trace)
+        self.counts["packets"] += 1
+        self.counts["late packets"] += late and added.new > 0
+        self.counts["duplicate samples"] += added.duplicate
+        self.counts["samples too late"] += added.late
+        self.counts["samples not finite"] += added.invalid
+        if added.conflicting:
+            self.counts["contradicting samples"] += added.conflicting
+            seisbench.logger.warning(
+                f"{trace.id}: {added.conflicting} samples from {stats.starttime} on contradict "
+                f"what came before; they are left out."
+            )
+        self.heard[channel] = clock
+        self.reached[channel] = buffer.complete_from(max(self.reached[channel], buffer.first))
+        end = grid(stats.endtime, self.rate) + 1
+        if self.newest is None or end > self.newest:
+            self.newest = end
+            self.marks.append((end, clock, wall))
+            # Marks tell arrivals; none older than the data kept is asked for.
+            while self.marks[0][0] < end - self.seconds * self.rate:
+                self.marks.popleft()
+
+    def arrival(self, sample: int) -> float:
+        """Unix time at which the first packet with this sample, or a later one, came."""
+        return next((wall for end, _, wall in self.marks if end > sample), self.marks[-1][2])
+
+    # Extent
+
+    @property
+    def start(self) -> int:
+        """Grid number of the first sample."""
+        return min(grid(b.time(b.first), self.rate) for b in self.buffers.values())
+
+    @property
+    def end(self) -> int:
+        """Grid number after the last sample, as resampling counts them."""
+        ends = []
+        for buffer in self.buffers.values():
+            whole = max(1, round(buffer.rate))
+            pieces = buffer.contiguous(-(-buffer.oldest // whole) * whole, buffer.end)
+            if pieces and buffer.rate != self.rate:
+                at, samples = pieces[-1]
+                count = math.ceil(len(samples) * self.rate / buffer.rate - 1e-6)
+                ends.append(grid(buffer.time(at), self.rate) + count)
+        # Of one that is sampled faster, the last sample may round up to one that is not there.
+        return max(ends, default=self.newest)
+
+    @property
+    def offset(self) -> float:
+        """Seconds by which the first samples are off the grid, averaged over components."""
+        times = [buffer.time(buffer.first) for buffer in self.buffers.values()]
+        return float(np.mean([t - grid_time(grid(t, self.rate), self.rate) for t in times]))
+
+    @property
+    def margin(self) -> int:
+        """Samples that resampling needs after a window, to be the same as with all data."""
+        native = all(buffer.rate == self.rate for buffer in self.buffers.values())
+        return 0 if native else round(self.rate)
+
+    def spans(self) -> list[tuple[int, int]]:
+        """Grid numbers (first, after last) of all pieces of data, of all components."""
+        return [
+            (grid(b.time(at), self.rate), grid(b.time(at + len(piece) - 1), self.rate) + 1)
+            for b in self.buffers.values()
+            for at, piece in b.contiguous(b.oldest, b.end)
+        ]
+
+    def move_head(self, clock: float, closing: bool) -> None:
+        """Move on to where all components are complete, or have been waited for long enough."""
+        wait = self.max_latency
+        given_up = [
+            end
+            for end, since, _ in self.marks
+            if closing or since <= clock - wait or end <= self.newest - self.backlog
+        ]
+        head = given_up[-1] if given_up else self.start
+        expected = len(self.model.component_order)
+        if given_up or len(self.buffers) >= expected:
+            # A component that has fallen silent must not delay the others for ever.
+            heard = [c for c in self.buffers if self.heard[c] > clock - 2 * wait or not given_up]
+            ends = [self._reached(channel) for channel in heard]
+            head = max(head, min(ends, default=head))
+        self.head = head if self.head is None else max(self.head, head)
+        for channel, buffer in self.buffers.items():
+            if self._reached(channel) < self.head:
+                number = min(buffer.number(grid_time(self.head, self.rate)), buffer.end)
+                self.reached[channel] = buffer.complete_from(number)
+
+    def _reached(self, channel: str) -> int:
+        buffer = self.buffers[channel]
+        return grid(buffer.time(self.reached[channel] - 1), self.rate) + 1
+
+    # Windows
+
+    def cut(self, starts: list[int]) -> list[np.ndarray]:
+        """
+        Preprocessed windows, from one pass of the model's filter over all of them.
+
+        :param starts: Grid number of the first sample of each.
+        :return: Arrays of shape (components, samples), zero where there are no data.
+        """
+        if not starts:
+            return []
+        size, first = self.layout.size, min(starts)
+        last = max(starts) + size
+        stream = obspy.Stream()
+        for channel, buffer in self.buffers.items():
+            whole = max(1, round(buffer.rate))
+            begin = buffer.number(grid_time(first, self.rate) - self.warm_up)
+            # On a whole second, so that resampling meets the same samples every time.
+            begin = begin // whole * whole
+            stop = buffer.number(grid_time(last + self.margin, self.rate)) + 1
+            for number, samples in buffer.contiguous(begin, stop):
+                header = {"sampling_rate": buffer.rate, "starttime": buffer.time(number)}
+                header["channel"] = channel
+                stream.append(obspy.Trace(samples - samples.mean(), header))
+        if stream:
+            self.model.annotate_stream_pre(stream, self.argdict)
+        data = np.zeros((len(self.model.component_order), last - first), np.float32)
+        for trace in stream:
+            row = data[component(self.model, self.argdict, trace.stats.channel)]
+            at = grid(trace.stats.starttime, self.rate) - first
+            samples = trace.data[max(0, -at) : max(0, last - first - at)]
+            row[max(0, at) : max(0, at) + len(samples)] = samples
+        return [data[:, start - first : start - first + size] for start in starts]
+
+    # Restart
+
+    def state(self) -> dict:
+        """All there is to know, of numbers and arrays; see :py:meth:`restore`."""
+        return {
+            "buffers": {channel: buffer.state() for channel, buffer in self.buffers.items()},
+            "heard": dict(self.heard),
+            "reached": dict(self.reached),
+            "marks": [list(mark) for mark in self.marks],
+            "newest": self.newest,
+            "head": self.head,
+        }
+
+    def restore(self, state: dict, later: float) -> None:
+        """
+        Go on from a state.
+
+        :param later: What the clock has been set on since then, in seconds.
+        """
+        self.buffers = {c: TraceBuffer.restore(buffer) for c, buffer in state["buffers"].items()}
+        self.heard = {channel: clock + later for channel, clock in state["heard"].items()}
+        self.reached = dict(state["reached"])
+        self.marks.extend((end, clock + later, wall) for end, clock, wall in state["marks"])
+        self.newest, self.head = state["newest"], state["head"]
+
+
+def warm_up(model: SeisMoLLM, argdict: dict, instrument: str) -> float:
+    """
+    Seconds until the model's filter has forgotten where the data began.
+
+    :param instrument: Band and instrument code; filters may differ by channel.
+    :raises ValueError: If the filter cannot be applied.
+    """
+    rate = model.sampling_rate
+    headers = [
+        Stats({"sampling_rate": rate, "channel": instrument + code})
+        for code in model.component_order
+    ]
+    reach = filter_reach(model, argdict, headers)
+    # A filter that never forgets: as much as there is room for.
+    return (model.in_samples if reach is None else reach) / rate
+
+
+def component(model: SeisMoLLM, argdict: dict, channel: str) -> int | None:
+    """Row of a channel in the model's input, None if the model does not know its component."""
+    order = model.component_order
+    code = channel[-1:]
+    if argument(model, argdict, "flexible_horizontal_components") and code not in order:
+        code = {"1": "N", "2": "E"}.get(code, code)
+    return order.index(code) if code and code in order else None

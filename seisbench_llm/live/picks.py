@@ -1,0 +1,62 @@
+"""Live picks: what is reported of a pick, and when."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from typing import Literal
+
+import obspy
+
+# The first word on a pick; the last one if batch processing gives it, or if it does not.
+Status = Literal["preliminary", "confirmed", "rejected"]
+
+
+@dataclass(frozen=True)
+class LivePick:
+    """
+    What is known of a pick at the time of its output.
+
+    :param id: The same for all that is said of one pick.
+    :param status: ``preliminary`` for the first word; ``confirmed`` if batch processing of the same
+        data gives it, with its time and probability there; ``rejected`` if it does not.
+    :param trace_id: NET.STA.LOC and band and instrument code.
+    :param phase: P or S.
+    :param time: Time of the probability's peak.
+    :param probability: Value of the peak.
+    :param weight: Name and version of the weight.
+    :param latency: Wall clock seconds from the arrival of the sample that completed the pick to its
+        output: waiting for other components and late packets, for the next step, and computing.
+    :param data_latency: Seconds from the pick's own time to the output, by the wall clock, or by
+        the time of the data in a replay: latency, settling, and the way from the station to here.
+    """
+
+    id: str
+    status: Status
+    trace_id: str
+    phase: str
+    time: obspy.UTCDateTime
+    probability: float
+    weight: str
+    latency: float
+    data_latency: float
+
+    def to_json(self) -> str:
+        """One line of JSON."""
+        entries = {**asdict(self), "time": str(self.time)}
+        for name, digits in (("probability", 4), ("latency", 3), ("data_latency", 3)):
+            entries[name] = round(entries[name], digits)
+        return json.dumps(entries)
+
+    @classmethod
+    def from_json(cls, line: str) -> LivePick:
+        """
+        The pick of a line.
+
+        :raises ValueError: If the line is none of :py:meth:`to_json`.
+        """
+        try:
+            entries = json.loads(line)
+            return cls(**{**entries, "time": obspy.UTCDateTime(entries["time"])})
+        except (TypeError, KeyError, ValueError) as error:
+            raise ValueError(f"This is no line of a live pick: {line[:80]!r} ({error})") from error

@@ -1,0 +1,160 @@
+"""State of a live picker on disk, from which a killed one goes on."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import time
+import zipfile
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+
+from .picks import LivePick
+
+FORMAT = 1
+
+
+class StateError(ValueError):
+    """A state that is damaged, or of another picker."""
+
+
+class LiveState:
+    """
+    The state of a live picker, and the file of its picks, which tells what was said since.
+
+    A state is written now and then, beside the one before, whose place it takes when it is whole.
+    Picks are appended to their file at once, as JSON lines. After a restart, the picker goes on
+    from the state, and meets some packets again; picks that are in the file already are not
+    reported again. So after any kill each word on a pick is in the file once.
+
+    :param file: File of the state, a .npz of NumPy.
+    :param picks: File of the picks.
+    :param every: Seconds between two states, at least; writing them takes no more than a twentieth
+        of the time.
+    """
+
+    def __init__(self, file: str | Path, picks: str | Path, every: float = 10.0):
+        self.file, self.picks, self.every = Path(file), Path(picks), every
+        self._due = 0.0
+        self._output: BinaryIO | None = None
+
+    def load(self) -> tuple[dict | None, list[LivePick]]:
+        """
+        The last state, None if there is none, and the picks since then.
+
+        Half a line at the end of the picks, which a kill or a full disk may leave, is cut off.
+
+        :raises StateError: If the state is damaged.
+        """
+        if not self.file.is_file():
+            return None, []
+        state = read_arrays(self.file)
+        if state.get("format") != FORMAT:
+            raise StateError(f"{self.file} is of another version. Remove it to begin anew.")
+        return state, [LivePick.from_json(line) for line in self._lines_after(state["said"])]
+
+    def _lines_after(self, offset: int) -> list[str]:
+        if not self.picks.is_file():
+            return []
+        with open(self.picks, "rb+") as file:
+            file.seek(offset)
+            rest = file.read()
+            whole = rest.rfind(b"\n") + 1
+            if whole < len(rest):
+                file.truncate(offset + whole)
+        return rest[:whole].decode("utf-8", "replace").splitlines()
+
+    def append(self, pick: LivePick) -> None:
+        """Write a pick to the file of picks; the last thing to be done with it."""
+        if self._output is None:
+            self._output = open(self.picks, "ab", buffering=0)  # noqa: SIM115 (closed in close)
+        self._output.write(pick.to_json().encode() + b"\n")
+
+    @property
+    def due(self) -> bool:
+        """Whether it is time for the next state."""
+        return time.monotonic() >= self._due
+
+    def save(self, state: dict) -> None:
+        """
+        Write a state.
+
+        :param state: Nested dictionaries and lists of numbers, text and arrays.
+        """
+        begun = time.monotonic()
+        said = 0
+        if self._output is not None:
+            os.fsync(self._output.fileno())
+        if self.picks.is_file():
+            said = self.picks.stat().st_size
+        write_arrays(self.file, {**state, "format": FORMAT, "said": said})
+        now = time.monotonic()
+        self._due = now + max(self.every, 20 * (now - begun))
+
+    def close(self) -> None:
+        """Close the file of picks."""
+        if self._output is not None:
+            self._output.close()
+            self._output = None
+
+
+def write_arrays(file: Path, tree: dict) -> None:
+    """
+    Write nested dictionaries and lists of numbers, text and arrays, as a whole or not at all.
+
+    The file is a .npz with the arrays, and the rest as JSON in place of the first one.
+    """
+    arrays: list[np.ndarray] = []
+
+    def pack(value):
+        if isinstance(value, np.ndarray):
+            arrays.append(value)
+            return {"array": len(arrays)}
+        if isinstance(value, dict):
+            return {"dict": {key: pack(entry) for key, entry in value.items()}}
+        if isinstance(value, list | tuple):
+            return [pack(entry) for entry in value]
+        return value.item() if isinstance(value, np.generic) else value
+
+    text = json.dumps(pack(tree)).encode()
+    temporary = file.with_name(f".{file.name}.{os.getpid()}.tmp")
+    try:
+        with open(temporary, "wb") as output:
+            np.savez(output, np.frombuffer(text, np.uint8), *arrays)
+            output.flush()
+            os.fsync(output.fileno())
+        os.replace(temporary, file)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def read_arrays(file: Path) -> dict:
+    """
+    Read what :py:func:`write_arrays` wrote.
+
+    :raises StateError: If the file is damaged.
+    """
+
+    def unpack(value):
+        if isinstance(value, list):
+            return [unpack(entry) for entry in value]
+        if isinstance(value, dict):
+            if "array" in value:
+                return loaded[f"arr_{value['array']}"]
+            return {key: unpack(entry) for key, entry in value["dict"].items()}
+        return value
+
+    try:
+        with np.load(io.BytesIO(file.read_bytes()), allow_pickle=False) as loaded:
+            tree = unpack(json.loads(loaded["arr_0"].tobytes()))
+        if isinstance(tree, dict):
+            return tree
+        cause = "it holds no state"
+    except (ValueError, KeyError, TypeError, AttributeError, EOFError, RecursionError,
+            zipfile.BadZipFile, zipfile.LargeZipFile, NotImplementedError, OverflowError,
+            MemoryError) as error:  # fmt: skip
+        cause = f"{type(error).__name__}: {error}"
+    raise StateError(f"{file} is damaged ({cause}). Remove it to begin anew.")
