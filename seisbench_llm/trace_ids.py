@@ -1,31 +1,143 @@
-"""NET.STA.LOC(.HH): the one place that cuts ids."""
+"""
+Trace ids: network, station, location and channel code.
+
+The one place that takes NET.STA.LOC.CHA apart, and a channel code into instrument and component.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+import re
+from typing import Any, NamedTuple
+
+# Codes of components that mean the same where horizontals may point anywhere.
+HORIZONTALS = {"1": "N", "2": "E", "N": "1", "E": "2"}
+
+# K-NET and KiK-net (NIED): direction, and for KiK-net the sensor, 1 in the borehole, 2 above it.
+_NIED = re.compile(r"(NS|EW|UD)([1-6]?)")
+
+# SEED instrument codes of what is no ground motion (SEED manual 2.4, appendix A): tiltmeters,
+# creep, calibration input, pressure, electronic test points, magnetometers, humidity,
+# temperature, mass position, currents, electric potential, rain, strain, tide, bolometers,
+# volumetric strain and wind.
+_NO_GROUND_MOTION = frozenset("ABCDEFIKMOQRSTUVW")
 
 
-def _site(trace_id: str) -> str:
-    return ".".join(trace_id.split(".")[:2])
-
-
-def split_id(trace_id: str) -> list[str]:
+class TraceId(NamedTuple):
     """
-    Network, station, location and, if it is there, instrument or channel.
+    Id of a trace, an instrument or a place.
 
-    :raises ValueError: If it is not NET.STA.LOC with or without a channel.
+    >>> TraceId.parse("XX.ABC.00.HHZ").instrument_id
+    'XX.ABC.00.HH'
+
+    :param network: Network code.
+    :param station: Station code.
+    :param location: Location code, often empty.
+    :param channel: Channel code, only the band and instrument code (HH), or empty.
     """
-    parts = str(trace_id).split(".")
-    if len(parts) not in (3, 4):
-        raise ValueError(f"The trace id '{trace_id}' is not NET.STA.LOC or NET.STA.LOC.CHANNEL.")
-    return parts
+
+    network: str
+    station: str
+    location: str
+    channel: str = ""
+
+    @classmethod
+    def parse(cls, text: Any) -> TraceId:
+        """
+        :param text: NET.STA.LOC, with or without a channel or instrument code.
+        :raises ValueError: If it is something else.
+        """
+        parts = str(text).split(".")
+        if len(parts) not in (3, 4):
+            raise ValueError(f"The trace id '{text}' is not NET.STA.LOC or NET.STA.LOC.CHANNEL.")
+        return cls(*parts)
+
+    @classmethod
+    def of(cls, trace: Any) -> TraceId:
+        """Id of anything with ObsPy's ``stats``, whatever its codes hold."""
+        stats = trace.stats
+        return cls(stats.network, stats.station, stats.location, stats.channel)
+
+    def __str__(self) -> str:
+        return f"{self.location_id}.{self.channel}" if self.channel else self.location_id
+
+    @property
+    def station_id(self) -> str:
+        """NET.STA"""
+        return f"{self.network}.{self.station}"
+
+    @property
+    def location_id(self) -> str:
+        """NET.STA.LOC"""
+        return f"{self.network}.{self.station}.{self.location}"
+
+    @property
+    def instrument_id(self) -> str:
+        """NET.STA.LOC and instrument code, as XX.ABC.00.HH."""
+        return f"{self.location_id}.{self.instrument}"
+
+    @property
+    def instrument(self) -> str:
+        """Band and instrument code (HH), also of an id that has no component."""
+        return split_channel(self.channel)[0] if len(self.channel) != 2 else self.channel
+
+    @property
+    def component(self) -> str:
+        """Component code, as Z."""
+        return split_channel(self.channel)[1]
+
+    @property
+    def pick_id(self) -> str:
+        """
+        Name of the picks and estimates of an instrument; it depends on the instrument's id alone.
+
+        It is NET.STA.LOC, as SeisBench has it, for seismometers (H) and geophones (P), and
+        NET.STA.LOC.HN for other instruments such as accelerometers, which often share a location
+        with a seismometer. Seismometers that share a location are one sensor recorded at several
+        rates, or near enough, and share the name.
+        """
+        if self.instrument[-1:] in ("", "H", "P"):
+            return self.location_id
+        return self.instrument_id
 
 
-def location_id(trace: Any) -> str:
-    """NET.STA.LOC, which is how SeisBench names what it annotates."""
-    return trace.id.rpartition(".")[0]
+def split_channel(channel: str) -> tuple[str, str]:
+    """
+    Instrument code and component of a channel code.
+
+    >>> split_channel("HHZ"), split_channel("UD"), split_channel("NS2")
+    (('HH', 'Z'), ('', 'Z'), ('2', 'N'))
+    """
+    nied = _NIED.fullmatch(channel)
+    if nied:
+        return nied[2], {"NS": "N", "EW": "E", "UD": "Z"}[nied[1]]
+    return channel[:-1], channel[-1:]
 
 
-def location_of(trace_id: str) -> str:
-    """NET.STA.LOC of a trace or a pick."""
+def records_ground_motion(channel: str) -> bool:
+    """False for codes of clocks, mass positions, pressure and the like; see SEED's appendix A."""
+    if len(channel) != 3 or _NIED.fullmatch(channel):
+        return True
+    # Band A and O: administrative and opaque channels.
+    return channel[0] not in "AO" and channel[1] not in _NO_GROUND_MOTION
+
+
+def component_index(component: str, order: str, flexible: bool = False) -> int | None:
+    """
+    Index of a component in a model's input, None if it has none.
+
+    :param order: Components of the model, as ZNE.
+    :param flexible: Whether horizontals 1 and 2 may stand for north and east, and the reverse.
+    """
+    if flexible and component not in order:
+        component = HORIZONTALS.get(component, component)
+    return order.index(component) if component and component in order else None
+
+
+def station_of(trace_id: Any) -> str:
+    """NET.STA of the id of a trace or a pick."""
+    return ".".join(str(trace_id).split(".")[:2])
+
+
+def location_of(trace_id: Any) -> str:
+    """NET.STA.LOC of the id of a trace or a pick."""
     return ".".join(str(trace_id).split(".")[:3])

@@ -66,7 +66,7 @@ from seisbench_llm.data.metadata import (
 )
 from seisbench_llm.data.splits import check_leakage, split_by_event, split_by_station
 from seisbench_llm.data.synthetic.records import Synthetic
-from seisbench_llm.streams.annotate import resample_stream
+from seisbench_llm.streams.preprocessing import resample_stream
 
 # Seconds; pieces overlap within a block, but blocks do not, so that blocks can be split.
 PIECE, STEP, PIECES_PER_BLOCK = 150, 120, 3

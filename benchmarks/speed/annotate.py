@@ -34,7 +34,7 @@ from seisbench.models import WaveformModel
 
 from benchmarks.common.timing import RESULTS, paper, station, turns, write_part
 from seisbench_llm.models.seismollm import SeisMoLLM
-from seisbench_llm.streams import pipeline as executor
+from seisbench_llm.streams import run_here
 from seisbench_llm.streams.arguments import PRECISIONS
 from seisbench_llm.tasks import TASKS
 
@@ -93,7 +93,7 @@ def day(args) -> dict:
         return run
 
     def tuned(model, **kwargs):
-        return lambda: executor.run(model.annotate_async(stream, overlap=0.5, **kwargs))
+        return lambda: run_here(model.annotate_async(stream, overlap=0.5, **kwargs))
 
     plain = SeisMoLLM(**packaged.get_model_args())
     plain.forward = plain.forward  # a forward that is replaced is not fused

@@ -19,9 +19,8 @@ import pandas as pd
 import seisbench
 from obspy import UTCDateTime
 
-from ..streams.annotate import data_spans
-from ..streams.contiguous import Run as ContiguousRecord
-from ..streams.contiguous import make_trace
+from ..streams.contiguous import ContiguousRecord, make_trace
+from ..streams.spans import data_spans
 from .files import SourceError
 
 # Below, resampling to the models' 100 Hz makes up most of what they look at.
@@ -158,7 +157,7 @@ def coverage(stream: obspy.Stream, day: UTCDateTime) -> dict:
         channels[channel] = channels.get(channel, 0.0) + max(seconds, 0) / 86400
     gaps, reached = [], day
     if stream:
-        for start, stop in next(iter(data_spans(stream, 1 / delta).values())):
+        for start, stop in data_spans(stream, 1 / delta):
             if start - reached > 1.5 * delta and reached < end:
                 gaps.append((reached, min(start, end)))
             reached = max(reached, stop + delta)

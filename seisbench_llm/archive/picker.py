@@ -11,9 +11,10 @@ from obspy.core.trace import Stats
 
 from ..export.tables import picks_to_dataframe
 from ..models.seismollm import SeisMoLLM
-from ..streams.annotate import usable
 from ..streams.arguments import argument, threshold, validate_arguments
-from ..streams.contiguous import Run as ContiguousRecord
+from ..streams.contiguous import ContiguousRecord
+from ..streams.selection import select_records
+from ..streams.skipped import SkippedList
 from ..streams.windows import WindowLayout, filter_reach
 
 
@@ -73,7 +74,10 @@ class Picker:
 
     def usable(self, stream: obspy.Stream) -> list[ContiguousRecord]:
         """What of a stream the model can use; the rest is named in warnings."""
-        return usable(stream, self.model, self._argdict)
+        skipped = SkippedList()
+        instruments = select_records(stream, self.model, self._argdict, skipped)
+        skipped.warn()
+        return [record for records in instruments.values() for record in records]
 
     def __call__(self, stream: obspy.Stream) -> dict[str, pd.DataFrame]:
         """

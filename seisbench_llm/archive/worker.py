@@ -16,7 +16,7 @@ from importlib.metadata import version
 import obspy
 import seisbench
 
-from ..streams.contiguous import find_runs
+from ..streams.contiguous import find_contiguous
 from .days import align, check, coverage, keep_day, of_day, traces_of
 from .files import ArchiveLost
 from .sources import open_source
@@ -127,7 +127,7 @@ def _process(processor, source, station_day: StationDay) -> tuple[dict, dict]:
     start, end = station_day.start, station_day.end
     stream = source.get_waveforms(*station_day[:4], start, end, processor.padding)
     stream = check(stream, start)
-    stream = traces_of(getattr(processor, "usable", find_runs)(stream))
+    stream = traces_of(getattr(processor, "usable", find_contiguous)(stream))
     if not of_day(stream, start):
         stream = obspy.Stream()
     facts = {"state": "done" if stream else "empty", **coverage(stream, start)}

@@ -15,7 +15,7 @@ import pandas as pd
 import seisbench
 from obspy.core.event import Arrival, Catalog, Event, Origin, Pick, ResourceIdentifier
 
-from ..trace_ids import split_id
+from ..trace_ids import TraceId
 from .files import import_pyarrow, write_csv, write_parquet
 from .quakeml import PICK_UNCERTAINTY
 from .tables import COLUMNS, ISO
@@ -103,7 +103,7 @@ def picks_to_pyocto(frame: pd.DataFrame) -> pd.DataFrame:
     _require_p_and_s(frame, "PyOcto")
     out = pd.DataFrame(
         {
-            "station": [".".join(split_id(name)[:3]) for name in frame["trace_id"]],
+            "station": [TraceId.parse(name).location_id for name in frame["trace_id"]],
             "phase": frame["phase"].to_numpy(),
             "time": frame["time"].astype("int64").to_numpy() / 1e6,
             "probability": frame["probability"].fillna(1.0).to_numpy(),
@@ -130,7 +130,7 @@ def picks_to_gamma(frame: pd.DataFrame) -> pd.DataFrame:
     _require_p_and_s(frame, "GaMMA")
     out = pd.DataFrame(
         {
-            "id": [".".join(split_id(name)[:3]) for name in frame["trace_id"]],
+            "id": [TraceId.parse(name).location_id for name in frame["trace_id"]],
             "timestamp": frame["time"],
             "type": frame["phase"].str.lower(),
             "prob": frame["probability"].fillna(1.0),

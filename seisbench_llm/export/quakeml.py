@@ -30,7 +30,7 @@ from obspy.core.event import (
     WaveformStreamID,
 )
 
-from ..trace_ids import split_id
+from ..trace_ids import TraceId
 from .tables import POLARITIES, events_to_dataframe, picks_to_dataframe
 
 # Standard deviation in s of picks that nothing better is known of: the width of the curves that
@@ -83,12 +83,12 @@ def waveform_id(trace_id: str) -> WaveformStreamID:
     :param trace_id: NET.STA.LOC, or NET.STA.LOC.CHANNEL, where HH is a channel, too.
     :raises ValueError: If it is neither.
     """
-    network, station, location, *channel = split_id(trace_id)
+    parsed = TraceId.parse(trace_id)
     return WaveformStreamID(
-        network_code=network,
-        station_code=station,
-        location_code=location,
-        channel_code=channel[0] if channel else None,
+        network_code=parsed.network,
+        station_code=parsed.station,
+        location_code=parsed.location,
+        channel_code=parsed.channel or None,
     )
 
 

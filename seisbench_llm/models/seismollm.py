@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import fields
+from functools import partial
 from typing import ClassVar
 
 import obspy
@@ -16,12 +17,22 @@ from ..network.fused import FusedCache, precision_of_annotate
 from ..network.network import Network
 from ..preprocess import normalize
 from ..seisbench_private import SHARED_ARGUMENTS
-from ..streams import annotate as streams
-from ..streams import pipeline
-from ..streams.arguments import PICKING_ARGS, POINT_ARGS, SHARED_ARGS, argument, validate_arguments
-from ..streams.estimates import classify_at_picks, classify_continuous
-from ..streams.picks import classify_picks
-from ..streams.stitching import Sieve
+from ..streams import (
+    PICKING_ARGS,
+    POINT_ARGS,
+    SHARED_ARGS,
+    Annotations,
+    PeakFilter,
+    annotate_stream,
+    argument,
+    classify_at_picks,
+    classify_continuous,
+    classify_picks,
+    fill,
+    preprocess_stream,
+    run_here,
+    validate_arguments,
+)
 from ..tasks import get_task
 from .presets import PRESETS, TASK_CHANGES
 from .pretrained import PretrainedModel
@@ -202,8 +213,7 @@ class SeisMoLLM(PretrainedModel):
         precision = precision_of_annotate.get()
         if precision is None or len(args) != 1 or kwargs:
             return super().__call__(*args, **kwargs)
-        with pipeline.report_failure():
-            return self.predict(*args, precision)
+        return self.predict(*args, precision)
 
     def _has_own_network(self) -> bool:
         """False if somebody has replaced forward or network, who then means it."""
@@ -259,7 +269,7 @@ class SeisMoLLM(PretrainedModel):
         :param kwargs: Arguments as listed for the class.
         :return: One trace per output and time span that holds data.
         """
-        return pipeline.run(self.annotate_async(stream, copy=copy, **kwargs))
+        return run_here(self.annotate_async(stream, copy=copy, **kwargs))
 
     async def annotate_async(self, stream, copy=True, **kwargs) -> obspy.Stream:
         """
@@ -267,42 +277,42 @@ class SeisMoLLM(PretrainedModel):
         """
         return await self._annotate(stream, kwargs)
 
-    async def _annotate(self, stream, kwargs: dict, sieve: Sieve | None = None) -> obspy.Stream:
+    async def _annotate(
+        self, stream, kwargs: dict, peak_filter: PeakFilter | None = None
+    ) -> Annotations:
         validate_arguments(self, kwargs)
         self._fused.refresh(self.network)
         token = precision_of_annotate.set(argument(self, kwargs, "precision"))
         try:
-            return await streams.annotate(self, stream, kwargs, sieve)
+            return await annotate_stream(self, stream, kwargs, peak_filter)
         finally:
             precision_of_annotate.reset(token)
 
     def annotate_stream_pre(self, stream, argdict):
         """SeisBench's hook to filter and resample in place."""
-        if argument(self, argdict, "zerophase_resample"):
-            streams.resample_stream(stream, self.sampling_rate)
-        return super().annotate_stream_pre(stream, argdict)
+        zerophase = argument(self, argdict, "zerophase_resample")
+        finish = partial(super().annotate_stream_pre, stream, argdict)
+        return preprocess_stream(stream, self.sampling_rate, zerophase, finish)
 
     def annotate_stream_validate(self, stream, argdict):
         """SeisBench's hook to check a stream; returns one without gaps, padded at its ends."""
         stream = super().annotate_stream_validate(stream, argdict)
-        return streams.fill(stream, self, argdict)
+        return fill(stream, self, argdict)
 
     def annotate_batch_pre(self, batch, argdict):
         """SeisBench's hook before the network: windows, (batch, components, samples)."""
-        with pipeline.report_failure():
-            return normalize(batch, self.joint_norm)
+        return normalize(batch, self.joint_norm)
 
     def annotate_batch_post(self, batch, piggyback, argdict):
         """SeisBench's hook after the network: labels last, nan where windows are blinded."""
-        with pipeline.report_failure():
-            if self.output_type == "point":
-                return batch.float()
-            keep = [self.task.outputs.index(label) for label in self.labels]
-            batch = batch[:, keep].float().transpose(-1, -2).contiguous()
-            before, after = argument(self, argdict, "blinding")
-            batch[:, :before] = torch.nan
-            batch[:, batch.shape[1] - after :] = torch.nan
-            return batch
+        if self.output_type == "point":
+            return batch.float()
+        keep = [self.task.outputs.index(label) for label in self.labels]
+        batch = batch[:, keep].float().transpose(-1, -2).contiguous()
+        before, after = argument(self, argdict, "blinding")
+        batch[:, :before] = torch.nan
+        batch[:, batch.shape[1] - after :] = torch.nan
+        return batch
 
     def classify(self, stream, parallelism=None, **kwargs):
         """
@@ -314,7 +324,7 @@ class SeisMoLLM(PretrainedModel):
         :return: :py:class:`seisbench.util.ClassifyOutput` with ``picks`` and ``detections`` or,
             for all tasks but picking, ``estimates``.
         """
-        return pipeline.run(self.classify_async(stream, **kwargs))
+        return run_here(self.classify_async(stream, **kwargs))
 
     async def classify_async(self, stream, **kwargs):
         """See :py:meth:`classify`, but the network runs as in :py:meth:`annotate_async`."""
@@ -324,14 +334,14 @@ class SeisMoLLM(PretrainedModel):
                 return await super().classify_async(stream, **kwargs)
             validate_arguments(self, kwargs)
             self._fused.refresh(self.network)
-            return await asyncio.to_thread(classify_at_picks, self, stream, argdict)
+            return await asyncio.to_thread(classify_at_picks, self, stream, argdict, self.predict)
         kwargs.pop("picks", None)
         if type(self).classify_aggregate is not SeisMoLLM.classify_aggregate:
             return await super().classify_async(stream, **kwargs)
         kwargs.pop("copy", None)
         validate_arguments(self, kwargs)
         stream = self.classify_stream_pre(stream, argdict)
-        annotations = await self._annotate(stream, kwargs, Sieve(self, argdict))
+        annotations = await self._annotate(stream, kwargs, PeakFilter(self, argdict))
         return self.classify_aggregate(annotations, argdict)
 
     def classify_aggregate(self, annotations, argdict):

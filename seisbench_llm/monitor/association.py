@@ -12,7 +12,7 @@ from ..export.quakeml import identifier
 from ..export.tables import ARRIVAL_TYPES, EVENT_TYPES, empty, timestamp, typed
 from ..stations import Station, Stations
 from ..streams.picks import separate
-from ..trace_ids import _site
+from ..trace_ids import station_of
 from .location import INSTALL, REGION, distance_azimuth
 from .tables import pick_key
 
@@ -99,7 +99,7 @@ def associate(
     associator = pyocto.OctoAssociator(velocity_model=model, crs=crs, **settings)
     frame = pd.DataFrame(
         {
-            "station": _site(picks[index].trace_id),
+            "station": station_of(picks[index].trace_id),
             "time": picks[index].peak_time.timestamp,
             "phase": picks[index].phase,
         }
@@ -113,7 +113,7 @@ def associate(
     for event in events.itertuples():
         own = assignments[assignments["event_idx"] == event.idx]
         indices = [used[i] for i in own["pick_idx"]]
-        site = table.set_index("id").loc[[_site(picks[i].trace_id) for i in indices]]
+        site = table.set_index("id").loc[[station_of(picks[i].trace_id) for i in indices]]
         phases = np.array([picks[i].phase for i in indices])
         speeds = np.where(phases == "P", vp, vp / vp_vs)
         residuals = own["residual"].to_numpy()
@@ -121,7 +121,7 @@ def associate(
         name = identifier("PyOcto", *sorted(pick_key(picks[i]) for i in indices))
         azimuths = []
         for index, residual in zip(indices, residuals, strict=True):
-            place = sites[_site(picks[index].trace_id)]
+            place = sites[station_of(picks[index].trace_id)]
             distance, azimuth = distance_azimuth(place, event.latitude, event.longitude)
             azimuths.append(azimuth)
             arrivals.append((name, index, distance, azimuth, residual))
@@ -148,7 +148,7 @@ def _sites(picks: Sequence, stations: Stations) -> tuple[dict[str, Station], lis
     """Stations of the picks, and indices of the picks that PyOcto gets."""
     sites, groups, instruments = {}, defaultdict(list), defaultdict(set)
     for index, pick in enumerate(picks):
-        name = _site(pick.trace_id)
+        name = station_of(pick.trace_id)
         place = sites.get(name) or stations.find(pick.trace_id, pick.peak_time)
         # PyOcto ends the process if a pick's station is not known.
         if place is not None and pick.phase in ("P", "S"):

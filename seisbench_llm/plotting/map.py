@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import seisbench
 
+from ..trace_ids import station_of
 from .base import as_table
 
 
@@ -111,7 +112,7 @@ def _table(stations):
 
     frame = stations_to_dataframe(stations)
     # One mark per station, whatever its locations.
-    station = frame["id"].str.split(".").str[:2].str.join(".")
+    station = frame["id"].map(station_of)
     return frame.assign(station=station).drop_duplicates("station")
 
 
@@ -124,7 +125,7 @@ def _places(stations, picks) -> np.ndarray:
     if stations is None:
         return np.empty((0, 3))
     frame = _table(stations)
-    names = as_table(picks)["trace_id"].str.split(".").str[:2].str.join(".")
+    names = as_table(picks)["trace_id"].map(station_of)
     counts = frame["station"].map(names.value_counts()).fillna(0)
     return np.column_stack([frame["longitude"], frame["latitude"], counts]).astype(float)
 

@@ -9,7 +9,7 @@ import numpy as np
 import obspy
 from obspy.geodetics import gps2dist_azimuth
 
-from ..trace_ids import location_of
+from ..trace_ids import TraceId, location_of
 from .base import COLORS, as_table, counts_of, envelope, for_display, phase_legend
 
 
@@ -98,7 +98,7 @@ def plot_section(
         apart = 0.022 * (levels[-1] - levels[0] + 2.4 * reach)
         labels[name] = max([height, *(y + apart for y in labels.values())])
         axis.annotate(
-            name.rpartition(".")[0].rstrip("."),
+            location_of(name).rstrip("."),
             (1.005, labels[name]),
             xycoords=("axes fraction", "data"),
             fontsize=7,
@@ -154,9 +154,9 @@ def _heights(rows, table, distances) -> tuple[dict[str, float], list[str]]:
         return {name: float(i) for i, name in enumerate(order)}, []
     heights, unknown = {}, []
     for name in sorted(rows):
-        network, station, location, _ = name.split(".")
-        place = f"{network}.{station}"
-        keys = (f"{place}.{location}", f"{place}.", place, station)
+        trace_id = TraceId.parse(name)
+        place = trace_id.station_id
+        keys = (trace_id.location_id, f"{place}.", place, trace_id.station)
         found = next((distances[key] for key in keys if key in distances), None)
         if found is None:
             unknown.append(place)

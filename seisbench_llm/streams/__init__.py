@@ -1,1 +1,39 @@
-"""streams."""
+"""
+From an ObsPy stream to annotations, picks and estimates, through SeisBench's pipeline.
+
+This is the door to all that works around or overrides SeisBench's own machinery (windows, stacking,
+threads); docs/upstream.md says what change in SeisBench would let each piece go.
+"""
+
+from .annotate import Annotations, annotate_stream, fill
+from .arguments import PICKING_ARGS, POINT_ARGS, SHARED_ARGS, argument, validate_arguments
+from .estimates import Estimate, EstimateList, classify_at_picks, classify_continuous
+from .picks import classify_picks
+from .pipeline import run_here
+from .preprocessing import preprocess_stream
+from .skipped import Skipped, SkippedList
+from .stitching import PeakFilter
+from .windows import WindowLayout, filter_reach
+
+__all__ = [
+    "PICKING_ARGS",
+    "POINT_ARGS",
+    "SHARED_ARGS",
+    "Annotations",
+    "Estimate",
+    "EstimateList",
+    "PeakFilter",
+    "Skipped",
+    "SkippedList",
+    "WindowLayout",
+    "annotate_stream",
+    "argument",
+    "classify_at_picks",
+    "classify_continuous",
+    "classify_picks",
+    "fill",
+    "filter_reach",
+    "preprocess_stream",
+    "run_here",
+    "validate_arguments",
+]

@@ -1,88 +1,144 @@
-"""From an ObsPy stream as it comes to one that SeisBench's pipeline annotates without loss."""
+"""Annotation of an ObsPy stream of any kind and length, through SeisBench's pipeline."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Coroutine
 
 import numpy as np
 import obspy
-import seisbench
 from seisbench.models import WaveformModel
 
-from ..preprocess import resample
 from ..seisbench_private import annotate_arguments
+from ..trace_ids import TraceId
 from . import chunks
-from .arguments import argument
-from .contiguous import Run, find_runs, warn
+from .contiguous import ContiguousRecord
 from .pipeline import fail_instead_of_hanging
-from .stitching import Curve, Excerpts, Sieve, Span, trim
+from .selection import select_records
+from .skipped import Skipped, SkippedList
+from .spans import Span, data_spans, missing, union
+from .stitching import PeakFilter, SparseAnnotation, StitchedAnnotation, finite_spans, trim
 from .windows import WindowLayout
 
-if TYPE_CHECKING:
-    from ..models.seismollm import SeisMoLLM
-from ..trace_ids import location_id
+
+class Annotations(obspy.Stream):
+    """Annotations of a stream; :py:attr:`skipped` says what was left out of it, and why."""
+
+    def __init__(self, traces: list[obspy.Trace] | None = None):
+        super().__init__(traces)
+        self.skipped = SkippedList()
 
 
-async def annotate(
-    model: SeisMoLLM, stream: obspy.Stream, kwargs: dict, sieve: Sieve | None = None
-) -> obspy.Stream:
+async def annotate_stream(
+    model: WaveformModel,
+    stream: obspy.Stream | obspy.Trace,
+    kwargs: dict,
+    peak_filter: PeakFilter | None = None,
+) -> Annotations:
     """
     Annotate a stream of any kind and length; the stream is not changed.
 
-    :param sieve: What to keep of the annotations; by default all.
+    :param kwargs: Arguments of ``annotate``.
+    :param peak_filter: What to keep of the annotations; by default all.
     :return: Annotations over exactly the time spans that hold data. ``stats.instrument`` of each
         annotation is the band and instrument code it was made from, for example HH.
     """
     argdict = {**model.default_args, **kwargs}
+    layout = WindowLayout.of(model, argdict)
+    output = Annotations()
+    instruments = select_records(stream, model, argdict, output.skipped)
+    spans = {name: data_spans(records, layout.rate) for name, records in instruments.items()}
+    covered: dict[tuple[str, str], list[Span]] = defaultdict(list)
+    ids = _number(instruments)
     pipeline = _checked(model, kwargs)
-    rate = model.sampling_rate
-    output = obspy.Stream()
-    for runs in one_instrument_per_location(usable(stream, model, argdict)):
-        codes = {location_id(run): run.stats.channel[:-1] for run in runs}
-        spans = data_spans(runs, rate)
-        found = {}
-        short, long = chunks.divide(runs, model, argdict)
-        for part in short:
-            for trace in await pipeline(obspy.Stream([run.trace() for run in part])):
-                location = location_id(trace)
-                trace.stats.instrument = codes[location]
-                found[location] = trace.stats
-                for piece in trim(trace, spans[location], rate):
-                    output.extend([piece] if sieve is None else sieve.excerpts(piece)[0])
-        for segment in long:
-            location = location_id(segment.places[0][0])
-            curves: dict[str, Curve | Excerpts] = {}
-            for chunk in segment.chunks:
-                for trace in await pipeline(segment.cut(chunk)):
-                    first, channel = segment.place(trace, chunk), trace.stats.channel
-                    if channel not in curves:
-                        stats = trace.stats.copy()
-                        stats.update({"starttime": segment.start, "instrument": codes[location]})
-                        arguments = (stats, segment.outputs, spans[location], rate)
-                        curves[channel] = (
-                            Curve(*arguments) if sieve is None else Excerpts(*arguments, sieve)
-                        )
-                        found[location] = stats
-                    curves[channel].take(*chunk.keep, first, trace.data)
-            for curve in curves.values():
-                output.extend(curve.parts())
-        if sieve is not None:
-            output.extend([sieve.reminder(stats) for stats in found.values()])
-        for location in sorted(set(codes) - set(found)):
-            seisbench.logger.warning(
-                f"{location}.{codes[location]}: no annotation. With strict=True all of "
-                f"{model.component_order} must be there for at least "
-                f"{model.in_samples / model.sampling_rate:g} s without a gap."
-            )
+    short, long = chunks.divide(instruments.values(), model, argdict, output.skipped)
+    for records in short:
+        for trace in await pipeline(obspy.Stream([record.trace() for record in records])):
+            name = ids[trace.stats.station].instrument_id
+            for part in trim(trace, spans[name], layout.rate):
+                covered[name, part.stats.channel] += finite_spans(part)
+                output.extend([part] if peak_filter is None else peak_filter.excerpts(part)[0])
+    for segment in long:
+        name = ids[segment.headers[0].station].instrument_id
+        annotations: dict[str, StitchedAnnotation | SparseAnnotation] = {}
+        for chunk in segment.chunks:
+            for trace in await pipeline(segment.cut(chunk)):
+                first, channel = segment.place(trace, chunk), trace.stats.channel
+                if channel not in annotations:
+                    stats = trace.stats.copy()
+                    stats.starttime = segment.start
+                    place = (stats, segment.outputs, spans[name], layout.rate)
+                    annotations[channel] = (
+                        StitchedAnnotation(*place)
+                        if peak_filter is None
+                        else SparseAnnotation(*place, peak_filter)
+                    )
+                annotations[channel].take(*chunk.keep, first, trace.data)
+        for channel, annotation in annotations.items():
+            output.extend(annotation.parts())
+            covered[name, channel] += annotation.covered
+    for trace in output:
+        trace_id = ids[trace.stats.station]
+        place = dict(zip(("network", "station", "location"), trace_id, strict=False))
+        trace.stats.update({**place, "instrument": trace_id.instrument})
+    output.skipped += _unanswered(model, layout, spans, covered)
+    output.skipped.warn()
     return output
 
 
-def _checked(model: SeisMoLLM, kwargs: dict):
+def _number(instruments: dict[str, list[ContiguousRecord]]) -> dict[str, TraceId]:
+    """
+    Number the instruments, and let their headers have the number for a name.
+
+    SeisBench does not look at band and instrument codes: of HH and HN at one location, one would
+    overwrite the other. And it takes codes for patterns of file names.
+
+    :return: Number -> an id of the instrument.
+    """
+    ids = {}
+    for number, records in enumerate(instruments.values()):
+        ids[str(number)] = records[0].trace_id
+        for record in records:
+            record.stats.update({"network": "", "station": str(number), "location": ""})
+    return ids
+
+
+def _unanswered(
+    model: WaveformModel,
+    layout: WindowLayout,
+    spans: dict[str, list[Span]],
+    covered: dict[tuple[str, str], list[Span]],
+) -> list[Skipped]:
+    """Data without an annotation that should have one."""
+    answered: dict[str, list[Span]] = {}
+    delta = (1 if layout.curves else layout.hop) / layout.rate
+    for (name, _), parts in covered.items():
+        answered.setdefault(name, parts)
+    if layout.strict:
+        cause = (
+            f"with strict=True all of {model.component_order} must be there for at least "
+            f"{layout.size / layout.rate:g} s without a gap"
+        )
+    else:
+        cause = (
+            "the network's output is not a finite number, as amplitudes are beyond single "
+            "precision or the weights are broken"
+        )
+    holes = []
+    for name, of_data in spans.items():
+        if not answered.get(name):
+            holes += [(name, of_data[0][0], of_data[-1][1])]
+        elif layout.covers:
+            holes += [(name, *hole) for hole in missing(of_data, answered[name], delta)]
+    return [Skipped(f"{name}?", start, end, cause) for name, start, end in holes]
+
+
+def _checked(
+    model: WaveformModel, kwargs: dict
+) -> Callable[[obspy.Stream], Coroutine[None, None, obspy.Stream]]:
     """SeisBench's own ``annotate_async``, to be called with a stream that it may change."""
-    known = {name: v for name, v in kwargs.items() if name in annotate_arguments(model)}
-    known.update({name: v for name, v in kwargs.items() if name.endswith("_threshold")})
+    arguments = annotate_arguments(model)
+    known = {n: v for n, v in kwargs.items() if n in arguments or n.endswith("_threshold")}
     given = [kwargs, known]  # so that SeisBench warns of unknown arguments only once
 
     async def call(stream: obspy.Stream) -> obspy.Stream:
@@ -96,118 +152,22 @@ def _checked(model: SeisMoLLM, kwargs: dict):
     return call
 
 
-def usable(stream: obspy.Stream, model: SeisMoLLM, argdict: dict) -> list[Run]:
-    """
-    Contiguous, finite records of components that the model knows, not copied.
-
-    Whatever is left out is named in a warning.
-    """
-    flexible = argument(model, argdict, "flexible_horizontal_components")
-    known = set(model.component_order) | (set("NE12") if flexible else set())
-    parts = obspy.Stream()
-    for trace in stream:
-        if trace.stats.npts == 0:
-            warn(trace, "it has no samples")
-        elif trace.stats.channel[-1:] not in known:
-            warn(trace, f"its component is none of {', '.join(sorted(known))}")
-        elif not np.issubdtype(trace.data.dtype, np.number) or np.iscomplexobj(trace.data):
-            warn(trace, f"its samples are {trace.data.dtype}, not real numbers")
-        else:
-            parts.append(trace)
-    return _drop_incomplete(find_runs(parts), model)
-
-
-def clean(stream: obspy.Stream, model: SeisMoLLM, argdict: dict) -> obspy.Stream:
-    """
-    Contiguous, finite, zero-mean traces in double precision, of components that the model knows.
-
-    Whatever is left out is named in a warning.
-    """
-    return obspy.Stream([run.trace() for run in usable(stream, model, argdict)])
-
-
-def _drop_incomplete(runs: list[Run], model: SeisMoLLM) -> list[Run]:
-    if model.task.components == 1:
-        return runs
-    components = defaultdict(set)
-    for run in runs:
-        components[run.id[:-1]].add(run.id[-1])
-    for instrument, present in sorted(components.items()):
-        if len(present) < model.task.components:
-            seisbench.logger.warning(
-                f"{instrument}? is ignored: {model.task.name} needs three components "
-                f"({', '.join(model.component_order)}) and found {', '.join(sorted(present))}. "
-                f"Rotate other horizontals to north and east first (obspy.Stream.rotate)."
-            )
-    return [run for run in runs if len(components[run.id[:-1]]) >= model.task.components]
-
-
-def one_instrument_per_location(runs: list[Run]) -> Iterator[list[Run]]:
-    """
-    Split records so that each part has at most one instrument per NET.STA.LOC.
-
-    SeisBench does not look at band and instrument codes: of HH and HN at one location, one would
-    overwrite the other.
-    """
-    instruments = defaultdict(lambda: defaultdict(list))
-    for run in runs:
-        instruments[location_id(run)][run.stats.channel[:-1]].append(run)
-    for index in range(max((len(codes) for codes in instruments.values()), default=0)):
-        part = []
-        for codes in instruments.values():
-            if index < len(codes):
-                part.extend(codes[sorted(codes)[index]])
-        yield part
-
-
-def data_spans(stream: obspy.Stream | list[Run], rate: float) -> dict[str, list[Span]]:
-    """NET.STA.LOC -> time spans in which at least one component has data."""
-    pieces = defaultdict(list)
-    for trace in stream:
-        pieces[location_id(trace)].append((trace.stats.starttime, trace.stats.endtime))
-    return {name: _union(spans, 1.5 / rate) for name, spans in pieces.items()}
-
-
-def _union(spans: list[Span], largest_gap: float) -> list[Span]:
-    joined = []
-    for start, end in sorted(spans):
-        if joined and start - joined[-1][1] <= largest_gap:
-            joined[-1] = (joined[-1][0], max(end, joined[-1][1]))
-        else:
-            joined.append((start, end))
-    return joined
-
-
 def add_detection(annotations: obspy.Stream, name: str) -> None:
     """Append max(P, S) as detection curve, where the model has no trained one."""
     starts = {
-        (location_id(s), s.stats.starttime.ns): s for s in annotations.select(channel=f"{name}_S")
+        (TraceId.of(s).location_id, s.stats.starttime.ns): s
+        for s in annotations.select(channel=f"{name}_S")
     }
     for p in annotations.select(channel=f"{name}_P"):
         detection = p.copy()
         detection.stats.channel = f"{name}_Detection"
-        detection.data = np.maximum(p.data, starts[location_id(p), p.stats.starttime.ns].data)
+        s = starts[TraceId.of(p).location_id, p.stats.starttime.ns]
+        detection.data = np.maximum(p.data, s.data)
         annotations.append(detection)
 
 
-def resample_stream(stream: obspy.Stream, rate: float) -> None:
-    """
-    Bring all traces to one sampling rate in place.
-
-    Rates without a ratio of small integers are left for SeisBench, which interpolates them.
-    """
-    for trace in stream:
-        if trace.stats.sampling_rate == rate:
-            continue
-        try:
-            trace.data = resample(trace.data, trace.stats.sampling_rate, rate)
-        except ValueError:
-            continue
-        trace.stats.sampling_rate = rate
-
-
 def fill(
-    stream: obspy.Stream | chunks.ChunkStream, model: SeisMoLLM, argdict: dict
+    stream: obspy.Stream | chunks.ChunkStream, model: WaveformModel, argdict: dict
 ) -> obspy.Stream:
     """
     Bridge gaps and pad the ends with zeros, so that each sample lies within some window's answer.
@@ -222,11 +182,11 @@ def fill(
     rate = layout.rate
     traces = defaultdict(list)
     for trace in stream:
-        traces[location_id(trace)].append(trace)
+        traces[TraceId.of(trace).location_id].append(trace)
     filled = obspy.Stream()
     for pieces in traces.values():
         spans = [(trace.stats.starttime, trace.stats.endtime) for trace in pieces]
-        for start, end in _union(spans, layout.bridge):
+        for start, end in union(spans, layout.bridge):
             samples = layout.padded(round((end - start) * rate) + 1)
             inside = [t for t in pieces if start <= t.stats.starttime <= end]
             filled.extend(_fill_segment(inside, start - layout.padding[0] / rate, samples, rate))

@@ -5,82 +5,83 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING
 
 import numpy as np
 import obspy
+from seisbench.models import WaveformModel
 
-from . import annotate as streams
+from ..trace_ids import TraceId, component_index
 from .arguments import argument
-from .contiguous import Run
-from .stitching import Span
+from .contiguous import ContiguousRecord, make_trace
+from .onsets import Onset
+from .selection import select_records
+from .skipped import SkippedList
+from .spans import union
 from .windows import filter_reach
 
-if TYPE_CHECKING:
-    from ..models.seismollm import SeisMoLLM
-
 # Records up to this length in seconds, components added, are filtered as they are: to find out for
-# how long a filter remembers takes as long as to filter some hours.
-WHOLE = 12 * 3600.0
+# how far a filter reaches takes as long as to filter some hours.
+FILTER_AT_ONCE_S = 12 * 3600.0
 
 
-class Records:
+class WaveformsAtPicks:
     """
     The waveforms of a stream as the network needs them, to cut windows at picks.
 
     Of long records only what lies about the picks is resampled and filtered, with as much around
-    it as the filter remembers, so that the windows are those of the whole record.
+    it as the filter reaches, so that the windows are those of the whole record.
 
     :param model: Gives sampling rate, window, filter and component order.
     :param stream: Waveforms; not changed.
     :param argdict: Arguments of ``classify``.
-    :param anchors: Trace id and time of all picks to come.
+    :param onsets: All onsets to come.
     """
 
     def __init__(
         self,
-        model: SeisMoLLM,
+        model: WaveformModel,
         stream: obspy.Stream,
         argdict: dict,
-        anchors: Iterable[tuple[str, obspy.UTCDateTime]],
+        onsets: Iterable[Onset],
     ):
         self._model, self._argdict = model, argdict
-        self._components = {code: i for i, code in enumerate(model.component_order)}
-        if argument(model, argdict, "flexible_horizontal_components"):
-            for other, code in (("1", "N"), ("2", "E")):
-                self._components.setdefault(other, self._components.get(code))
         n_windows = argument(model, argdict, "windows_per_pick")
         jitter = argument(model, argdict, "window_jitter") if n_windows > 1 else 0
         self._shifts = np.linspace(-jitter, jitter, n_windows)
 
-        runs = defaultdict(list)
-        for run in streams.usable(stream, model, argdict):
-            runs[run.id[:-1]].append(run)
-        self._names = sorted(runs)
-        self._memories: dict[str, int | None] = {}
+        self.skipped = SkippedList()
+        records = select_records(stream, model, argdict, self.skipped)
+        self._ids = {name: of_name[0].trace_id for name, of_name in records.items()}
+        self._reaches: dict[str, int | None] = {}
         times = defaultdict(list)
-        for trace_id, time in anchors:
-            for name in self._instruments(trace_id):
-                times[name].append(time)
-        self._traces = {name: self._prepare(runs[name], own) for name, own in times.items()}
+        for onset in onsets:
+            for name in self._instruments(onset):
+                times[name].append(onset.time)
+        self._traces = {name: self._prepare(records[name], near) for name, near in times.items()}
 
-    def find(self, trace_id: str, time: obspy.UTCDateTime) -> list[obspy.Trace] | None:
+    def find(self, onset: Onset) -> str | None:
         """
-        Traces of the instrument of a pick.
+        The instrument of an onset.
 
-        :param trace_id: NET.STA.LOC with or without the channel or its first two letters. Where
-            several instruments fit, the first that has data at the pick is used.
-        :return: None if no component has data at the time of the pick.
+        Where several instruments fit, it is the first that has data at the onset.
+
+        :return: None if no component has data then.
         """
-        for name in self._instruments(trace_id):
-            traces = self._traces[name]
-            if any(t.stats.starttime <= time <= t.stats.endtime for t in traces):
-                return traces
+        for name in self._instruments(onset):
+            stats = (trace.stats for trace in self._traces[name])
+            if any(s.starttime <= onset.time <= s.endtime for s in stats):
+                return name
         return None
 
-    def windows(self, trace_id: str, time: obspy.UTCDateTime) -> np.ndarray:
+    def name(self, onset: Onset) -> str:
+        """Trace id of an onset that :py:meth:`find` finds, with its location."""
+        if not onset.any_location:
+            return onset.trace_id
+        return self._ids[self.find(onset)].pick_id
+
+    def windows(self, onset: Onset) -> np.ndarray:
         """
-        Windows about a pick that :py:meth:`find` finds.
+        Windows about an onset that :py:meth:`find` finds.
 
         :return: Shape (windows, components, samples), zero where there are no data.
         """
@@ -88,39 +89,44 @@ class Records:
         shape = (len(self._shifts), len(model.component_order), model.in_samples)
         out = np.zeros(shape, np.float32)
         for window, shift in zip(out, self._shifts, strict=True):
-            start = time + shift - model.pred_sample / rate
-            for trace in self.find(trace_id, time):
+            start = onset.time + shift - model.pred_sample / rate
+            for trace in self._traces[self.find(onset)]:
                 offset = round((trace.stats.starttime - start) * rate)
                 first, last = max(offset, 0), min(offset + trace.stats.npts, model.in_samples)
                 if first < last:
-                    component = self._components[trace.id[-1]]
-                    window[component, first:last] = trace.data[first - offset : last - offset]
+                    component = trace.stats.channel[-1]
+                    index = component_index(component, model.component_order, flexible=True)
+                    window[index, first:last] = trace.data[first - offset : last - offset]
         return out
 
-    def _instruments(self, trace_id: str) -> Iterator[str]:
+    def _instruments(self, onset: Onset) -> Iterator[str]:
         """Names of the instruments that the id of a pick may mean."""
-        network, station, location, *channel = trace_id.split(".")
-        for name in self._names:
-            *place, code = name.split(".")
-            if place == [network, station, location] and (
-                not channel or channel[0] in ("", code) or channel[0][:-1] == code
+        wanted = TraceId.parse(onset.trace_id)
+        # Of several, the one whose picks have this very id comes first.
+        for name, own in sorted(self._ids.items(), key=lambda i: i[1].pick_id != onset.trace_id):
+            if (
+                own[:2] == wanted[:2]
+                and (onset.any_location or own.location == wanted.location)
+                and wanted.instrument in ("", own.instrument)
             ):
                 yield name
 
-    def _prepare(self, runs: list[Run], times: list[obspy.UTCDateTime]) -> list[obspy.Trace]:
+    def _prepare(
+        self, records: list[ContiguousRecord], times: list[obspy.UTCDateTime]
+    ) -> list[obspy.Trace]:
         """Records of one instrument, resampled and filtered, at least about the picks."""
         model, rate = self._model, self._model.sampling_rate
-        margin = self._margin(runs)
+        margin = self._margin(records)
         if margin is None:
-            stream = obspy.Stream([run.trace() for run in runs])
+            stream = obspy.Stream([record.trace() for record in records])
             model.annotate_stream_pre(stream, self._argdict)
             return list(stream)
         before = model.pred_sample / rate + self._shifts[-1]
         after = model.in_samples / rate - before + 2 * self._shifts[-1]
-        spans = _joined([(t - before, t + after) for t in sorted(times)], 2 * margin / rate)
+        spans = union([(t - before, t + after) for t in times], 2 * margin / rate)
         traces = []
-        for run in runs:
-            stats = run.resampled_stats(rate)
+        for record in records:
+            stats = record.resampled_stats(rate)
             for start, end in spans:
                 # One more, for windows that begin between two samples.
                 first = max(0, math.floor((start - stats.starttime) * rate) - 1)
@@ -128,39 +134,30 @@ class Records:
                 if first >= last:
                     continue
                 begin, stop = max(0, first - margin), min(stats.npts, last + margin)
-                trace = obspy.Trace(run.resampled(begin, stop, rate), stats)
+                trace = make_trace(record.resampled(begin, stop, rate), stats)
+                trace.stats.record_peak = record.peak
                 model.annotate_stream_pre(obspy.Stream([trace]), self._argdict)
                 trace.data = trace.data[first - begin : last - begin]
                 trace.stats.starttime = stats.starttime + first * stats.delta
                 traces.append(trace)
         return traces
 
-    def _margin(self, runs: list[Run]) -> int | None:
+    def _margin(self, records: list[ContiguousRecord]) -> int | None:
         """Samples that the filter needs on either side of a part; None: only the whole will do."""
         model, rate = self._model, self._model.sampling_rate
-        if sum(run.stats.npts / run.stats.sampling_rate for run in runs) <= WHOLE:
+        seconds = sum(record.stats.npts * record.stats.delta for record in records)
+        if seconds <= FILTER_AT_ONCE_S:
             return None
-        if any(run.ratio(rate) is None for run in runs):
+        if any(record.ratio(rate) is None for record in records):
             return None
-        same = all(run.stats.sampling_rate == rate for run in runs)
+        same = all(record.stats.sampling_rate == rate for record in records)
         if not (same or argument(model, self._argdict, "zerophase_resample")):
             return None
-        for run in runs:
+        for record in records:
             # What a filter may differ by.
-            code = run.stats.channel
-            if code not in self._memories:
-                header = run.resampled_stats(rate)
-                self._memories[code] = filter_reach(model, self._argdict, [header])
-        margins = [self._memories[run.stats.channel] for run in runs]
+            code = record.stats.channel
+            if code not in self._reaches:
+                header = record.resampled_stats(rate)
+                self._reaches[code] = filter_reach(model, self._argdict, [header])
+        margins = [self._reaches[record.stats.channel] for record in records]
         return None if None in margins else max(margins)
-
-
-def _joined(spans: list[Span], gap: float) -> list[Span]:
-    """Sorted spans of time, with those that are less than ``gap`` s apart joined."""
-    joined = spans[:1]
-    for start, end in spans[1:]:
-        if start - joined[-1][1] <= gap:
-            joined[-1] = (joined[-1][0], max(end, joined[-1][1]))
-        else:
-            joined.append((start, end))
-    return joined

@@ -9,7 +9,7 @@ kept of it, and in front and behind as much data as filters need to forget where
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from copy import deepcopy
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,9 +20,11 @@ import seisbench
 from obspy.core.trace import Stats
 from seisbench.models import WaveformModel
 
+from ..trace_ids import component_index
 from . import windows
 from .arguments import argument
-from .contiguous import Run, make_trace
+from .contiguous import ContiguousRecord, make_trace
+from .skipped import Skipped, SkippedList
 from .windows import WindowLayout, counted, filter_reach
 
 
@@ -78,7 +80,7 @@ class Segment:
 
     def __init__(
         self,
-        places: list[tuple[Run, int]],
+        places: list[tuple[ContiguousRecord, int]],
         headers: list[Stats],
         samples: int,
         layout: WindowLayout,
@@ -87,7 +89,7 @@ class Segment:
         self.places, self.headers, self.samples = places, headers, samples
         self.layout, self.margin = layout, margin
         self.rate = headers[0].sampling_rate
-        self._stats = [run.resampled_stats(self.rate) for run, _ in places]
+        self._stats = [record.resampled_stats(self.rate) for record, _ in places]
         time, self._total = self.grid(0, samples)
         self.start = time + layout.anchor / self.rate
         self.outputs = self._total if layout.curves else layout.count(self._total)
@@ -141,12 +143,13 @@ class Segment:
         stream = ChunkStream()
         stream.headers, stream.chunk = self.headers, chunk
         begin, end = chunk.first - self.margin, chunk.first + chunk.samples + self.margin
-        for (run, position), stats in zip(self.places, self._stats, strict=True):
+        for (record, position), stats in zip(self.places, self._stats, strict=True):
             first, last = max(0, begin - position), min(stats.npts, end - position)
             if first < last:
-                trace = make_trace(run.resampled(first, last, self.rate), stats)
+                trace = make_trace(record.resampled(first, last, self.rate), stats)
                 trace.stats.starttime += first * stats.delta
                 trace.stats.position = position + first
+                trace.stats.record_peak = record.peak
                 stream.append(trace)
         return stream
 
@@ -158,26 +161,27 @@ class Segment:
 
 
 def divide(
-    runs: list[Run], model: WaveformModel, argdict: dict
-) -> tuple[list[list[Run]], list[Segment]]:
+    instruments: Iterable[list[ContiguousRecord]],
+    model: WaveformModel,
+    argdict: dict,
+    skipped: SkippedList,
+) -> tuple[list[list[ContiguousRecord]], list[Segment]]:
     """
     What to annotate at a time.
 
-    :param runs: Records of at most one instrument per location.
+    :param instruments: Records of one instrument each.
+    :param skipped: Takes what is left out.
     :return: Records, in groups for one call of SeisBench's pipeline each, so that windows of many
         stations share a batch; and long segments, chunk by chunk.
     """
     layout = WindowLayout.of(model, argdict)
-    locations: dict[str, list[Run]] = {}
-    for run in runs:
-        locations.setdefault(run.id.rpartition(".")[0], []).append(run)
     short, long, filled = [[]], [], 0.0
-    for records in locations.values():
-        for group in _segments(records, model.sampling_rate, layout):
+    for records in instruments:
+        for group in _segments(records, layout):
             duration = max(r.stats.endtime for r in group) - group[0].stats.starttime
             # SeisBench fails at a single estimate, which only padding can prevent.
             if duration > windows.CHUNK_SECONDS or (layout.strict and not layout.curves):
-                segments = _long_segments(group, model, argdict, layout)
+                segments = _long_segments(group, model, argdict, layout, skipped)
                 if segments is not None:
                     long.extend(segments)
                     continue
@@ -189,33 +193,39 @@ def divide(
     return [group for group in short if group], long
 
 
-def _segments(runs: list[Run], rate: float, layout: WindowLayout) -> Iterator[list[Run]]:
+def _segments(
+    records: list[ContiguousRecord], layout: WindowLayout
+) -> Iterator[list[ContiguousRecord]]:
     """Records of one instrument, in groups between which SeisBench's pipeline finds gaps."""
-    group: list[Run] = []
+    group: list[ContiguousRecord] = []
     reached = None
-    for run in sorted(runs, key=lambda run: run.stats.starttime):
-        if group and run.stats.starttime - reached > layout.bridge:
+    for record in sorted(records, key=lambda record: record.stats.starttime):
+        if group and record.stats.starttime - reached > layout.bridge:
             yield group
             group, reached = [], None
-        group.append(run)
-        end = run.resampled_stats(rate).endtime
+        group.append(record)
+        end = record.resampled_stats(layout.rate).endtime
         reached = end if reached is None else max(reached, end)
     if group:
         yield group
 
 
 def _long_segments(
-    group: list[Run], model: WaveformModel, argdict: dict, layout: WindowLayout
+    group: list[ContiguousRecord],
+    model: WaveformModel,
+    argdict: dict,
+    layout: WindowLayout,
+    skipped: SkippedList,
 ) -> list[Segment] | None:
     """Segments of a group of records, None if it can only be annotated in one piece."""
     rate, cause, margin = model.sampling_rate, None, None
-    others = [run for run in group if run.stats.sampling_rate != rate]
-    if any(run.ratio(rate) is None for run in others):
+    others = [record for record in group if record.stats.sampling_rate != rate]
+    if any(record.ratio(rate) is None for record in others):
         cause = f"its sampling rate has no ratio of small integers to {rate:g} Hz"
     elif others and not argument(model, argdict, "zerophase_resample"):
         cause = "its anti-alias filter is causal"
     else:
-        headers = {run.id: run.resampled_stats(rate) for run in group}
+        headers = {record.id: record.resampled_stats(rate) for record in group}
         margin = filter_reach(model, argdict, list(headers.values()))
         if margin is None:
             cause = f"the filter's response lasts longer than {windows.MAX_FILTER_REACH_S:g} s"
@@ -223,8 +233,8 @@ def _long_segments(
         seisbench.logger.debug(f"{group[0].id} is annotated in one piece: {cause}.")
         return None
     if layout.strict:
-        return _complete(group, model, layout, margin)
-    return [_padded(group, model, layout, margin)]
+        return _complete(group, model, layout, margin, skipped)
+    return [_padded(group, layout, margin)]
 
 
 def _header(stats: Stats, start: obspy.UTCDateTime) -> Stats:
@@ -233,27 +243,27 @@ def _header(stats: Stats, start: obspy.UTCDateTime) -> Stats:
     return header
 
 
-def _padded(group: list[Run], model: WaveformModel, layout: WindowLayout, margin: int) -> Segment:
+def _padded(group: list[ContiguousRecord], layout: WindowLayout, margin: int) -> Segment:
     """All of the group, as :py:func:`~seisbench_llm.streams.annotate.fill`."""
-    rate = model.sampling_rate
+    rate = layout.rate
     before = layout.padding[0]
-    headers = [run.resampled_stats(rate) for run in group]
+    headers = [record.resampled_stats(rate) for record in group]
     start = min(stats.starttime for stats in headers)
     end = max(stats.endtime for stats in headers)
     samples = layout.padded(round((end - start) * rate) + 1)
     start -= before / rate
     places, components = [], {}
-    for run, stats in zip(group, headers, strict=True):
+    for record, stats in zip(group, headers, strict=True):
         offset = round((stats.starttime - start) * rate)
-        places.append((run, offset))
-        components.setdefault(run.id, _header(stats, stats.starttime - offset / rate))
+        places.append((record, offset))
+        components.setdefault(record.id, _header(stats, stats.starttime - offset / rate))
     # SeisBench's rounding may set components a sample apart. A window in the middle sees data
     # there, so that all components of a chunk must begin at the same sample.
     nearest = {name: _nearest(stats.starttime, rate) for name, stats in components.items()}
     shifts = {name: sample - min(nearest.values()) for name, sample in nearest.items()}
     for name, stats in components.items():
         stats.starttime -= shifts[name] / rate
-    places = [(run, position + shifts[run.id]) for run, position in places]
+    places = [(record, position + shifts[record.id]) for record, position in places]
     samples += max(shifts.values())
     return Segment(places, list(components.values()), samples, layout, margin)
 
@@ -264,34 +274,40 @@ def _nearest(time: obspy.UTCDateTime, rate: float) -> int:
 
 
 def _complete(
-    group: list[Run], model: WaveformModel, layout: WindowLayout, margin: int
+    group: list[ContiguousRecord],
+    model: WaveformModel,
+    layout: WindowLayout,
+    margin: int,
+    skipped: SkippedList,
 ) -> list[Segment]:
     """The parts of the group in which all components are there, at least for a window."""
-    rate = model.sampling_rate
-    other = {"1": "N", "2": "E", "N": "1", "E": "2"}
-    components: dict[str, list] = {code: [] for code in model.component_order}
-    for run in group:
-        stats = run.resampled_stats(rate)
+    rate, order = layout.rate, model.component_order
+    components: list[list] = [[] for _ in order]
+    for record in group:
+        stats = record.resampled_stats(rate)
         first = _nearest(stats.starttime, rate)
-        code = run.id[-1] if run.id[-1] in components else other[run.id[-1]]
-        components[code].append((first, first + stats.npts - 1, run, stats))
+        index = component_index(record.trace_id.component, order, flexible=True)
+        components[index].append((first, first + stats.npts - 1, record, stats))
     common: list[tuple[int, int, list]] = [(-sys.maxsize, sys.maxsize, [])]
-    for records in components.values():
+    for pieces in components:
         common = [
-            (max(first, a), min(last, b), [*members, (a, run, stats)])
+            (max(first, a), min(last, b), [*members, (a, record, stats)])
             for first, last, members in common
-            for a, b, run, stats in records
+            for a, b, record, stats in pieces
             if max(first, a) < min(last, b)
         ]
     segments = []
     for first, last, members in common:
         if last - first < layout.size - 1:
-            seisbench.logger.warning(
-                f"{group[0].id[:-1]}: {(last - first) / rate:g} s are left out, as they are "
-                f"shorter than a window and strict=True fills no gaps."
+            cause = (
+                f"it is shorter than a window, {layout.size / rate:g} s, and strict=True fills no "
+                f"gaps"
             )
+            starts = [stats.starttime + (first - a) / rate for a, _, stats in members]
+            span = min(starts), min(starts) + (last - first) / rate
+            skipped.append(Skipped(f"{group[0].instrument_id}?", *span, cause))
             continue
-        places = [(run, a - first) for a, run, _ in members]
+        places = [(record, a - first) for a, record, _ in members]
         headers = [_header(stats, stats.starttime + (first - a) / rate) for a, _, stats in members]
         segments.append(Segment(places, headers, last - first + 1, layout, margin))
     return segments

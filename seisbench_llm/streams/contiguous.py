@@ -7,56 +7,117 @@ are made only of what is cut out.
 
 from __future__ import annotations
 
+import heapq
 import math
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable
 from copy import deepcopy
 from fractions import Fraction
 from functools import cached_property
+from itertools import count
 
 import numpy as np
 import obspy
-import seisbench
 from obspy.core.trace import Stats
 
 from ..preprocess import resample
-
-# Samples that are looked at together.
-_BLOCK = 1 << 20
-
+from ..trace_ids import TraceId, split_channel
+from .skipped import Skipped, SkippedList
+from .spans import BLOCK, Span, finite_ranges, union
 
 # Fraction of a sample by which pieces may be off a common grid, as in ObsPy's merge.
 _MISALIGNMENT = 0.01
 
+# Fraction of a sample by which the end of a record may move if its rate is taken for a round one.
+_RATE_DRIFT = 0.25
 
-class Run:
+
+class ContiguousRecord:
     """
     A record without a gap.
 
-    :param stats: Header of its first piece; :py:attr:`stats` is a copy with the total length.
-    :param data: Samples of the first piece.
+    :param trace_id: Its id; of the codes of K-NET and KiK-net, ``stats.channel`` has the component
+        last, as SEED has it.
+    :param stats: Header with the total length, and without what the pipeline has no use for, such
+        as an instrument's response.
     """
 
-    def __init__(self, stats: Stats, data: np.ndarray):
-        self.stats = deepcopy(stats)
-        self._pieces: list[tuple[int, np.ndarray]] = []
-        self._append(data)
+    def __init__(self, trace_id: TraceId, stats: Stats, pieces: list[tuple[int, np.ndarray]]):
+        self.trace_id, self.stats, self._pieces = trace_id, stats, pieces
+
+    @classmethod
+    def of(cls, trace: obspy.Trace, first: int, last: int) -> ContiguousRecord:
+        """The samples of a trace from ``first`` to the one before ``last``."""
+        trace_id = TraceId.of(trace)
+        header = {
+            "network": trace_id.network,
+            "station": trace_id.station,
+            "location": trace_id.location,
+            "channel": "".join(split_channel(trace_id.channel)),
+            "sampling_rate": trace.stats.sampling_rate,
+            "starttime": trace.stats.starttime + first * trace.stats.delta,
+            "npts": last - first,
+        }
+        return cls(trace_id, Stats(header), [(0, np.ma.getdata(trace.data)[first:last])])
 
     @property
     def id(self) -> str:
         """NET.STA.LOC.CHA"""
-        s = self.stats
-        return f"{s.network}.{s.station}.{s.location}.{s.channel}"
+        return str(self.trace_id)
+
+    @property
+    def instrument_id(self) -> str:
+        """NET.STA.LOC and the band and instrument code."""
+        return self.trace_id.instrument_id
 
     def _append(self, data: np.ndarray) -> None:
-        self._pieces.append((self.stats.npts if self._pieces else 0, data))
-        self.stats.npts = self._pieces[-1][0] + len(data)
+        self._pieces.append((self.stats.npts, data))
+        self.stats.npts += len(data)
+
+    def slice(self, first: int, last: int) -> ContiguousRecord:
+        """The samples from ``first`` to the one before ``last``, not copied."""
+        stats = deepcopy(self.stats)
+        stats.starttime += first * stats.delta
+        stats.npts = last - first
+        pieces = [
+            (max(offset - first, 0), data[max(first - offset, 0) : last - offset])
+            for offset, data in self._pieces
+            if offset < last and offset + len(data) > first
+        ]
+        return ContiguousRecord(self.trace_id, stats, pieces)
+
+    def outside(self, spans: list[Span]) -> list[ContiguousRecord]:
+        """The parts of the record outside of sorted, disjoint time spans."""
+        parts, stats = [], self.stats
+        begin = 0
+        for start, end in spans:
+            first = round((start - stats.starttime) / stats.delta)
+            last = round((end - stats.starttime) / stats.delta) + 1
+            if last <= begin or first >= stats.npts:
+                continue
+            if first > begin:
+                parts.append(self.slice(begin, first))
+            begin = last
+        if not begin:
+            return [self]
+        if begin < stats.npts:
+            parts.append(self.slice(begin, stats.npts))
+        return parts
 
     @cached_property
     def mean(self) -> float:
-        """Mean of all samples."""
+        """Mean of all samples; of equal samples exactly their value."""
+        first = self.read(0, 1)[0]
+        if all(np.all(data == first) for _, data in self._pieces):
+            return float(first)
         total = sum(data.sum(dtype=np.float64) for _, data in self._pieces)
         return float(total) / self.stats.npts
+
+    @cached_property
+    def peak(self) -> float:
+        """Largest distance of a sample from the mean."""
+        extremes = [float(limit(data)) for _, data in self._pieces for limit in (np.min, np.max)]
+        return max(abs(extreme - self.mean) for extreme in extremes)
 
     def read(self, first: int, last: int) -> np.ndarray:
         """Samples from ``first`` to the one before ``last``, in double precision."""
@@ -69,40 +130,65 @@ class Run:
 
     def trace(self) -> obspy.Trace:
         """The whole record, without its mean, as a trace of its own."""
-        return make_trace(self.read(0, self.stats.npts) - self.mean, self.stats)
+        trace = make_trace(self.read(0, self.stats.npts) - self.mean, self.stats)
+        trace.stats.record_peak = self.peak
+        return trace
 
-    def join(self, other: Run) -> bool:
+    def late(self, other: ContiguousRecord) -> float:
+        """Samples from the one after the last of this record to the first of another."""
+        return (other.stats.starttime - self.stats.endtime) / self.stats.delta - 1
+
+    def join(self, other: ContiguousRecord) -> bool:
         """
-        Append a record that goes on where this one ends, or repeats samples of it.
+        Append a record that goes on where this one ends.
 
         These are the conditions of ``obspy.Stream.merge(-1)``.
 
         :return: Whether it fitted. If not, nothing is changed.
         """
-        delta = self.stats.delta
-        late = (other.stats.starttime - self.stats.endtime) / delta - 1
-        if (
-            other.stats.sampling_rate != self.stats.sampling_rate
-            or abs(late - round(late)) > _MISALIGNMENT
-            or round(late) > 0
-        ):
+        late = self.late(other)
+        if other.stats.sampling_rate != self.stats.sampling_rate or abs(late) > _MISALIGNMENT:
             return False
-        common = min(-round(late), other.stats.npts)
-        at = self.stats.npts + round(late)
-        for first in range(0, common, _BLOCK):
-            last = min(first + _BLOCK, common)
-            if not np.array_equal(self.read(at + first, at + last), other.read(first, last)):
-                return False
-        for offset, data in other._pieces:
-            if offset + len(data) > common:
-                self._append(data[max(common - offset, 0) :])
+        for _, data in other._pieces:
+            self._append(data)
+        self.__dict__.pop("mean", None)
+        self.__dict__.pop("peak", None)
         return True
+
+    def difference(self, other: ContiguousRecord, first: int, samples: int) -> Span | None:
+        """
+        First and last of the samples in which another record differs.
+
+        :param first: Sample of this record that the other one begins at.
+        :param samples: How many to compare.
+        :return: Counted from ``first``; None if all are equal.
+        """
+        found = []
+        for begin in range(0, samples, BLOCK):
+            end = min(begin + BLOCK, samples)
+            own = self.read(first + begin, first + end)
+            differing = np.flatnonzero(own != other.read(begin, end))
+            if len(differing):
+                found += [begin + int(differing[0]), begin + int(differing[-1])]
+        return (found[0], found[-1]) if found else None
 
     def ratio(self, rate: float) -> Fraction | None:
         """Samples at another rate per sample of this record, None if that is not rational."""
         ratio = Fraction(rate / self.stats.sampling_rate).limit_denominator(1000)
         close = abs(float(ratio) * self.stats.sampling_rate / rate - 1) < 1e-9
         return ratio if ratio and close else None
+
+    def at_rate(self, rate: float) -> ContiguousRecord:
+        """The record at another rate, with its mean."""
+        if self.stats.sampling_rate == rate:
+            return self
+        stats = self.resampled_stats(rate)
+        if self.ratio(rate) is None:
+            data = self.trace().resample(rate, no_filter=True).data  # as SeisBench does
+        else:
+            data = self.resampled(0, stats.npts, rate)
+        stats.npts = len(data)
+        return ContiguousRecord(self.trace_id, stats, [(0, data + self.mean)])
 
     def resampled_stats(self, rate: float) -> Stats:
         """Header of the record at another rate, as :py:func:`seisbench_llm.preprocess.resample`."""
@@ -147,71 +233,98 @@ def make_trace(data: np.ndarray, stats: Stats) -> obspy.Trace:
     return trace
 
 
-def find_runs(stream: obspy.Stream) -> list[Run]:
+def find_contiguous(
+    stream: Iterable[obspy.Trace], skipped: SkippedList | None = None, rate: float | None = None
+) -> list[ContiguousRecord]:
     """
     Records without gaps, masked or not finite samples, in the order of ids and times.
 
-    Whatever is left out is named in a warning.
+    Of each id there is one record at a time. Where records overlap and contradict each other, the
+    samples between the first and the last that differ are left out of all of them.
+
+    :param skipped: Takes what is left out; by default it is warned of.
+    :param rate: If an id comes with several sampling rates, the one to bring it to. By default
+        they stay.
     """
-    pieces = defaultdict(list)
+    collected = SkippedList() if skipped is None else skipped
+    pieces: dict[TraceId, list[ContiguousRecord]] = defaultdict(list)
     for trace in stream:
-        data = np.ma.getdata(trace.data)
-        found = False
-        for first, last in _finite_spans(trace.data):
-            found = True
-            piece = Run(trace.stats, data[first:last])
-            piece.stats.starttime += first * trace.stats.delta
-            pieces[trace.id].append(piece)
-        if not found:
-            warn(trace, "all its samples are masked or not finite")
-    runs = []
+        spans = finite_ranges(trace.data)
+        for first, last in spans:
+            pieces[TraceId.of(trace)].append(ContiguousRecord.of(trace, first, last))
+        if not spans:
+            collected.add(trace, "all its samples are masked or not finite")
+    records = []
     for trace_id in sorted(pieces):
-        joined: list[Run] = []
-        for piece in sorted(pieces[trace_id], key=lambda r: (r.stats.starttime, r.stats.endtime)):
-            if not (joined and joined[-1].join(piece)):
-                joined.append(piece)
-        runs.extend(_without_contradictions(joined))
-    return runs
+        of_id = pieces[trace_id]
+        if rate is not None:
+            of_id = _at_one_rate(of_id, rate)
+        records.extend(_disjoint(of_id, collected))
+    if skipped is None:
+        collected.warn()
+    return records
 
 
-def warn(trace: obspy.Trace, cause: str) -> None:
-    """Warn that a trace is left out."""
-    seisbench.logger.warning(f"{trace.id} at {trace.stats.starttime} is ignored: {cause}.")
+def _at_one_rate(records: list[ContiguousRecord], rate: float) -> list[ContiguousRecord]:
+    """Records of one id at one sampling rate, so that they can be joined."""
+    for record in records:
+        stats = record.stats
+        ratio = Fraction(rate / stats.sampling_rate).limit_denominator(1000)
+        # What a digitiser says is 99.999992 Hz is 100 Hz, unless the record is so long that a
+        # sample is off by more than can be told.
+        if ratio and abs(rate / ratio / stats.sampling_rate - 1) * stats.npts < _RATE_DRIFT:
+            stats.sampling_rate = float(rate / ratio)
+    if len({record.stats.sampling_rate for record in records}) == 1:
+        return records
+    return [record.at_rate(rate) for record in records]
 
 
-def _finite_spans(data: np.ndarray) -> list[tuple[int, int]]:
-    if not np.ma.is_masked(data) and np.issubdtype(data.dtype, np.integer):
-        return [(0, len(data))]
-    spans: list[tuple[int, int]] = []
-    for at in range(0, len(data), _BLOCK):
-        block = data[at : at + _BLOCK]
-        good = np.isfinite(np.ma.getdata(block)) & ~np.ma.getmaskarray(block)
-        edges = np.flatnonzero(np.diff(good.astype(np.int8), prepend=0, append=0)) + at
-        for first, last in edges.reshape(-1, 2).tolist():
-            if spans and spans[-1][1] == first:
-                spans[-1] = (spans[-1][0], last)
-            else:
-                spans.append((first, last))
-    return spans
+def _disjoint(records: list[ContiguousRecord], skipped: SkippedList) -> list[ContiguousRecord]:
+    """Records of one id that do not overlap, joined where they touch."""
+    order = count()
+    queue = [(r.stats.starttime.ns, r.stats.endtime.ns, next(order), r) for r in records]
+    heapq.heapify(queue)
+    joined: list[ContiguousRecord] = []
+    conflicts: list[Span] = []
 
+    def put_back(record: ContiguousRecord, first: int, last: int) -> None:
+        if first < last:
+            part = record.slice(first, last)
+            begin, end = part.stats.starttime.ns, part.stats.endtime.ns
+            heapq.heappush(queue, (begin, end, next(order), part))
 
-def _without_contradictions(runs: list[Run]) -> Iterator[Run]:
-    """All records of one id but those that overlap, as they do not agree; SeisBench's rule."""
-    clusters: list[list[Run]] = []
-    reached = None
-    for run in runs:
-        if reached is not None and run.stats.starttime < reached:
-            clusters[-1].append(run)
-            reached = max(reached, run.stats.endtime)
-        else:
-            clusters.append([run])
-            reached = run.stats.endtime
-    for cluster in clusters:
-        if len(cluster) == 1:
-            yield cluster[0]
+    while queue:
+        record = heapq.heappop(queue)[-1]
+        samples = record.stats.npts
+        last = joined[-1] if joined else None
+        if last is None or last.stats.sampling_rate != record.stats.sampling_rate:
+            joined.append(record)
             continue
-        seisbench.logger.warning(
-            f"{cluster[0].id} is ignored: its overlapping records contradict each other between "
-            f"{cluster[0].stats.starttime} and {max(r.stats.endtime for r in cluster)}. "
-            f"Keep one of them."
-        )
+        if round(last.late(record)) >= 0:
+            if not last.join(record):
+                joined.append(record)
+            continue
+        at = last.stats.npts + round(last.late(record))
+        common = min(last.stats.npts - at, samples)
+        differing = last.difference(record, at, common)
+        if differing is None:
+            put_back(record, common, samples)
+            continue
+        first, stop = differing[0], differing[1] + 1
+        start = record.stats.starttime
+        delta = record.stats.delta
+        conflicts.append((start + first * delta, start + (stop - 1) * delta))
+        joined.pop()
+        if at + first > 0:
+            joined.append(last.slice(0, at + first))
+        put_back(last, at + stop, last.stats.npts)
+        put_back(record, stop, samples)
+    if not conflicts:
+        return joined
+    delta = joined[0].stats.delta if joined else records[0].stats.delta
+    conflicts = union(conflicts, 1.5 * delta)
+    for start, end in conflicts:
+        cause = "its overlapping records contradict each other; keep one of them"
+        skipped.append(Skipped(records[0].id, start, end, cause))
+    # Of three records that overlap, the third must not fill in what two disagree about.
+    return [part for record in joined for part in record.outside(conflicts)]

@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
+from functools import partial
 from itertools import islice
-from typing import TYPE_CHECKING
 
 import numpy as np
 import obspy
 import pandas as pd
 import seisbench
 import torch
+from seisbench.models import WaveformModel
 from seisbench.util import ClassifyOutput
 
 from ..preprocess import normalize
-from . import annotate as streams
 from .arguments import argument, threshold
-from .at_picks import Records
-from .picks import trace_ids
+from .at_picks import WaveformsAtPicks
+from .onsets import as_picks, p_onsets
+from .picks import pick_id
+from .skipped import SkippedList
 
-if TYPE_CHECKING:
-    from ..models.seismollm import SeisMoLLM
+# Normalised windows, precision -> outputs of the network.
+Predict = Callable[[torch.Tensor, str], torch.Tensor]
 
 
 @dataclass(frozen=True)
@@ -78,26 +80,28 @@ class EstimateList(list):
 
 
 def classify_continuous(
-    model: SeisMoLLM, annotations: obspy.Stream, argdict: dict
+    model: WaveformModel, annotations: obspy.Stream, argdict: dict
 ) -> ClassifyOutput:
     """The estimates that :py:meth:`annotate` gives over time, as a list."""
-    names = trace_ids(annotations)
     windows = defaultdict(dict)
     for trace in annotations:
-        name = names[streams.location_id(trace), trace.stats.get("instrument", "")]
         label = trace.stats.channel.removeprefix(f"{model.name}_")
-        windows[name, trace.stats.starttime.ns][label] = trace
+        key = pick_id(trace), trace.stats.get("instrument", ""), trace.stats.starttime.ns
+        windows[key][label] = trace
     estimates = []
-    for (name, _), traces in windows.items():
+    for (name, _, _), traces in windows.items():
         columns = np.stack([traces[label].data for label in model.labels], axis=-1)
         for offset, outputs in zip(traces[model.labels[0]].times(), columns, strict=True):
             time = traces[model.labels[0]].stats.starttime + offset
             estimates.append(summarize(model, name, time, outputs[None]))
     estimates.sort(key=lambda estimate: (estimate.time, estimate.trace_id))
-    return ClassifyOutput(model.name, estimates=EstimateList(estimates))
+    skipped = getattr(annotations, "skipped", SkippedList())
+    return ClassifyOutput(model.name, estimates=EstimateList(estimates), skipped=skipped)
 
 
-def classify_at_picks(model: SeisMoLLM, stream: obspy.Stream, argdict: dict) -> ClassifyOutput:
+def classify_at_picks(
+    model: WaveformModel, stream: obspy.Stream, argdict: dict, predict: Predict
+) -> ClassifyOutput:
     """
     One estimate per P pick, from windows that have the pick where training had it.
 
@@ -105,20 +109,19 @@ def classify_at_picks(model: SeisMoLLM, stream: obspy.Stream, argdict: dict) -> 
     N below ``polarity_threshold`` (default 0.5, where U and D leave no N).
 
     :param stream: Waveforms; not changed.
-    :return: ``estimates``, and ``picks`` as given.
+    :param argdict: Arguments of ``classify``; for ``picks`` see
+        :py:func:`seisbench_llm.streams.onsets.as_picks`.
+    :param predict: The network.
+    :return: ``estimates``, the ``picks``, and ``skipped``, what was left out of the stream.
     """
-    described = [(pick, *_describe(pick)) for pick in argdict["picks"]]
-    onsets = [
-        (pick, trace_id, time)
-        for pick, trace_id, time, phase in described
-        if phase is None or phase.upper().startswith("P")
-    ]
-    records = Records(model, stream, argdict, [onset[1:] for onset in onsets])
+    picks = as_picks(argdict["picks"])
+    onsets = p_onsets(picks)
+    waveforms = WaveformsAtPicks(model, stream, argdict, onsets)
+    waveforms.skipped.warn()
     anchored, without = [], defaultdict(list)
     for onset in onsets:
-        _, trace_id, time = onset
-        if records.find(trace_id, time) is None:
-            without[trace_id].append(time)
+        if waveforms.find(onset) is None:
+            without[onset.trace_id].append(onset.time)
         else:
             anchored.append(onset)
     for trace_id, times in without.items():
@@ -132,20 +135,15 @@ def classify_at_picks(model: SeisMoLLM, stream: obspy.Stream, argdict: dict) -> 
     level = threshold(model, argdict, "polarity", 0.5)
     calibration = argument(model, argdict, "calibration")
     if anchored:
-        windows = (records.windows(trace_id, time) for _, trace_id, time in anchored)
-        outputs = _predict(model, windows, argdict)
-        for (pick, trace_id, time), output in zip(anchored, outputs, strict=True):
-            estimates.append(summarize(model, trace_id, time, output, calibration))
-            if model.task.name == "polarity" and hasattr(pick, "polarity_value"):
-                _fill_polarity(pick, estimates[-1].value, level)
+        windows = (waveforms.windows(onset) for onset in anchored)
+        outputs = _outputs(model, windows, argdict, predict)
+        for onset, output in zip(anchored, outputs, strict=True):
+            name = waveforms.name(onset)
+            estimates.append(summarize(model, name, onset.time, output, calibration))
+            if model.task.name == "polarity" and hasattr(onset.pick, "polarity_value"):
+                _fill_polarity(onset.pick, estimates[-1].value, level)
     estimates.sort(key=lambda estimate: (estimate.time, estimate.trace_id))
-    return ClassifyOutput(model.name, estimates=estimates, picks=argdict["picks"])
-
-
-def _describe(pick) -> tuple[str, obspy.UTCDateTime, str | None]:
-    if hasattr(pick, "waveform_id"):  # ObsPy
-        return pick.waveform_id.get_seed_string(), pick.time, pick.phase_hint
-    return pick.trace_id, pick.peak_time or pick.start_time, pick.phase
+    return ClassifyOutput(model.name, estimates=estimates, picks=picks, skipped=waveforms.skipped)
 
 
 def _fill_polarity(pick, up: float, level: float) -> None:
@@ -153,9 +151,12 @@ def _fill_polarity(pick, up: float, level: float) -> None:
     pick.polarity = ("U" if up >= 0.5 else "D") if pick.polarity_value >= level else "N"
 
 
-def _predict(model: SeisMoLLM, windows: Iterator[np.ndarray], argdict: dict) -> np.ndarray:
+def _outputs(
+    model: WaveformModel, windows: Iterator[np.ndarray], argdict: dict, predict: Predict
+) -> np.ndarray:
     """Windows of one pick after the other -> outputs, shape (picks, windows, outputs)."""
-    size, precision = (argument(model, argdict, name) for name in ("batch_size", "precision"))
+    size = argument(model, argdict, "batch_size")
+    predict = partial(predict, precision=argument(model, argdict, "precision"))
     each = argument(model, argdict, "windows_per_pick")
     turns = argument(model, argdict, "rotations") if model.task.head == "angle" else 1
     outputs = []
@@ -163,14 +164,19 @@ def _predict(model: SeisMoLLM, windows: Iterator[np.ndarray], argdict: dict) -> 
     while group := list(islice(windows, max(1, size // (each * turns)))):
         batch = torch.from_numpy(np.concatenate(group)).to(model.device)
         for part in batch.split(max(1, size // turns)):
-            outputs.append(_averaged(model, part, turns, precision).cpu())
+            outputs.append(_averaged(model, part, turns, predict).cpu())
     return torch.cat(outputs).unflatten(0, (-1, each)).numpy()
 
 
-def _averaged(model: SeisMoLLM, batch: torch.Tensor, turns: int, precision: str) -> torch.Tensor:
-    """The mean answer to a batch with its horizontals turned by fractions of a circle."""
+def _averaged(
+    model: WaveformModel,
+    batch: torch.Tensor,
+    turns: int,
+    predict: Callable[[torch.Tensor], torch.Tensor],
+) -> torch.Tensor:
+    """The mean output for a batch with its horizontals turned by fractions of a circle."""
     if turns == 1:
-        return model.predict(normalize(batch, model.joint_norm), precision)
+        return predict(normalize(batch, model.joint_norm))
     north, east = (model.component_order.index(code) for code in "NE")
     angles = 2 * torch.pi * torch.arange(turns, device=batch.device) / turns
     turned = batch.repeat(turns, 1, 1, 1)
@@ -178,15 +184,15 @@ def _averaged(model: SeisMoLLM, batch: torch.Tensor, turns: int, precision: str)
         # North and east as a seismometer has them that is turned clockwise by the angle.
         part[:, north] = batch[:, north] * angle.cos() + batch[:, east] * angle.sin()
         part[:, east] = batch[:, east] * angle.cos() - batch[:, north] * angle.sin()
-    said = model.predict(normalize(turned.flatten(0, 1), model.joint_norm), precision)
-    cosine, sine = said.unflatten(0, (turns, -1)).unbind(-1)
+    outputs = predict(normalize(turned.flatten(0, 1), model.joint_norm))
+    cosine, sine = outputs.unflatten(0, (turns, -1)).unbind(-1)
     angles = angles[:, None]
     back = cosine * angles.cos() - sine * angles.sin(), sine * angles.cos() + cosine * angles.sin()
     return torch.stack(back, dim=-1).mean(dim=0)
 
 
 def summarize(
-    model: SeisMoLLM,
+    model: WaveformModel,
     trace_id: str,
     time: obspy.UTCDateTime,
     outputs: np.ndarray,

@@ -4,64 +4,67 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import defaultdict
-from typing import TYPE_CHECKING
 
 import numpy as np
 import obspy
 from scipy.signal import find_peaks
+from seisbench.models import WaveformModel
 from seisbench.util import ClassifyOutput, DetectionList, Pick, PickList
 
-from ..trace_ids import location_id
+from ..trace_ids import TraceId
 from .arguments import argument, threshold
-
-if TYPE_CHECKING:
-    from ..models.seismollm import SeisMoLLM
+from .skipped import SkippedList
 
 
-def classify_picks(model: SeisMoLLM, annotations: obspy.Stream, argdict: dict) -> ClassifyOutput:
+def classify_picks(
+    model: WaveformModel, annotations: obspy.Stream, argdict: dict
+) -> ClassifyOutput:
     """
     Picks and detections of an annotated stream, in the order of their times.
 
     A pick lies at a peak of at least the phase's threshold; it starts and ends where the curve
-    passes half the threshold. The trace id is NET.STA.LOC, as in SeisBench, or NET.STA.LOC.HH
-    where several instruments share a location.
+    passes half the threshold. Its trace id is :py:attr:`seisbench_llm.trace_ids.TraceId.pick_id` of
+    the instrument, whose code is in ``pick.instrument``.
+
+    :return: ``picks``, ``detections`` and ``skipped``, what was left out of the stream.
     """
     separation = argument(model, argdict, "min_separation")
-    names = trace_ids(annotations)
     picks = []
     for phase in ("P", "S"):
         candidates = defaultdict(list)
+        level = threshold(model, argdict, phase)
         for trace in annotations.select(channel=f"{model.name}_{phase}"):
-            name = names[location_id(trace), trace.stats.get("instrument", "")]
-            level = threshold(model, argdict, phase)
-            candidates[name].extend(peaks(trace, name, phase, level, separation))
-        for found in candidates.values():
-            picks.extend(separate(found, separation))
+            name = pick_id(trace)
+            found = peaks(trace, name, phase, level, separation)
+            for pick in found:
+                pick.instrument = trace.stats.get("instrument", "")
+            candidates[name].extend(found)
+        for of_name in candidates.values():
+            picks.extend(separate(of_name, separation))
 
     detections = DetectionList()
+    level = threshold(model, argdict, "detection")
     for trace in annotations.select(channel=f"{model.name}_Detection"):
-        name = names[location_id(trace), trace.stats.get("instrument", "")]
-        found = model.detections_from_annotations([trace], threshold(model, argdict, "detection"))
+        found = model.detections_from_annotations([trace], level)
         for detection in found:
-            detection.trace_id = name
+            detection.trace_id = pick_id(trace)
         detections.extend(found)
 
     # SeisBench's own ordering of picks is not transitive.
     picks.sort(key=lambda pick: (pick.peak_time, pick.trace_id, pick.phase))
     detections.sort(key=lambda found: (found.start_time, found.trace_id))
-    return ClassifyOutput(model.name, picks=PickList(picks), detections=detections)
+    return ClassifyOutput(
+        model.name,
+        picks=PickList(picks),
+        detections=detections,
+        skipped=getattr(annotations, "skipped", SkippedList()),
+    )
 
 
-def trace_ids(annotations: obspy.Stream) -> dict[tuple[str, str], str]:
-    """(NET.STA.LOC, instrument) -> the shortest id that tells the instruments apart."""
-    instruments = defaultdict(set)
-    for trace in annotations:
-        instruments[location_id(trace)].add(trace.stats.get("instrument", ""))
-    return {
-        (location, code): f"{location}.{code}" if len(codes) > 1 else location
-        for location, codes in instruments.items()
-        for code in codes
-    }
+def pick_id(annotation: obspy.Trace) -> str:
+    """Name of the picks of an annotation."""
+    place = TraceId.of(annotation)
+    return place._replace(channel=annotation.stats.get("instrument", "")).pick_id
 
 
 def peaks(

@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import obspy
 from obspy.core.trace import Stats
+from seisbench.models import WaveformModel
 
 from .arguments import argument, threshold
 from .contiguous import make_trace
-
-if TYPE_CHECKING:
-    from ..models.seismollm import SeisMoLLM
-
-Span = tuple[obspy.UTCDateTime, obspy.UTCDateTime]
-
+from .spans import Span, finite_ranges
 
 # Samples below half the threshold to keep on either side of an excerpt.
 _MARGIN = 2
@@ -42,7 +36,16 @@ def trim(
     return parts
 
 
-class Curve:
+def finite_spans(trace: obspy.Trace) -> list[Span]:
+    """Time spans in which an annotation holds numbers."""
+    start, delta = trace.stats.starttime, trace.stats.delta
+    return [
+        (start + first * delta, start + (last - 1) * delta)
+        for first, last in finite_ranges(trace.data)
+    ]
+
+
+class StitchedAnnotation:
     """
     One output of the model over one segment.
 
@@ -81,25 +84,29 @@ class Curve:
         trace.stats.starttime += first * trace.stats.delta
         return trim(trace, self._spans, self._rate, copy=False)
 
+    @property
+    def covered(self) -> list[Span]:
+        """Time spans in which there is an annotation."""
+        return [span for part in self.parts() for span in finite_spans(part)]
 
-class Sieve:
+
+class PeakFilter:
     """
     Leaves of probability curves what can make a pick or a detection.
 
     A pick depends on the curve from where it rises above half the threshold to where it falls
     below, and on other picks within the smallest separation. So curves can be cut wherever they
-    stay below for longer than that, and :py:func:`~seisbench_llm.models.picks.classify_picks`
+    stay below for longer than that, and :py:func:`~seisbench_llm.streams.picks.classify_picks`
     gives the same for the excerpts as for the whole.
     """
 
-    def __init__(self, model: SeisMoLLM, argdict: dict):
+    def __init__(self, model: WaveformModel, argdict: dict):
         separation = argument(model, argdict, "min_separation")
         self.quiet = max(1, round(separation * model.sampling_rate)) + 2 * _MARGIN + 2
         self._levels = {
             f"{model.name}_{label}": threshold(model, argdict, argument_name) / 2
             for label, argument_name in (("P", "P"), ("S", "S"), ("Detection", "detection"))
         }
-        self._channel = f"{model.name}_P"
 
     def excerpts(self, trace: obspy.Trace, closed: bool = True) -> tuple[list[obspy.Trace], int]:
         """
@@ -121,18 +128,15 @@ class Sieve:
             traces.append(excerpt)
         return traces, int(done)
 
-    def reminder(self, stats: Stats) -> obspy.Trace:
-        """A zero that says that there is an annotation; which instruments have one names picks."""
-        reminder = make_trace(np.zeros(1, np.float32), stats)
-        reminder.stats.channel = self._channel
-        return reminder
 
+class SparseAnnotation:
+    """What a peak filter leaves of a :py:class:`StitchedAnnotation`; otherwise the same."""
 
-class Excerpts:
-    """What a sieve leaves of a :py:class:`Curve`; otherwise the same."""
-
-    def __init__(self, stats: Stats, samples: int, spans: list[Span], rate: float, sieve: Sieve):
-        self._header, self._sieve = stats, sieve
+    def __init__(
+        self, stats: Stats, samples: int, spans: list[Span], rate: float, peak_filter: PeakFilter
+    ):
+        self._header, self._filter = stats, peak_filter
+        self.covered: list[Span] = []
         self._parts: list[obspy.Trace] = []
         # Which samples make up each part, by the same rule as for a whole curve.
         probe = obspy.Trace(header=stats)
@@ -145,7 +149,7 @@ class Excerpts:
         self._held: tuple[int, np.ndarray] | None = None
 
     def take(self, begin: int, end: int, first: int, data: np.ndarray) -> None:
-        """See :py:meth:`Curve.take`."""
+        """See :py:meth:`StitchedAnnotation.take`."""
         whole = np.full(end - begin, np.nan, np.float32)
         low, high = max(begin, first), min(end, first + len(data))
         if low < high:
@@ -155,13 +159,16 @@ class Excerpts:
             if low >= high:
                 continue
             piece = whole[low - begin : high - begin]
+            at = make_trace(piece, self._header)
+            at.stats.starttime += low * at.stats.delta
+            self.covered += finite_spans(at)
             if self._held is not None:
                 low, piece = self._held[0], np.concatenate([self._held[1], piece])
                 self._held = None
             trace = make_trace(piece, self._header)
             trace.stats.starttime += low * trace.stats.delta
-            found, done = self._sieve.excerpts(trace, closed=stop <= end)
-            self._parts.extend(found)
+            excerpts, done = self._filter.excerpts(trace, closed=stop <= end)
+            self._parts.extend(excerpts)
             if stop > end:
                 self._held = (low + done, piece[done:].copy())
 

@@ -104,6 +104,12 @@ class WindowLayout:
         """Longest gap in seconds that is filled; behind a longer one the windows start anew."""
         return (self.size + sum(self.padding)) / self.rate
 
+    @property
+    def covers(self) -> bool:
+        """Whether each sample of a record is within some window's outputs."""
+        overlap = self.size - self.hop
+        return not self.strict and (not self.curves or sum(self.blinding) <= overlap)
+
     def padded(self, samples: int) -> int:
         """Samples to hand to SeisBench for a record of so many samples."""
         padded = max(samples + sum(self.padding), self.size)

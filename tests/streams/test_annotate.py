@@ -162,15 +162,16 @@ def test_unknown_argument_warns(warnings_of):
     assert "Unknown argument 'colour'" in warnings_of()
 
 
-@pytest.mark.parametrize("hook", ["forward", "annotate_batch_pre", "annotate_batch_post"])
+@pytest.mark.parametrize(
+    "hook",
+    ["forward", "annotate_batch_pre", "annotate_batch_post", "stream_to_array"]
+    + ["_cut_fragments_array", "_predictions_to_stream"],
+)
 def test_failure_raises_instead_of_hanging(hook, monkeypatch):
     model = tiny_model()
 
     def fail(*args, **kwargs):
-        from seisbench_llm.streams.pipeline import report_failure
-
-        with report_failure():
-            raise RuntimeError("out of memory")
+        raise RuntimeError("out of memory")
 
     monkeypatch.setattr(model, hook, fail)
     with pytest.raises(RuntimeError, match="out of memory"):
@@ -264,7 +265,8 @@ def test_two_instruments_at_one_location_are_kept_apart():
     for code, alone in (("HH", hh), ("HN", hn)):
         assert_same([t for t in annotations if t.stats.instrument == code], model.annotate(alone))
     picks = model.classify(hh + hn, P_threshold=0.01).picks
-    assert {p.trace_id for p in picks} == {"XX.STA.00.HH", "XX.STA.00.HN"}
+    assert {p.trace_id for p in picks} == {"XX.STA.00", "XX.STA.00.HN"}
+    assert {p.instrument for p in picks} == {"HH", "HN"}
     assert {p.trace_id for p in model.classify(hh, P_threshold=0.01).picks} == {"XX.STA.00"}
 
 

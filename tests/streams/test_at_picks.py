@@ -4,7 +4,8 @@ import pytest
 
 from seisbench_llm.models.seismollm import SeisMoLLM
 from seisbench_llm.streams import at_picks as module
-from seisbench_llm.streams.at_picks import Records
+from seisbench_llm.streams.at_picks import WaveformsAtPicks
+from seisbench_llm.streams.onsets import Onset
 from tests.helpers.models import TINY
 from tests.helpers.streams import make_stream
 
@@ -13,16 +14,16 @@ PICKS = (0.0, 3.004, 60, 62, 400, 599.99)
 
 
 def anchors(trace_id="XX.STA.00", seconds=PICKS):
-    return [(trace_id, START + s) for s in seconds]
+    return [Onset(None, trace_id, START + s) for s in seconds]
 
 
 def both_ways(model, stream, picks, monkeypatch, **arguments):
     """Windows from whole records, and from parts of them; and the samples held for the latter."""
     found = []
     for longest in (np.inf, 0):
-        monkeypatch.setattr(module, "WHOLE", longest)
-        records = Records(model, stream, arguments, picks)
-        found.append(np.stack([records.windows(*pick) for pick in picks]))
+        monkeypatch.setattr(module, "FILTER_AT_ONCE_S", longest)
+        records = WaveformsAtPicks(model, stream, arguments, picks)
+        found.append(np.stack([records.windows(pick) for pick in picks]))
     held = sum(trace.stats.npts for traces in records._traces.values() for trace in traces)
     return *found, held
 
@@ -65,14 +66,13 @@ def test_gaps_and_instruments(monkeypatch):
     picks = [*anchors("XX.STA.00.HN"), *anchors("XX.STA.00.HHZ", (69.9, 80.0))]
     whole, parts, _ = both_ways(model, stream, picks, monkeypatch)
     np.testing.assert_allclose(parts, whole, rtol=0, atol=1e-5 * np.abs(whole).max())
-    records = Records(model, stream, {}, anchors(seconds=(75, 300)))
-    assert records.find("XX.STA.00", START + 75) is None
-    assert {t.stats.channel[:2] for t in records.find("XX.STA.00", START + 300)} == {"HH"}
+    in_gap, later = anchors(seconds=(75, 300))
+    records = WaveformsAtPicks(model, stream, {}, [in_gap, later])
+    assert records.find(in_gap) is None
+    assert records.find(later) == "XX.STA.00.HH"
 
 
-@pytest.mark.parametrize(
-    "rate, arguments", [(100.0 / np.pi, {}), (125.0, {"zerophase_resample": False})]
-)
+@pytest.mark.parametrize("rate, arguments", [(99.99, {}), (125.0, {"zerophase_resample": False})])
 def test_what_cannot_be_cut_is_prepared_as_a_whole(rate, arguments, monkeypatch):
     model = SeisMoLLM("magnitude", **TINY)
     stream = make_stream(int(120 * rate), rate=rate)
@@ -88,5 +88,5 @@ def test_only_records_with_picks_are_touched(monkeypatch):
     monkeypatch.setattr(
         model, "annotate_stream_pre", lambda stream, _: touched.extend(t.id for t in stream)
     )
-    Records(model, stream, {}, anchors("XX.TWO.00", (30,)))
+    WaveformsAtPicks(model, stream, {}, anchors("XX.TWO.00", (30,)))
     assert sorted(touched) == ["XX.TWO.00.HHE", "XX.TWO.00.HHN", "XX.TWO.00.HHZ"]

@@ -9,8 +9,9 @@ import obspy
 import pytest
 
 from seisbench_llm.models.seismollm import SeisMoLLM
-from seisbench_llm.streams import annotate as streams
 from seisbench_llm.streams import chunks, windows
+from seisbench_llm.streams.selection import select_records
+from seisbench_llm.streams.skipped import SkippedList
 from tests.helpers.models import soft_model, tiny_model
 from tests.helpers.streams import make_stream
 
@@ -30,6 +31,12 @@ def drifting(seconds=300, rate=100.0, seed=0, **kwargs):
     for trace in stream:
         trace.data += 1e4 + 0.3 * np.cumsum(rng.standard_normal(trace.stats.npts))
     return stream
+
+
+def divide(stream, model, argdict):
+    skipped = SkippedList()
+    records = select_records(stream, model, argdict, skipped).values()
+    return chunks.divide(records, model, argdict, skipped)
 
 
 def by_id(traces):
@@ -145,13 +152,6 @@ def test_filters(same, kwargs):
     same(soft_model(**kwargs), drifting(), **THRESHOLDS)
 
 
-def test_filter_that_remembers_too_long(picker):
-    model = tiny_model(filter_args=["highpass"], filter_kwargs={"freq": 0.0003})
-    runs = streams.usable(drifting(), model, {})
-    assert windows.filter_reach(model, {}, [run.stats for run in runs]) is None
-    assert 300 < windows.filter_reach(picker, {}, [run.stats for run in runs]) < 1000
-
-
 def test_stations_and_instruments(same, picker):
     stream = drifting() + drifting(seed=1, code="HN", rate=50.0)
     stream += drifting(seed=2, station="B", components="Z") + make_stream(station="SHORT")
@@ -177,7 +177,7 @@ def test_day_in_pieces_of_two_hours(picker):
     trace = obspy.Trace(header={"channel": "HHZ", "sampling_rate": 100.0})
     trace._always_contiguous = False
     trace.data = data
-    short, (segment,) = chunks.divide(streams.usable(obspy.Stream([trace]), model, {}), model, {})
+    short, (segment,) = divide(obspy.Stream([trace]), model, {})
     assert short == []
     assert len(segment.chunks) == 12
     for chunk in segment.chunks:
@@ -192,7 +192,7 @@ def test_chunks_have_the_windows_of_the_whole(monkeypatch, picker, samples, frac
     for trace, factor in zip(stream, (0, 1, -1), strict=True):
         trace.stats.starttime += factor * fraction
     argdict = {"batch_size": 4}
-    _, (segment,) = chunks.divide(streams.usable(stream, picker, argdict), picker, argdict)
+    _, (segment,) = divide(stream, picker, argdict)
 
     def starts(first, length):
         count = segment.grid(first, length)[1]
@@ -222,13 +222,7 @@ def test_failure_in_a_chunk_raises(monkeypatch):
             raise MemoryError("out of memory")
         return hook(batch, argdict)
 
-    from seisbench_llm.streams.pipeline import report_failure
-
-    def reported(batch, argdict):
-        with report_failure():
-            return fail_late(batch, argdict)
-
-    monkeypatch.setattr(model, "annotate_batch_pre", reported)
+    monkeypatch.setattr(model, "annotate_batch_pre", fail_late)
     with pytest.raises(MemoryError, match="out of memory"):
         model.annotate(drifting(), batch_size=8)
     assert len(calls) == 3

@@ -5,8 +5,8 @@ import obspy
 import pytest
 
 from seisbench_llm.preprocess import resample
-from seisbench_llm.streams import annotate as streams
-from seisbench_llm.streams.contiguous import find_runs
+from seisbench_llm.streams.contiguous import find_contiguous
+from seisbench_llm.streams.spans import data_spans
 from tests.helpers.models import tiny_model
 from tests.helpers.streams import assert_same, make_stream
 
@@ -62,7 +62,9 @@ def test_contradicting_records_are_named(warnings_of):
     stream += make_stream(components="Z", seed=5)
     annotations = tiny_model().annotate(stream)
     assert len(annotations) == 3
-    assert "XX.STA.00.HHZ is ignored: its overlapping records contradict" in warnings_of()
+    assert (
+        "XX.STA.00.HHZ at 2020-01-01T00:00:00.000000Z is ignored: its overlapping" in warnings_of()
+    )
 
 
 def test_equal_overlapping_records_are_merged():
@@ -102,7 +104,9 @@ def test_strict_leaves_out_incomplete_stations_and_says_so(warnings_of):
     stream = make_stream(9000) + make_stream(9000, components="Z", station="ONE")
     annotations = model.annotate(stream, strict=True)
     assert {t.stats.station for t in annotations} == {"STA"}
-    assert "XX.ONE.00.HH: no annotation" in warnings_of()
+    assert (
+        "XX.ONE.00.HH? at 2020-01-01T00:00:00.000000Z is ignored: with strict=True" in warnings_of()
+    )
 
 
 def test_spans_join_what_touches():
@@ -110,7 +114,7 @@ def test_spans_join_what_touches():
     later = stream.copy()
     for trace in later:
         trace.stats.starttime = stream[0].stats.endtime + 0.01
-    spans = streams.data_spans(stream + later, 100)["XX.STA.00"]
+    spans = data_spans(stream + later, 100)
     assert spans == [(stream[0].stats.starttime, later[0].stats.endtime)]
 
 
@@ -137,29 +141,29 @@ def pieces(data, *spans, **header):
 def test_joined_as_obspy_merges(spans):
     data = np.random.default_rng(0).integers(-1000, 1000, 100).astype(np.int32)
     stream = pieces(data, *spans)
-    (run,) = find_runs(stream)
+    (record,) = find_contiguous(stream)
     (expected,) = stream.copy().merge(-1)
-    np.testing.assert_array_equal(run.read(0, run.stats.npts), expected.data)
-    assert run.stats.starttime == expected.stats.starttime
-    assert run.stats.endtime == expected.stats.endtime
-    np.testing.assert_allclose(run.trace().data, data - data.mean())
+    np.testing.assert_array_equal(record.read(0, record.stats.npts), expected.data)
+    assert record.stats.starttime == expected.stats.starttime
+    assert record.stats.endtime == expected.stats.endtime
+    np.testing.assert_allclose(record.trace().data, data - data.mean())
 
 
 def test_not_joined():
     data = np.arange(100.0)
     shifted = pieces(data, (0, 40), (40, 100))
     shifted[1].stats.starttime += 0.3 / 50
-    assert len(find_runs(shifted)) == len(shifted.copy().merge(-1)) == 2
+    assert len(find_contiguous(shifted)) == len(shifted.copy().merge(-1)) == 2
     rates = pieces(data, (0, 40)) + pieces(data, (40, 100), sampling_rate=25.0)
-    assert len(find_runs(rates)) == 2
-    assert len(find_runs(pieces(data, (0, 40), (41, 100)))) == 2
+    assert len(find_contiguous(rates)) == 2
+    assert len(find_contiguous(pieces(data, (0, 40), (41, 100)))) == 2
 
 
 def test_nothing_is_copied():
     stream = make_stream(1000)
-    runs = find_runs(stream)
-    for run in runs:
-        (offset, data), *rest = run._pieces
+    records = find_contiguous(stream)
+    for record in records:
+        (offset, data), *rest = record._pieces
         assert offset == 0 and not rest
         assert any(np.shares_memory(data, trace.data) for trace in stream)
 
@@ -169,10 +173,10 @@ def test_part_of_resampled_is_that_of_the_whole(rate):
     rng = np.random.default_rng(1)
     data = np.cumsum(rng.standard_normal(4001)) + 1e3
     stream = obspy.Stream([obspy.Trace(data, {"sampling_rate": rate, "channel": "HHZ"})])
-    (run,) = find_runs(stream)
+    (record,) = find_contiguous(stream)
     whole = resample(data - data.mean(), rate, 100.0)
-    samples = run.resampled_stats(100.0).npts
+    samples = record.resampled_stats(100.0).npts
     assert samples == len(whole)
     for first, last in [(0, samples), (0, 10), (777, 1234), (samples - 3, samples)]:
-        part = run.resampled(first, last, 100.0)
+        part = record.resampled(first, last, 100.0)
         np.testing.assert_allclose(part, whole[first:last], atol=1e-9)

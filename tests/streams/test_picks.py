@@ -89,7 +89,7 @@ def test_order_and_instruments():
     stream = curves([("P", 1000, 0.9)], instrument="HN") + curves([("S", 500, 0.9)])
     stream += curves([("P", 700, 0.9)], station="OTHER")
     picks = classify(stream).picks
-    assert [p.trace_id for p in picks] == ["XX.STA..HH", "XX.OTHER.", "XX.STA..HN"]
+    assert [p.trace_id for p in picks] == ["XX.STA.", "XX.OTHER.", "XX.STA..HN"]
 
 
 def test_many_picks_are_separated_quickly():

@@ -7,7 +7,7 @@ import threading
 import obspy
 import pytest
 
-from seisbench_llm.streams import pipeline as executor
+from seisbench_llm.streams import run_here
 from tests.helpers.models import tiny_model
 from tests.helpers.streams import assert_same
 
@@ -51,7 +51,7 @@ def test_errors_come_through():
         await asyncio.to_thread(int, "none")
 
     with pytest.raises(ValueError, match="none"):
-        executor.run(fail())
+        run_here(fail())
 
 
 def test_context_comes_through():
@@ -59,7 +59,7 @@ def test_context_comes_through():
         return await asyncio.to_thread(asyncio.get_running_loop)
 
     # Runs at once, so that the loop is the one that submits.
-    assert executor.run(current()).is_closed()
+    assert run_here(current()).is_closed()
 
 
 @pytest.fixture

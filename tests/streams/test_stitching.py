@@ -4,9 +4,8 @@ import numpy as np
 import obspy
 import pytest
 
-from seisbench_llm.streams.stitching import Curve, Excerpts, Sieve
+from seisbench_llm.streams.stitching import PeakFilter, SparseAnnotation, StitchedAnnotation
 from tests.helpers.models import soft_model
-from tests.helpers.streams import make_stream
 
 
 @pytest.fixture(scope="module")
@@ -43,13 +42,13 @@ def summary(result):
 def test_excerpts_give_the_same_picks(model, seed, separation, level):
     whole = random_curves(seed=seed)
     argdict = {"min_separation": separation, "P_threshold": level, "detection_threshold": level}
-    sieve = Sieve(model, argdict)
+    peak_filter = PeakFilter(model, argdict)
     spans = [(t.stats.starttime + 3, t.stats.endtime - 4) for t in whole[:1]]
     spans = [(spans[0][0], spans[0][0] + 12), (spans[0][0] + 12.5, spans[0][1])]
     expected, parts = obspy.Stream(), obspy.Stream()
     for trace in whole:
-        curve = Curve(trace.stats, 6000, spans, 100)
-        excerpts = Excerpts(trace.stats, 6000, spans, 100, sieve)
+        curve = StitchedAnnotation(trace.stats, 6000, spans, 100)
+        excerpts = SparseAnnotation(trace.stats, 6000, spans, 100, peak_filter)
         borders = [0, 700, 701, 2500, 2600, 5999, 6000]
         for begin, end in zip(borders, borders[1:], strict=False):
             # Chunks reach beyond what is kept of them.
@@ -68,20 +67,7 @@ def test_excerpts_give_the_same_picks(model, seed, separation, level):
 
 def test_threshold_zero_keeps_all(model):
     trace = random_curves()[0]
-    sieve = Sieve(model, {"P_threshold": 0.0})
-    (excerpt,), done = sieve.excerpts(trace)
+    peak_filter = PeakFilter(model, {"P_threshold": 0.0})
+    (excerpt,), done = peak_filter.excerpts(trace)
     assert excerpt.stats.npts == done == 6000
-    assert sieve.excerpts(trace, closed=False) == ([], 0)
-
-
-def test_instrument_without_picks_still_names_the_other(model):
-    # The ids of picks tell instruments apart where a location has several.
-    stream = make_stream(seed=1) + make_stream(code="HN", seed=2)
-    largest = {
-        trace.stats.instrument: float(trace.data.max())
-        for trace in model.annotate(stream).select(channel="*_P")
-    }
-    quiet, loud = sorted(largest, key=largest.get)
-    level = (largest[quiet] + largest[loud]) / 2
-    picks = model.classify(stream, P_threshold=level, S_threshold=1.0).picks
-    assert {pick.trace_id for pick in picks} == {f"XX.STA.00.{loud}"}
+    assert peak_filter.excerpts(trace, closed=False) == ([], 0)

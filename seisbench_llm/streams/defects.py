@@ -1,0 +1,76 @@
+"""Defects of a record that would silence what is about them: filled gaps and corrupt samples."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .contiguous import ContiguousRecord
+from .skipped import Skipped, SkippedList
+from .spans import BLOCK, union
+
+# Seconds from which on equal samples of zero are a filled gap, if the data about them are not zero.
+_FILLED_S = 0.5
+
+# How many standard deviations of the second beside it a filled gap is away from the data.
+_FILLED_STEP = 5.0
+
+# No recorder writes counts as large as this; then, and only then, samples are compared with
+# their median to find corrupt ones, which are this many times larger.
+_SUSPICIOUS_PEAK = 1e10
+_CORRUPT_RATIO = 1e6
+
+# The network computes in single precision, and squares what it normalises.
+_LARGEST = 1e34
+
+
+def without_defects(record: ContiguousRecord, skipped: SkippedList) -> list[ContiguousRecord]:
+    """The parts of a record between gaps that were filled with zeros, and corrupt samples."""
+    stats = record.stats
+    spans = []
+    for first, last in _zero_runs(record, max(2, round(_FILLED_S * stats.sampling_rate))):
+        second = max(2, round(stats.sampling_rate))
+        beside = [record.read(max(0, first - second), first)]
+        beside.append(record.read(last, min(stats.npts, last + second)))
+        beside = [data for data in beside if len(data) > 1]
+        if beside and all(abs(d.mean()) > _FILLED_STEP * d.std() > 0 for d in beside):
+            spans.append((first, last, "a gap was filled with zeros, far from the data beside it"))
+    if record.peak > _SUSPICIOUS_PEAK:
+        data = np.abs(record.read(0, stats.npts))
+        typical = np.median(data[data > 0]) if data.any() else 0.0
+        corrupt = np.flatnonzero(data > _CORRUPT_RATIO * typical)
+        if len(corrupt):
+            cause = f"its samples are more than {_CORRUPT_RATIO:g} times as large as the others"
+            groups = np.split(corrupt, np.flatnonzero(np.diff(corrupt) > 1) + 1)
+            spans += [(int(group[0]), int(group[-1]) + 1, cause) for group in groups]
+    times = []
+    for first, last, cause in spans:
+        start = stats.starttime + first * stats.delta
+        times.append((start, start + (last - first - 1) * stats.delta))
+        skipped.append(Skipped(record.id, *times[-1], cause))
+    kept = []
+    for part in record.outside(union(times, 1.5 * stats.delta)):
+        if part.peak > _LARGEST:
+            skipped.add(
+                part, f"its samples reach {part.peak:.0e}, which single precision cannot hold"
+            )
+        else:
+            kept.append(part)
+    return kept
+
+
+def _zero_runs(record: ContiguousRecord, shortest: int) -> list[tuple[int, int]]:
+    """First and one after the last of the samples that are zero one after the other."""
+    runs: list[tuple[int, int]] = []
+    for offset, data in record._pieces:
+        for at in range(0, len(data), BLOCK):
+            zero = data[at : at + BLOCK] == 0
+            # Cheap, as most records have few zeros or none.
+            if not zero.any():
+                continue
+            edges = np.flatnonzero(np.diff(zero.astype(np.int8), prepend=0, append=0))
+            for first, last in (edges.reshape(-1, 2) + offset + at).tolist():
+                if runs and runs[-1][1] == first:
+                    runs[-1] = (runs[-1][0], last)
+                else:
+                    runs.append((first, last))
+    return [(first, last) for first, last in runs if last - first >= shortest]

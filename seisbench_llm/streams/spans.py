@@ -1,0 +1,70 @@
+"""Spans of time, and of samples, in which there are data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+import obspy
+
+Span = tuple[obspy.UTCDateTime, obspy.UTCDateTime]
+
+# Samples that are looked at together.
+BLOCK = 1 << 20
+
+
+def union(spans: Iterable[Span], largest_gap: float) -> list[Span]:
+    """Spans of time in their order, joined where at most ``largest_gap`` seconds lie between."""
+    joined: list[Span] = []
+    for start, end in sorted(spans):
+        if joined and start - joined[-1][1] <= largest_gap:
+            joined[-1] = (joined[-1][0], max(end, joined[-1][1]))
+        else:
+            joined.append((start, end))
+    return joined
+
+
+def data_spans(traces: Iterable, rate: float) -> list[Span]:
+    """
+    Time spans in which at least one of several traces or records has data.
+
+    :param rate: Samples per second; what lies less than one and a half samples apart is joined.
+    """
+    return union([(t.stats.starttime, t.stats.endtime) for t in traces], 1.5 / rate)
+
+
+def missing(spans: list[Span], covered: Iterable[Span], delta: float) -> list[Span]:
+    """
+    The parts of time spans that others do not cover.
+
+    :param delta: Seconds from sample to sample; what is missing is longer.
+    """
+    holes, covered = [], union(covered, 1.5 * delta)
+    for start, end in spans:
+        reached = start - delta
+        for first, last in covered:
+            if first > end or last < start:
+                continue
+            if first - reached > 1.5 * delta:
+                holes.append((reached + delta, first - delta))
+            reached = last
+        if end - reached > 1.5 * delta:
+            holes.append((reached + delta, end))
+    return holes
+
+
+def finite_ranges(data: np.ndarray) -> list[tuple[int, int]]:
+    """First and one after the last of samples that are neither masked nor not finite."""
+    if not np.ma.is_masked(data) and np.issubdtype(data.dtype, np.integer):
+        return [(0, len(data))]
+    spans: list[tuple[int, int]] = []
+    for at in range(0, len(data), BLOCK):
+        block = data[at : at + BLOCK]
+        good = np.isfinite(np.ma.getdata(block)) & ~np.ma.getmaskarray(block)
+        edges = np.flatnonzero(np.diff(good.astype(np.int8), prepend=0, append=0)) + at
+        for first, last in edges.reshape(-1, 2).tolist():
+            if spans and spans[-1][1] == first:
+                spans[-1] = (spans[-1][0], last)
+            else:
+                spans.append((first, last))
+    return spans
