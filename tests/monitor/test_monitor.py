@@ -166,7 +166,7 @@ def test_nothing_is_a_table_with_all_columns(stream, tmp_path):
 def test_two_instruments_at_one_location_have_their_own_rows():
     stream = make_stream(9000) + make_stream(9000, code="HN", seed=3)
     result = SeismicMonitor(tiny_model(), tiny_model("polarity")).classify(stream, P_threshold=0.9)
-    assert set(result.table.trace_id) == {"XX.STA.00.HH", "XX.STA.00.HN"}
+    assert set(result.table.trace_id) == {"XX.STA.00", "XX.STA.00.HN"}
     assert result.table.polarity.notna().all()
     for trace_id, group in result.table.groupby("trace_id"):
         s_times = {p.peak_time.ns for p in result.picks if p.trace_id == trace_id}
