@@ -148,12 +148,14 @@ def _prepared(model: WaveformModel, stream: obspy.Stream) -> obspy.Stream:
     stream = stream.copy()
     if isinstance(model, SeisMoLLM):
         return stream
+    # Records that begin or end at different times, or have gaps, stay as they are.
+    whole = len({(trace.stats.starttime, trace.stats.npts) for trace in stream}) == 1
     for trace in stream:
         trace.data = trace.data - trace.data.mean()
         trace.data = trace.data / (np.abs(trace.data).max() or 1.0) * 1e4
         rate, samples = trace.stats.sampling_rate, trace.stats.npts
         missing = (model.in_samples + 1) / model.sampling_rate * rate - samples
-        if missing > 0:
+        if whole and missing > 0:
             add, end = int(np.ceil(missing / 2)), min(samples, round(MIRRORED * rate))
             before = np.pad(trace.data[:end], (add, 0), "symmetric")[:add]
             after = np.pad(trace.data[-end:], (0, add), "symmetric")[end:]

@@ -17,6 +17,8 @@ import obspy
 import pandas as pd
 import seisbench.data as sbd
 
+from seisbench_llm.tasks import TASKS
+
 # The regions that the packaged weights are trained on.
 SETS = ("phasenet_ncedc154", "eqcorrscan_nz", "quakemigrate_iceland", "gmprocess_strongmotion")
 
@@ -48,6 +50,7 @@ class AnalystRecord:
     :param unknown: Phases that the analyst may have left out.
     :param doubtful: Phase -> (time, half width in seconds) about which nothing is known.
     :param split: ``train``, ``test``, ``unused``, or ``unseen`` for an unseen region.
+    :param truths: Task -> magnitude, distance in km, back-azimuth in degrees; nan if not known.
     """
 
     dataset: str
@@ -59,6 +62,7 @@ class AnalystRecord:
     unknown: set[str] = field(default_factory=set)
     doubtful: dict[str, list[tuple[obspy.UTCDateTime, float]]] = field(default_factory=dict)
     split: str = "train"
+    truths: dict[str, float] = field(default_factory=dict)
 
 
 def fraction_of(name: str) -> float:
@@ -92,9 +96,14 @@ def split_of(station: str, event: str, single: bool) -> str:
     return "test" if station_out else "train"
 
 
+def event_held_out(event: str) -> bool:
+    """Whether an event of the training's own regions is kept out of training, a tenth of them."""
+    return fraction_of(f"teach/{event}") < 0.1
+
+
 def noise_held_out(event: str) -> bool:
     """Whether noise before the P of an event is kept out of training; true for about a fifth."""
-    return fraction_of(f"teach/{event}") < 0.1 or fraction_of(f"noise/{event}") < 0.15
+    return event_held_out(event) or fraction_of(f"noise/{event}") < 0.15
 
 
 def load_set(folder: Path, name: str) -> list[AnalystRecord]:
@@ -124,6 +133,10 @@ def load_set(folder: Path, name: str) -> list[AnalystRecord]:
                 picks=picks,
                 unknown={phase for phase, times in picks.items() if not times},
                 split="unseen" if name in UNSEEN_REGIONS else split,
+                truths={
+                    task: float(row.get(TASKS[task].columns[0], np.nan))
+                    for task in ("magnitude", "distance", "back_azimuth")
+                },
             )
         )
     return records

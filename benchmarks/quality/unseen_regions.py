@@ -52,6 +52,8 @@ from benchmarks.common.records import (
 from seisbench_llm.weights import WeightsError
 
 RESULTS = Path(__file__).parents[1] / "results" / "unseen_regions.json"
+# What the weights that are named are compared with, record by record.
+REFERENCES = ("phasenet/volpick", TEACHERS)
 COLUMNS = [(phase, tolerance) for tolerance in TOLERANCES for phase in "PS"]
 
 
@@ -82,21 +84,41 @@ def cached_peaks(picker: Picker, records: list[AnalystRecord], name: str, cache:
     return found
 
 
-def column(found: list, records: list[AnalystRecord], phase: str, tolerance: float) -> dict:
-    """F1 of one phase and tolerance, by set and over all, with limits."""
+def counts_at(found: list, records: list[AnalystRecord], phase: str, tolerance: float):
+    """The best threshold, and hits, false picks, misses of each record at it and at 0.3."""
     counts = counts_by_threshold(found, records, phase, tolerance)
+    best = int(np.argmax(f1(counts.sum(axis=1))))
+    default = int(np.argmin(np.abs(THRESHOLDS - DEFAULT_THRESHOLD)))
+    return float(THRESHOLDS[best]), {"best": counts[best], "at 0.3": counts[default]}
+
+
+def column(
+    found: list, records: list[AnalystRecord], phase: str, tolerance: float, others: dict[str, list]
+) -> dict:
+    """
+    F1 of one phase and tolerance, by set and over all, with limits.
+
+    :param others: Name -> peaks of pickers that this one is compared with, record by record.
+    """
+    best, counts = counts_at(found, records, phase, tolerance)
     names = np.array([record.dataset for record in records])
-    best = THRESHOLDS[np.argmax(f1(counts.sum(axis=1)))]
     drawn = drawn_records(records)
-    result = {"threshold": float(best), "picks": {}}
-    for key, level in (("best", best), ("at 0.3", DEFAULT_THRESHOLD)):
-        at_level = counts[np.argmin(np.abs(THRESHOLDS - level))]
+    result = {"threshold": best, "picks": {}}
+    for key, at_level in counts.items():
         result[key] = {}
         for name in (*UNSEEN_REGIONS, "all"):
             rows = at_level[(names == name) | (name == "all")]
             result["picks"][name] = int(rows[:, [0, 2]].sum())
             result[key][name] = round(float(f1(rows.sum(axis=0))), 3)
         result[key]["limits"] = interval(drawn, lambda i, c=at_level: f1(c[i].sum(axis=0)))
+    for name, peaks in others.items():
+        for key, at_level in counts_at(peaks, records, phase, tolerance)[1].items():
+
+            def difference(i, ours=counts[key], theirs=at_level):
+                return f1(ours[i].sum(axis=0)) - f1(theirs[i].sum(axis=0))
+
+            value = round(float(difference(np.arange(len(records)))), 3)
+            result[key][f"less {name}"] = [value, *interval(drawn, difference)]
     return result
 
 
@@ -127,12 +149,17 @@ def drawn_records(records: list[AnalystRecord]) -> np.ndarray:
 
 
 def evaluate(
-    picker: Picker, records: list[AnalystRecord], silent: list[AnalystRecord], cache: Path
+    picker: Picker,
+    records: list[AnalystRecord],
+    silent: list[AnalystRecord],
+    cache: Path,
+    others: list[Picker],
 ) -> dict:
-    """All figures of one picker."""
+    """All figures of one picker, and its differences from others."""
     found = cached_peaks(picker, records, "unseen", cache)
+    peaks = {other.name: cached_peaks(other, records, "unseen", cache) for other in others}
     result = {
-        f"{phase}@{tolerance}": column(found, records, phase, tolerance)
+        f"{phase}@{tolerance}": column(found, records, phase, tolerance, peaks)
         for phase, tolerance in COLUMNS
     }
     found, result["false picks per hour"] = cached_peaks(picker, silent, "silent", cache), {}
@@ -185,9 +212,10 @@ def main() -> None:
         begun = time.perf_counter()
         try:
             picker = Picker.load(name, args.weights)
+            others = [Picker.load(o, args.weights) for o in REFERENCES if name in args.models]
         except WeightsError as error:
             parser.error(str(error))
-        results["pickers"][picker.name] = evaluate(picker, records, silent, args.cache)
+        results["pickers"][picker.name] = evaluate(picker, records, silent, args.cache, others)
         show(picker.name, results["pickers"][picker.name])
         print(f"{time.perf_counter() - begun:.0f} s", flush=True)
         args.out.write_text(json.dumps(results, indent=1) + "\n")
