@@ -62,6 +62,16 @@ POINT_ARGS = {
         "None: the spread over the windows itself",
         None,
     ),
+    "textbook": (
+        "Whether an estimate at a pick rests on the textbook, too: a distance on S minus P where "
+        "there is an S, a back-azimuth also on the polarisation of P",
+        False,
+    ),
+    "s_picker": (
+        "Name of the weight that finds S for textbook distances, if there is no S among the picks. "
+        "None: no S is looked for",
+        None,
+    ),
 }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from itertools import islice
 
@@ -19,9 +19,11 @@ from seisbench.util import ClassifyOutput
 from ..preprocess import normalize
 from .arguments import argument, threshold
 from .at_picks import WaveformsAtPicks
-from .onsets import as_picks, p_onsets
+from .onsets import as_picks, onsets_of
 from .picks import pick_id
+from .s_minus_p import sp_times
 from .skipped import SkippedList
+from .textbook import combine_angles, polarisation_back_azimuth, sp_epicentral_distance
 
 # Normalised windows, precision -> outputs of the network.
 Predict = Callable[[torch.Tensor, str], torch.Tensor]
@@ -48,6 +50,8 @@ class Estimate:
         - Without, and for polarity: standard deviation over windows shifted against the pick
           (circular for angles, Fisher 1993), which says how stable the value is, not how wrong.
           How sure a polarity is, its probability itself says.
+        - From the textbook: its standard error, see :py:mod:`seisbench_llm.streams.textbook`.
+    :param method: What the value rests on: ``network``, ``S-P`` or ``network, polarisation``.
     """
 
     trace_id: str
@@ -56,6 +60,7 @@ class Estimate:
     value: float
     unit: str
     spread: float
+    method: str = "network"
 
     def __str__(self):
         return (
@@ -115,7 +120,7 @@ def classify_at_picks(
     :return: ``estimates``, the ``picks``, and ``skipped``, what was left out of the stream.
     """
     picks = as_picks(argdict["picks"])
-    onsets = p_onsets(picks)
+    onsets = onsets_of(picks)
     waveforms = WaveformsAtPicks(model, stream, argdict, onsets)
     waveforms.skipped.warn()
     anchored, without = [], defaultdict(list)
@@ -137,13 +142,40 @@ def classify_at_picks(
     if anchored:
         windows = (waveforms.windows(onset) for onset in anchored)
         outputs = _outputs(model, windows, argdict, predict)
-        for onset, output in zip(anchored, outputs, strict=True):
+        textbook = model.task.name if argument(model, argdict, "textbook") else None
+        times: list[float | None] = [None] * len(anchored)
+        if textbook == "distance":
+            s_picker = argument(model, argdict, "s_picker")
+            times = sp_times(model, stream, anchored, picks, s_picker)
+        for onset, output, sp_time in zip(anchored, outputs, times, strict=True):
             name = waveforms.name(onset)
-            estimates.append(summarize(model, name, onset.time, output, calibration))
+            estimate = summarize(model, name, onset.time, output, calibration)
+            if sp_time is not None:
+                estimate = _by_sp(estimate, sp_time)
+            elif textbook == "back_azimuth":
+                estimate = _with_polarisation(model, estimate, waveforms.windows(onset))
+            estimates.append(estimate)
             if model.task.name == "polarity" and hasattr(onset.pick, "polarity_value"):
                 _fill_polarity(onset.pick, estimates[-1].value, level)
     estimates.sort(key=lambda estimate: (estimate.time, estimate.trace_id))
     return ClassifyOutput(model.name, estimates=estimates, picks=picks, skipped=waveforms.skipped)
+
+
+def _by_sp(estimate: Estimate, sp_time: float) -> Estimate:
+    # Not joined: on regions that were not trained on, the network's spreads are too small.
+    distance, error = sp_epicentral_distance(sp_time)
+    return replace(estimate, value=float(distance), spread=float(error), method="S-P")
+
+
+def _with_polarisation(model: WaveformModel, estimate: Estimate, windows: np.ndarray) -> Estimate:
+    order = [model.component_order.index(code) for code in "ZNE"]
+    window = windows[len(windows) // 2, order]
+    angle, error = polarisation_back_azimuth(window, model.sampling_rate, model.pred_sample)
+    if not np.isfinite(angle):
+        return estimate
+    angles, errors = (estimate.value, angle), (estimate.spread, error)
+    value, spread = combine_angles(angles, errors)
+    return replace(estimate, value=value, spread=spread, method="network, polarisation")
 
 
 def _fill_polarity(pick, up: float, level: float) -> None:

@@ -1,4 +1,4 @@
-"""P onsets from picks of SeisBench, ObsPy or a table."""
+"""Onsets of P and S from picks of SeisBench, ObsPy or a table."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from seisbench.util import Pick, PickList
 
 # P, Pn, Pg, p; with the impulsive or emergent onset that analysts note in front of it (IP, ePn).
 # Not the depth phases pP and sP.
-_P_PHASE = re.compile(r"[IEQieq]?(P|p$)")
+_PHASES = {"P": re.compile(r"[IEQieq]?(P|p$)"), "S": re.compile(r"[IEQieq]?(S|s$)")}
 
 
 @dataclass(frozen=True)
 class Onset:
     """
-    Onset of a P wave.
+    Onset of a wave.
 
     :param pick: The pick it comes from.
     :param trace_id: NET.STA.LOC with or without a channel or instrument code.
@@ -61,26 +61,27 @@ def as_picks(picks: Any) -> list:
     )
 
 
-def p_onsets(picks: Iterable) -> list[Onset]:
+def onsets_of(picks: Iterable, phase: str = "P") -> list[Onset]:
     """
-    The P onsets among picks; a pick without a phase counts as P.
+    The onsets of a phase among picks; a pick without a phase counts as P.
 
+    :param phase: ``P`` or ``S``.
     :raises ValueError: If a pick does not say which station it is of.
     """
     onsets = []
     for pick in picks:
         if hasattr(pick, "waveform_id"):  # ObsPy
-            place, time, phase = pick.waveform_id, pick.time, pick.phase_hint
+            place, time, hint = pick.waveform_id, pick.time, pick.phase_hint
             if place is None or not place.station_code:
                 raise ValueError(f"The pick at {time} has no waveform_id with a station code.")
             trace_id = place.get_seed_string()
             any_location = place.location_code is None
         elif hasattr(pick, "trace_id"):
             trace_id, any_location = pick.trace_id, False
-            time, phase = pick.peak_time or pick.start_time, pick.phase
+            time, hint = pick.peak_time or pick.start_time, pick.phase
         else:
             raise TypeError(f"{pick!r} is no pick of SeisBench or ObsPy.")
-        if not phase or _P_PHASE.match(phase):
+        if _PHASES[phase].match(hint or "P"):
             onsets.append(Onset(pick, trace_id, time, any_location))
     return onsets
 

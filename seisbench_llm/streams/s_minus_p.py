@@ -1,0 +1,83 @@
+"""S minus P at P onsets, from picks or by a picker."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
+
+import obspy
+from seisbench.models import WaveformModel
+
+from ..trace_ids import TraceId
+from .onsets import Onset, onsets_of
+from .spans import union
+
+# Seconds: the longest S minus P, and what a picker sees before P, for its filter and its window.
+MAX_SP_S, BEFORE_S = 60.0, 30.0
+# An S is not picked within this time of P, nor is a P within it another one.
+MIN_SP_S = 0.1
+
+
+def sp_times(
+    model: WaveformModel,
+    stream: obspy.Stream,
+    onsets: list[Onset],
+    picks: list,
+    s_picker: str | None,
+) -> list[float | None]:
+    """
+    S minus P in s of each onset, None where there is no S.
+
+    The S of a P is the most probable one within a minute and before the next P of its station.
+
+    :param model: Its class loads the picker.
+    :param stream: Waveforms, for the picker; not changed.
+    :param onsets: P onsets.
+    :param picks: Picks that may hold S. If they hold none, S are picked.
+    :param s_picker: Name of a weight that picks S, or None.
+    """
+    given = onsets_of(picks, "S")
+    others = onsets
+    if not given and s_picker is not None and onsets:
+        picker = _load(type(model), s_picker)
+        # This thread may run an event loop already, that of the classify that needs the S.
+        with ThreadPoolExecutor(1) as executor:
+            found = executor.submit(picker.classify, _near(stream, onsets)).result().picks
+        given = onsets_of(found, "S")
+        others = [*onsets, *onsets_of(found, "P")]
+    p_times, s_picks = defaultdict(list), defaultdict(list)
+    for onset in others:
+        p_times[_site(onset)].append(onset.time)
+    for onset in given:
+        s_picks[_site(onset)].append(onset)
+    times = []
+    for onset in onsets:
+        later = [t for t in p_times[_site(onset)] if t - onset.time > 10 * MIN_SP_S]
+        end = min([*later, onset.time + MAX_SP_S])
+        earliest = onset.time + MIN_SP_S
+        fit = [s for s in s_picks[_site(onset)] if earliest < s.time <= end]
+        best = max(fit, key=lambda s: getattr(s.pick, "peak_value", None) or 0, default=None)
+        times.append(None if best is None else best.time - onset.time)
+    return times
+
+
+def _site(onset: Onset) -> str:
+    return TraceId.parse(onset.trace_id).station_id
+
+
+def _near(stream: obspy.Stream, onsets: list[Onset]) -> obspy.Stream:
+    """What a stream has of the stations of onsets about them; no copy of samples."""
+    spans = defaultdict(list)
+    for onset in onsets:
+        spans[_site(onset)].append((onset.time - BEFORE_S, onset.time + MAX_SP_S + BEFORE_S))
+    near = obspy.Stream()
+    for trace in stream:
+        for start, end in union(spans.get(TraceId.of(trace).station_id, []), 0):
+            near += obspy.Stream([trace]).slice(start, end)
+    return near
+
+
+@lru_cache(maxsize=4)
+def _load(cls: type[WaveformModel], name: str) -> WaveformModel:
+    return cls.from_pretrained(name)

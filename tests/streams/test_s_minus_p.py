@@ -1,0 +1,87 @@
+"""S minus P at P onsets, and the estimates that rest on it."""
+
+import numpy as np
+import obspy
+import pytest
+from seisbench.util import Pick
+
+from seisbench_llm import SeisMoLLM
+from seisbench_llm.streams.onsets import onsets_of
+from seisbench_llm.streams.s_minus_p import sp_times
+from seisbench_llm.streams.textbook import sp_epicentral_distance
+from tests.conftest import make_stream, tiny_model
+
+START = obspy.UTCDateTime(2020, 1, 1)
+
+
+def pick(phase, after, value=0.9, station="STA"):
+    time = START + after
+    return Pick(f"XX.{station}.00", time, time, time, value, phase)
+
+
+@pytest.mark.parametrize(
+    ("picks", "expected"),
+    [
+        ([pick("P", 10), pick("S", 14)], [4.0]),
+        ([pick("P", 10)], [None]),
+        # Of another station, before P, and too late.
+        ([pick("P", 10), pick("S", 14, station="STB"), pick("S", 5), pick("S", 75)], [None]),
+        # The most probable one, but not one of the next earthquake.
+        ([pick("P", 10), pick("S", 12, 0.4), pick("S", 15, 0.8)], [5.0]),
+        ([pick("P", 10), pick("S", 14, 0.4), pick("P", 20), pick("S", 26, 0.9)], [4.0, 6.0]),
+    ],
+)
+def test_s_of_a_p(picks, expected):
+    times = sp_times(None, obspy.Stream(), onsets_of(picks), picks, None)
+    assert times == pytest.approx(expected) if None not in expected else times == expected
+
+
+def test_a_distance_rests_on_s_minus_p_where_there_is_an_s():
+    stream = make_stream(12000)
+    start = stream[0].stats.starttime
+    times = {"P": start + 60, "S": start + 65}
+    picks = [Pick("XX.STA.00", t, t, t, 0.9, phase) for phase, t in times.items()]
+    model = tiny_model(task="distance")
+    network = model.classify(stream, picks=picks).estimates[0]
+    assert network.method == "network"
+    (estimate,) = model.classify(stream, picks=picks, textbook=True).estimates
+    value, error = sp_epicentral_distance(5.0)
+    assert (estimate.value, estimate.spread, estimate.method) == (value, error, "S-P")
+    (alone,) = model.classify(stream, picks=picks[:1], textbook=True).estimates
+    assert (alone.value, alone.method) == (network.value, "network")
+
+
+def test_a_back_azimuth_is_joined_with_the_polarisation():
+    stream = make_stream(12000)
+    for trace, factor in zip(stream, (1.0, -0.5, 0.5), strict=True):
+        trace.data = factor * stream[0].data.copy()
+    time = stream[0].stats.starttime + 60
+    picks = [Pick("XX.STA.00", time, time, time, 0.9, "P")]
+    model = tiny_model(task="back_azimuth")
+    (network,) = model.classify(stream, picks=picks).estimates
+    (joined,) = model.classify(stream, picks=picks, textbook=True).estimates
+    assert joined.method == "network, polarisation"
+
+    # Up goes with south-east: the source is in the north-west.
+    def off(value):
+        return abs((value - 315 + 180) % 360 - 180)
+
+    assert off(joined.value) < off(network.value)
+    assert joined.spread < 30
+
+
+def test_the_packaged_distance_finds_s_itself():
+    model = SeisMoLLM.from_pretrained("compact_distance")
+    stream = obspy.read()
+    (p,) = [
+        p
+        for p in SeisMoLLM.from_pretrained("compact_picking").classify(stream).picks
+        if p.phase == "P"
+    ][:1]
+    (estimate,) = model.classify(stream, picks=[p]).estimates
+    assert estimate.method == "S-P"
+    assert 5 < estimate.value < 30
+    (network,) = model.classify(stream, picks=[p], textbook=False).estimates
+    assert network.method == "network"
+    assert network.value != estimate.value
+    assert np.isfinite(network.spread)
