@@ -29,7 +29,8 @@ def sp_times(
     """
     S minus P in s of each onset, None where there is no S.
 
-    The S of a P is the most probable one within a minute and before the next P of its station.
+    The S of a P is the first one within a minute and before the next P of its station that is at
+    least half as probable as the most probable one of them.
 
     :param model: Its class loads the picker.
     :param stream: Waveforms, for the picker; not changed.
@@ -57,9 +58,14 @@ def sp_times(
         end = min([*later, onset.time + MAX_SP_S])
         earliest = onset.time + MIN_SP_S
         fit = [s for s in s_picks[_site(onset)] if earliest < s.time <= end]
-        best = max(fit, key=lambda s: getattr(s.pick, "peak_value", None) or 0, default=None)
-        times.append(None if best is None else best.time - onset.time)
+        enough = max(map(_probability, fit), default=0) / 2
+        likely = (s.time - onset.time for s in fit if _probability(s) >= enough)
+        times.append(min(likely, default=None))
     return times
+
+
+def _probability(onset: Onset) -> float:
+    return getattr(onset.pick, "peak_value", None) or 0.0
 
 
 def _site(onset: Onset) -> str:

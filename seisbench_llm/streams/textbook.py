@@ -10,8 +10,9 @@ from __future__ import annotations
 import numpy as np
 from scipy.signal import butter, sosfilt
 
-# km/s, vp vs / (vp - vs): 8 holds for vp = 5.8 and vp/vs = 1.73. Regions differ by a tenth or so.
-SP_VELOCITY, SP_VELOCITY_ERROR = 8.0, 0.15
+# km/s, vp vs / (vp - vs): 8 holds for vp = 5.8 and vp/vs = 1.73. Regions differ by a tenth or so;
+# the rest of the error stands for S that are not S.
+SP_VELOCITY, SP_VELOCITY_ERROR = 8.0, 0.2
 # km; below it there are few earthquakes in a crust.
 DEEPEST = 15.0
 # s of P after its onset, and what is taken before it for the error of the pick.
@@ -29,12 +30,12 @@ def sp_epicentral_distance(sp_time):
     The hypocentral distance is R = 8 km/s times S minus P. A source that may lie anywhere on the
     sphere of that radius, seen from the surface, has a depth that is uniform from zero to R
     (Archimedes' hat-box theorem), here at most to 15 km. The distance is that of the median depth;
-    far away this is the usual rule with a depth of 7.5 km. The error is that of the depth, and 15 %
-    for the velocity.
+    far away this is the usual rule with a depth of 7.5 km. The error is that of the depth, and 20 %
+    for the velocity and the picks.
 
     >>> distance, error = sp_epicentral_distance(5.0)
     >>> round(float(distance), 1), round(float(error), 1)
-    (39.3, 6.0)
+    (39.3, 7.9)
 
     :param sp_time: S minus P in s, one or an array.
     :return: Distance in km, its standard error in km.

@@ -26,8 +26,8 @@ def pick(phase, after, value=0.9, station="STA"):
         ([pick("P", 10)], [None]),
         # Of another station, before P, and too late.
         ([pick("P", 10), pick("S", 14, station="STB"), pick("S", 5), pick("S", 75)], [None]),
-        # The most probable one, but not one of the next earthquake.
-        ([pick("P", 10), pick("S", 12, 0.4), pick("S", 15, 0.8)], [5.0]),
+        # A probable one, the first of those, but not one of the next earthquake.
+        ([pick("P", 10), pick("S", 12, 0.3), pick("S", 15, 0.6), pick("S", 17, 0.8)], [5.0]),
         ([pick("P", 10), pick("S", 14, 0.4), pick("P", 20), pick("S", 26, 0.9)], [4.0, 6.0]),
     ],
 )

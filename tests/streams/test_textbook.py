@@ -13,7 +13,7 @@ from seisbench_llm.streams.textbook import (
 def test_far_away_it_is_the_usual_rule():
     distance, error = sp_epicentral_distance(np.array([10.0, 40.0]))
     np.testing.assert_allclose(distance, np.sqrt((8 * np.array([10, 40])) ** 2 - 7.5**2))
-    np.testing.assert_allclose(error / distance, 0.15, atol=0.002)
+    np.testing.assert_allclose(error / distance, 0.2, atol=0.002)
 
 
 def test_error_holds_for_sources_anywhere_in_the_crust():
@@ -23,7 +23,7 @@ def test_error_holds_for_sources_anywhere_in_the_crust():
     velocity = 8.0 * (1 + 0.1 * rng.standard_normal(epicentral.size))
     distance, error = sp_epicentral_distance(np.hypot(epicentral, depth) / velocity)
     inside = np.abs(distance - epicentral) <= error
-    assert 0.68 < inside.mean() < 0.9
+    assert 0.75 < inside.mean() < 0.97
     assert np.mean(np.abs(distance - epicentral) <= 2 * error) > 0.94
 
 
