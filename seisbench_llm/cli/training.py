@@ -49,13 +49,23 @@ def evaluate(
     device: Annotated[str | None, typer.Option(help="Such as cuda.")] = None,
     threshold: Annotated[
         float | None,
-        typer.Option(min=0, max=1, help="Of picks (0.3) or of decided polarities (0.5)."),
+        typer.Option(
+            min=0, max=1, help="Of picks (the weight's own, or 0.3) or of decided classes (0.5)."
+        ),
+    ] = None,
+    complete: Annotated[
+        bool | None,
+        typer.Option(
+            "--complete/--incomplete",
+            help="Whether all onsets are labelled, so that any other pick is false; default: as"
+            " the data set says.",
+        ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, no table.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing.")] = False,
 ) -> None:
     """
-    Measure a model on a data set: as published, and without flattery.
+    Measure a model on a data set: all picks, errors with intervals, and the published metrics.
 
     With --out also writes metrics.json, predictions.csv and figures.
 
@@ -80,6 +90,8 @@ def evaluate(
         device=device,
         num_workers=num_workers,
         limit=limit,
+        complete=complete,
+        held_out=run is not None and split in (Split.dev, Split.test),
         progress=not (quiet or as_json) and sys.stderr.isatty(),
     )
     if out is not None:

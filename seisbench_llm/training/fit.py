@@ -63,6 +63,8 @@ class FitCLI(LightningCLI):
             {
                 "early_stopping.monitor": "val/loss",
                 "early_stopping.patience": 30,
+                # A run may end by max_steps before its first validation.
+                "early_stopping.strict": False,
                 "trainer.log_every_n_steps": 10,
             }
         )

@@ -250,6 +250,27 @@ def test_spectra_are_omega_square(scene):
     assert np.median(np.abs(np.median(ratio - expected, axis=1))) < 0.03
 
 
+def test_sub_events_add_up_without_coherence(scene):
+    """Four sub-events have the power of one event above its corner, a quarter of it below."""
+    sources, crust, paths, sites = scene
+    large = replace(sources, moment=np.full(48, 1e15))
+    coda, power = first_times(crust, sources.depth, paths.distance)[1] + 5, []
+    for weights in ([1.0, 0, 0, 0], [0.25] * 4):
+        one = replace(
+            large,
+            sub_weight=np.tile(weights, (48, 1)),
+            sub_delay=np.tile([0, 0.31, 0.77, 1.3], (48, 1)),
+        )
+        motion, _ = ground_motion(one, crust, paths, sites, draws(), np.zeros(48), 16384, RATE)
+        rows = [m[:, int(t * RATE) :][:, :2500] for m, t in zip(motion, coda, strict=True)]
+        power.append(np.abs(np.fft.rfft(np.hanning(2500) * np.stack(rows), 4096)) ** 2)
+    frequency = np.fft.rfftfreq(4096, 1 / RATE)
+    for (low, high), expected in (((0.2, 0.6), 0.25), ((10, 30), 1)):
+        used = (frequency > low) & (frequency < high)
+        one, four = (p[..., used].mean(axis=(1, 2)) for p in power)
+        assert np.median(four / one) == pytest.approx(expected, rel=0.25)
+
+
 def test_polarity_and_back_azimuth_on_the_output(records):
     waveforms, metadata = records
     signs, angles = [], []
