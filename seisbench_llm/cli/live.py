@@ -36,6 +36,9 @@ def live(
     p_threshold: Annotated[float, typer.Option(min=0, max=1)] = 0.3,
     s_threshold: Annotated[float, typer.Option(min=0, max=1)] = 0.3,
     out: Annotated[Path | None, typer.Option(help="Folder for the files written.")] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Keep the state in --out, and go on from it.")
+    ] = False,
     formats: Annotated[
         list[LiveFormat], typer.Option("--format", help="File to write; may be repeated.")
     ] = [LiveFormat.jsonl, LiveFormat.quakeml],  # noqa: B006 (typer copies it)
@@ -59,17 +62,20 @@ def live(
 
     Each pick is reported as preliminary a few seconds after its onset, and about a minute later
     as confirmed, if "pick" on the same data would give it, or as rejected. Ends with
-    SIGINT or SIGTERM, and then reports what it can.
+    SIGINT or SIGTERM, and then reports what it can. With --resume it may be ended or killed at
+    any time: the same command goes on, and OUT/picks.jsonl has each report once.
 
     Example: seisbench-llm live --seedlink geofon.gfz.de:18000 --select GE.APE..BH?
     """
-    from ..live import Live, LiveSettings, Replay, SeedLink, feed_from
+    from ..live import Live, LiveSettings, LiveState, Replay, SeedLink, feed_from
     from ..live.output import JsonLines, QuakeMLFiles
     from ..live.sources import parse_selections
     from ..models.seismollm import SeisMoLLM
 
     if (seedlink is None) == (not replay):
         raise ValueError("Give either --seedlink HOST:PORT with --select, or --replay FILE.")
+    if resume and out is None:
+        raise ValueError("--resume needs --out, the folder where the state is kept.")
     if seedlink is not None:
         parse_selections(select or [])
     stream = _read(replay, select) if replay else None
@@ -79,13 +85,16 @@ def live(
         stop = stack.enter_context(_stop_on_signals())
         stack.enter_context(_log_to_stderr())
         model = SeisMoLLM.from_pretrained(weights)
-        outputs = [JsonLines(sys.stdout)]
+        outputs, state = [JsonLines(sys.stdout)], None
         if out is not None:
             out.mkdir(parents=True, exist_ok=True)
-            if LiveFormat.jsonl in formats:
-                outputs.append(JsonLines(stack.enter_context(open(out / "picks.jsonl", "a"))))
             if LiveFormat.quakeml in formats:
                 outputs.append(QuakeMLFiles(out / "quakeml"))
+            if resume:
+                state = LiveState(out / "state.npz", out / "picks.jsonl")
+                outputs.append(stack.enter_context(state).append)
+            elif LiveFormat.jsonl in formats:
+                outputs.append(JsonLines(stack.enter_context(open(out / "picks.jsonl", "a"))))
         picker = Live(
             model,
             lambda pick: [output(pick) for output in outputs],
@@ -98,7 +107,7 @@ def live(
             source = Replay(stream, speed)
         else:
             source = SeedLink(seedlink, select, reconnect, timeout, picker.counts)
-        feed_from(picker, source, stop, duration)
+        feed_from(picker, source, stop, duration, state)
     if not quiet:
         for name, value in picker.statistics().items():
             typer.echo(f"{name}: {value}", err=True)

@@ -55,6 +55,7 @@ class InstrumentData:
         self.reached: dict[str, int] = {}
         # (grid number after the newest sample, clock, wall clock) of each packet that came first.
         self.marks: deque[tuple[int, float, float]] = deque()
+        self.contradictions: Counter = Counter()
         self.newest: int | None = None
         self.head: int | None = None
 
@@ -92,10 +93,14 @@ class InstrumentData:
         self.counts["samples not finite"] += added.invalid
         if added.conflicting:
             self.counts["contradicting samples"] += added.conflicting
-            seisbench.logger.warning(
-                f"{trace.id}: {added.conflicting} samples from {stats.starttime} on contradict "
-                f"what came before; they are left out."
-            )
+            self.contradictions[channel] += 1
+            number = self.contradictions[channel]
+            # The first one, and then ever less often: a server may do it with each packet.
+            if number & (number - 1) == 0:
+                seisbench.logger.warning(
+                    f"{trace.id}: {added.conflicting} samples from {stats.starttime} on contradict "
+                    f"what came before; they are left out (packet {number} of this kind)."
+                )
         self.heard[channel] = clock
         self.reached[channel] = buffer.complete_from(max(self.reached[channel], buffer.first))
         end = grid(stats.endtime, self.rate) + 1

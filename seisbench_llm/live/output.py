@@ -59,5 +59,8 @@ class QuakeMLFiles:
         day = self.folder / pick.id.rpartition("/")[2][:10]
         day.mkdir(exist_ok=True)
         partial = day / f".{name}.part"
-        catalog.write(str(partial), format="QUAKEML")
-        os.replace(partial, day / f"{name}.xml")
+        try:
+            catalog.write(str(partial), format="QUAKEML")
+            os.replace(partial, day / f"{name}.xml")
+        finally:
+            partial.unlink(missing_ok=True)

@@ -286,7 +286,7 @@ def feed_from(
     :param source: A source of :py:mod:`seisbench_llm.live.sources`.
     :param stop: Ends the run when set.
     :param duration: Seconds by the wall clock, None for no limit.
-    :param state: What to go on from, if there is anything, and to save the state to.
+    :param state: What to go on from, if there is anything, and to save the state to, entered.
     :raises StateError: If the state is damaged, or of another picker.
     """
     begun, waiting = time.monotonic(), 0
@@ -302,6 +302,9 @@ def feed_from(
         state.save({**kept, "source": source.name, "positions": positions})
 
     try:
+        if state is not None:
+            # From now on, the file of picks tells what was reported since.
+            save()
         while not stop.is_set() and not source.ended:
             if duration is not None and time.monotonic() - begun >= duration:
                 break
@@ -325,7 +328,6 @@ def feed_from(
         live.process(source.clock())
     if state is not None:
         save()
-        state.close()
 
 
 def _go_on(live: Live, source, state: LiveState) -> dict[str, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import os
@@ -11,6 +12,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
+import seisbench
+from filelock import FileLock, Timeout
 
 from .picks import LivePick
 
@@ -27,25 +30,46 @@ class LiveState:
 
     A state is written now and then, beside the one before, whose place it takes when it is whole.
     Picks are appended to their file at once, as JSON lines. After a restart, the picker goes on
-    from the state, and meets some packets again; picks that are in the file already are not
-    reported again. So after any kill each word on a pick is in the file once.
+    from the state and meets some packets again; picks that are in the file already are not
+    reported again. So after any kill each word on a pick is in the file once. ::
+
+        with LiveState("out/state.npz", "out/picks.jsonl") as state:
+            live = Live(model, on_pick=state.append)
+            feed_from(live, source, stop, state=state)
 
     :param file: File of the state, a .npz of NumPy.
     :param picks: File of the picks.
     :param every: Seconds between two states, at least; writing them takes no more than a twentieth
         of the time.
+    :raises StateError: On entering, if another process uses the file.
     """
 
     def __init__(self, file: str | Path, picks: str | Path, every: float = 10.0):
         self.file, self.picks, self.every = Path(file), Path(picks), every
+        self._lock = FileLock(self.file.with_name(f".{self.file.name}.lock"))
         self._due = 0.0
         self._output: BinaryIO | None = None
+
+    def __enter__(self) -> LiveState:
+        try:
+            self._lock.acquire(timeout=0)
+        except Timeout:
+            raise StateError(
+                f"Another process goes on from {self.file}. Stop it, or use another folder."
+            ) from None
+        return self
+
+    def __exit__(self, *exc) -> None:
+        if self._output is not None:
+            self._output.close()
+            self._output = None
+        self._lock.release()
 
     def load(self) -> tuple[dict | None, list[LivePick]]:
         """
         The last state, None if there is none, and the picks since then.
 
-        Half a line at the end of the picks, which a kill or a full disk may leave, is cut off.
+        Half a line at the end of the picks, which a kill may leave, is cut off.
 
         :raises StateError: If the state is damaged.
         """
@@ -68,10 +92,18 @@ class LiveState:
         return rest[:whole].decode("utf-8", "replace").splitlines()
 
     def append(self, pick: LivePick) -> None:
-        """Write a pick to the file of picks; the last thing to be done with it."""
+        """
+        Write a pick to the file of picks. This should be the last thing that is done with a pick.
+
+        :raises OSError: If that is not possible, for example as the disk is full.
+        """
         if self._output is None:
-            self._output = open(self.picks, "ab", buffering=0)  # noqa: SIM115 (closed in close)
-        self._output.write(pick.to_json().encode() + b"\n")
+            self._output = open(self.picks, "ab", buffering=0)  # noqa: SIM115 (closed in __exit__)
+        line = pick.to_json().encode() + b"\n"
+        written = self._output.write(line)
+        if written != len(line):
+            self._output.truncate(self._output.tell() - written)
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.picks))
 
     @property
     def due(self) -> bool:
@@ -80,25 +112,20 @@ class LiveState:
 
     def save(self, state: dict) -> None:
         """
-        Write a state.
+        Write a state. If that is not possible, the one before is kept, and a warning says so.
 
         :param state: Nested dictionaries and lists of numbers, text and arrays.
         """
         begun = time.monotonic()
-        said = 0
-        if self._output is not None:
-            os.fsync(self._output.fileno())
-        if self.picks.is_file():
-            said = self.picks.stat().st_size
-        write_arrays(self.file, {**state, "format": FORMAT, "said": said})
+        try:
+            if self._output is not None:
+                os.fsync(self._output.fileno())
+            said = self.picks.stat().st_size if self.picks.is_file() else 0
+            write_arrays(self.file, {**state, "format": FORMAT, "said": said})
+        except OSError as error:
+            seisbench.logger.warning(f"The state cannot be written to {self.file}: {error}")
         now = time.monotonic()
         self._due = now + max(self.every, 20 * (now - begun))
-
-    def close(self) -> None:
-        """Close the file of picks."""
-        if self._output is not None:
-            self._output.close()
-            self._output = None
 
 
 def write_arrays(file: Path, tree: dict) -> None:
@@ -120,7 +147,7 @@ def write_arrays(file: Path, tree: dict) -> None:
         return value.item() if isinstance(value, np.generic) else value
 
     text = json.dumps(pack(tree)).encode()
-    temporary = file.with_name(f".{file.name}.{os.getpid()}.tmp")
+    temporary = file.with_name(f".{file.name}.tmp")
     try:
         with open(temporary, "wb") as output:
             np.savez(output, np.frombuffer(text, np.uint8), *arrays)

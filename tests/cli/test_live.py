@@ -82,6 +82,25 @@ def test_replay_keeps_its_speed():
 SCRIPT = "import typer; from seisbench_llm.cli.live import live; typer.run(live)"
 
 
+def test_resume_goes_on_and_says_nothing_twice(recorded):
+    arguments = ["--replay", str(recorded / "waves.mseed"), "--out", str(recorded / "out")]
+    arguments += ["--weights", str(recorded / "tiny"), "--p-threshold", "0.6", "--resume"]
+    first = invoke(app, [*arguments, "--speed", "20", "--duration", "2"])
+    assert first.exit_code == 0, first.output
+    assert (recorded / "out" / "state.npz").is_file()
+    last = invoke(app, [*arguments, "--speed", "0"])
+    assert last.exit_code == 0, last.output
+    text = (recorded / "out" / "picks.jsonl").read_text()
+    assert text == first.stdout + last.stdout
+    rows = [json.loads(line) for line in text.splitlines()]
+    assert len({(row["id"], row["status"]) for row in rows}) == len(rows)
+    open_ids = {row["id"] for row in rows if row["status"] == "preliminary"}
+    assert open_ids and open_ids <= {r["id"] for r in rows if r["status"] != "preliminary"}
+    batch = filtered_model().classify(obspy.read(recorded / "waves.mseed"), P_threshold=0.6)
+    assert sum(row["status"] == "confirmed" for row in rows) == len(batch.picks)
+    assert invoke(app, [*arguments, "--speed", "0"]).stdout == ""
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_signals_end_it_and_what_is_known_is_said(recorded, number):
     arguments = ["--replay", str(recorded / "waves.mseed"), "--speed", "30", "--weights"]
@@ -111,6 +130,7 @@ def test_signals_end_it_and_what_is_known_is_said(recorded, number):
         (["--seedlink", "a:1", "--replay", __file__], "Give either"),
         (["--seedlink", "localhost:18000"], "Nothing is selected"),
         (["--seedlink", "localhost:port", "--select", "XX.A..HH?"], "give HOST:PORT"),
+        (["--replay", __file__, "--resume"], "--resume needs --out"),
         (["--replay", "nothing.mseed"], "no file nothing.mseed"),
         (["--replay", __file__], "no waveform file"),
     ],

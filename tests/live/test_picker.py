@@ -229,3 +229,64 @@ def test_memory_is_bounded():
             )
     assert sizes[0] == sizes[1] and sizes[0][1:] == (True, True, True)
     assert len(got) > 20
+
+
+def lies(rng):
+    """A packet as no digitiser sends it."""
+    rate = rng.choice([0.01, 1.0, 9.99, 100.0, 100.0, 100.0, 100.0, 100.02, 2000.0, 1e9, np.inf])
+    length = int(rng.choice([0, 1, 50, 100, 100, 100, 5000, 200_000]))
+    kind = rng.integers(0, 4)
+    if kind == 0:
+        data = rng.integers(-(2**31), 2**31, length).astype("int32")
+    elif kind == 1:
+        data = np.full(length, rng.choice([np.nan, np.inf, 3e38, 0.0]))
+    else:
+        data = rng.standard_normal(length)
+        if kind == 3 and length:
+            data = np.ma.masked_less(data, -1)
+    header = {
+        "network": "XX", "station": "STA", "location": "00",
+        "channel": rng.choice(["HHZ", "HHN", "HHE", "HH1", "HH2", "LOG"]),
+    }  # fmt: skip
+    trace = obspy.Trace(data, header)
+    trace.stats.sampling_rate = rate
+    years = {0: obspy.UTCDateTime(1900, 1, 1), 1: obspy.UTCDateTime(2300, 1, 1)}
+    trace.stats.starttime = years.get(int(rng.integers(0, 8)), START + rng.uniform(-500, 500))
+    return trace
+
+
+@pytest.mark.filterwarnings("ignore:overflow|invalid value:RuntimeWarning")
+@pytest.mark.parametrize("seed", range(2))
+def test_a_server_that_lies_costs_neither_memory_nor_what_is_true(seed):
+    rng, got = np.random.default_rng(seed), []
+    live = Live(spike_model(), got.append, LiveSettings(step=4, max_latency=2))
+    true = packets(spikes(150, [30.0, 100.0]))
+    for trace in true:
+        trace.stats.starttime += 100_000
+    clock = 0.0
+    for number in range(250):
+        clock += 1
+        live.feed(lies(rng), clock)
+        if number % 7 == 0:
+            live.process(clock)
+    (instrument,) = live.instruments.values()
+    assert len(instrument.data.buffers) <= 5
+    assert all(b.size <= instrument.data.seconds * 5000 for b in instrument.data.buffers.values())
+    assert all(len(aside) <= 2 for aside in instrument.aside.values())
+    assert len(live.ignored) < 10
+    got.clear()
+    for trace in true:
+        clock = max(clock, 1000 + (trace.stats.endtime - START))
+        live.feed(trace, clock)
+        live.process(clock)
+    live.close(clock)
+    confirmed = [round(p.time - START - 100_000, 2) for p in of(got, "confirmed")]
+    assert [t for t in confirmed if 0 <= t <= 150] == [30.0, 100.0]
+
+
+@pytest.mark.parametrize("rate", [0.01, 1.0, 9.9, 6000.0])
+def test_sampling_rates_that_no_seismometer_has_are_named(rate, warnings_of):
+    odd = obspy.Trace(np.arange(400.0), {"station": "A", "channel": "LCZ", "sampling_rate": rate})
+    picks, live = fed([odd, *packets(spikes(90, [50.0]))], spike_model())
+    assert [round(p.time - START) for p in of(picks, "confirmed")] == [50]
+    assert f".A..LCZ at 1970-01-01T00:00:00.000000Z is ignored: it has {rate:g} Hz" in warnings_of()

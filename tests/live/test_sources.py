@@ -9,14 +9,15 @@ from obspy.clients.seedlink.seedlinkexception import SeedLinkException
 
 from seisbench_llm.live import Live, LiveSettings, SeedLink, run
 from seisbench_llm.live.sources import parse_selections, stations_of
-from tests.helpers.live_stub import LEVELS, arrivals, assert_same, filtered_model, spike_model
+from tests.helpers.live_stub import (
+    LEVELS,
+    arrivals,
+    assert_same,
+    filtered_model,
+    integers,
+    spike_model,
+)
 from tests.helpers.seedlink_server import SeedLinkServer, end_of, in_order_of_time
-
-
-def integers(stream):
-    for trace in stream:
-        trace.data = np.round(trace.data * 1000).astype("int32")
-    return stream
 
 
 def from_server(server, model, selections=("XX.STA.00.HH?",), until=None, **kwargs):
