@@ -19,12 +19,37 @@ def test_scale_free(exponent):
     torch.testing.assert_close(normalize(x * 10.0**exponent), normalize(x), atol=1e-5, rtol=0)
 
 
-def test_constant_and_empty_components_become_zero():
-    x = torch.randn(1, 3, 100)
-    x[0, 1], x[0, 2] = 5.0, 0.0
-    out = normalize(x)
-    assert out[0, 0].abs().max() > 0
+@pytest.mark.parametrize("joint", [False, True])
+@pytest.mark.parametrize("scale", [1e-37, 1e-30, 1e30, 1e35, 5e37])
+def test_huge_and_tiny_amplitudes(scale, joint):
+    x = torch.from_numpy(np.random.default_rng(0).standard_normal((1, 3, 6000))).float()
+    torch.testing.assert_close(normalize(x * scale, joint), normalize(x, joint), atol=1e-5, rtol=0)
+    # All of the range of single precision, and one sample that is corrupted.
+    x[0, 0] = torch.finfo(torch.float32).max * torch.sign(x[0, 0])
+    x[0, 1, 2900] = 1.36e35
+    assert normalize(x, joint).isfinite().all()
+
+
+@pytest.mark.parametrize("joint", [False, True])
+@given(
+    st.floats(width=32, allow_nan=False, allow_infinity=False),
+    st.integers(1, 7000),
+)
+def test_a_dead_component_is_zero_whatever_its_offset(joint, offset, samples):
+    x = torch.from_numpy(np.random.default_rng(0).standard_normal((1, 3, samples))).float()
+    x[0, 1], x[0, 2] = offset, 0.0
+    out = normalize(x, joint)
     assert (out[0, 1:] == 0).all()
+    alone = x.clone()
+    alone[0, 1] = 0.0
+    assert torch.equal(out, normalize(alone, joint))
+
+
+def test_one_sample_or_none_moving():
+    assert (normalize(torch.full((2, 3, 1), 5.0)) == 0).all()
+    x = torch.full((1, 1, 100), 1e6)
+    x[..., 50] = float(np.nextafter(np.float32(1e6), np.float32(2e6)))
+    assert normalize(x).amax() == pytest.approx(99**0.5, rel=1e-3)
 
 
 @pytest.mark.parametrize("rate", [20, 40, 50, 62.5, 80, 125, 200, 250])
