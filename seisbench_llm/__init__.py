@@ -4,12 +4,17 @@ from importlib import import_module
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
+from . import cache_folder
+
 if TYPE_CHECKING:
     from .models.presets import PRESETS
     from .models.seismollm import SeisMoLLM
     from .streams.estimates import Estimate, EstimateList
     from .tasks import TASKS, TaskSpec
     from .weights import WeightRecord, WeightsError
+
+cache_folder.ensure_writable()
+
 
 __all__ = [
     "PRESETS",

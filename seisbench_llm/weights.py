@@ -16,6 +16,7 @@ import seisbench
 import torch
 from packaging.version import InvalidVersion
 from packaging.version import parse as parse_version
+from torch.overrides import TorchFunctionMode
 
 from . import seisbench_private
 
@@ -259,14 +260,13 @@ def load(cls, path, version_str: str | None = None):
 
 
 def _build(cls, metadata: dict, path: Path):
-    """The model that a weight's JSON file describes, on the meta device, without its tensors."""
+    """The model that a weight's JSON file describes, with tensors of any content."""
     arguments = metadata.get("model_args", {})
     if arguments.get("backbone") is not None and not arguments.get("backbone_config"):
         raise WeightsError(f"{path} names a language model without its shape, backbone_config.")
     try:
         seisbench_private.check_seisbench_version(metadata)
-        # On no device: whether the sizes fit shows before there is memory for them.
-        with torch.device("meta"):
+        with _Uninitialised():
             model = cls(**{**arguments, "pretrained": False})
         seisbench_private.set_weights_metadata(model, metadata)
         record_of(model)
@@ -274,6 +274,26 @@ def _build(cls, metadata: dict, path: Path):
         # An odd entry may show anywhere, as an error of any kind.
         raise WeightsError(f"{path} cannot be made a {cls.__name__}: {_brief(error)}") from error
     return model
+
+
+class _Uninitialised(TorchFunctionMode):
+    """
+    Leaves the tensors of new layers as they are allocated.
+
+    Saves time, as those of a file take their place; and what is allocated but never written takes
+    no memory, whatever sizes a damaged file names.
+    """
+
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        kwargs = kwargs or {}
+        if func.__name__ in _INITIALISERS:
+            return args[0] if args else kwargs["tensor"]
+        return func(*args, **kwargs)
+
+
+# Of torch.nn.init, and the methods of a tensor that they and BatchNorm call.
+_INITIALISERS = {"kaiming_uniform_", "uniform_", "normal_", "constant_", "ones_", "zeros_"}
+_INITIALISERS |= {"fill_", "zero_"}
 
 
 def _brief(error: Exception) -> str:

@@ -22,19 +22,16 @@ EXTRAS |= {"onnxruntime", "pytest", "hypothesis"}
 
 
 def run_without(names, script, tmp_path):
+    return run(BLOCKED.format(names=names) + script, tmp_path)[0]
+
+
+def run(script, cache):
+    environment = {**os.environ, "SEISBENCH_CACHE_ROOT": str(cache), "OMP_NUM_THREADS": "1"}
     done = subprocess.run(
-        [sys.executable, "-c", BLOCKED.format(names=names) + script],
-        capture_output=True,
-        text=True,
-        timeout=200,
-        env={
-            **os.environ,
-            "SEISBENCH_CACHE_ROOT": str(tmp_path),
-            "OMP_NUM_THREADS": "1",
-        },
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=200, env=environment
     )
     assert done.returncode == 0, done.stderr
-    return done.stdout
+    return done.stdout, done.stderr
 
 
 @pytest.mark.timeout(200)
@@ -58,3 +55,21 @@ for make in (SeisMoLLM, lambda: SeisMoLLM.from_pretrained("org/name")):
     assert picks == "['P', 'S']"
     assert len(errors) == 2
     assert all("pip install 'seisbench_llm[language]'" in error for error in errors)
+
+
+@pytest.mark.timeout(200)
+def test_a_cache_that_cannot_be_written_is_no_hindrance(tmp_path):
+    (tmp_path / "file").write_text("")
+    out, errors = run(
+        """
+import os
+from seisbench_llm import SeisMoLLM
+print(repr(SeisMoLLM.from_pretrained("compact_polarity")))
+print(os.environ["SEISBENCH_CACHE_ROOT"])
+""",
+        tmp_path / "file" / "cache",
+    )
+    model, folder = out.splitlines()
+    assert model.startswith("SeisMoLLM(task='polarity', window=5.12 s, sampling_rate=100 Hz, ")
+    assert not os.path.exists(folder)
+    assert errors.count("file/cache cannot be written") == 1

@@ -256,3 +256,32 @@ def test_loading_needs_no_language_model(tmp_path, monkeypatch):
     picks = loaded.classify(make_stream(), P_threshold=0.01).picks
     assert len(picks) == len(model.classify(make_stream(), P_threshold=0.01).picks)
     assert np.isfinite(loaded.annotate(make_stream())[0].data).all()
+
+
+def test_damaged_cache_is_no_hindrance(cache, warnings_of):
+    (cache / "bad.json.v1").write_text("{")
+    (cache / "bad.json.vbad").write_text("[]")
+    (cache / "notes.txt").write_text("")
+    tiny_model().save(cache / "good", "text", "1")
+    assert SeisMoLLM.list_pretrained(details=True, remote=False) == {"bad": None, "good": "text"}
+    assert SeisMoLLM.list_versions("bad", remote=False) == ["1"]
+    assert SeisMoLLM.from_pretrained("good").weights_docstring == "text"
+    with pytest.raises(WeightsError, match="bad"):
+        SeisMoLLM.from_pretrained("bad")
+
+
+def test_a_cache_that_cannot_be_written_is_no_hindrance(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setattr(seisbench, "cache_root", tmp_path / "file" / "cache")
+    monkeypatch.setattr(seisbench, "cache_model_root", tmp_path / "file" / "cache" / "v3")
+    weights.PACKAGED.mkdir()
+    tiny_model().save(weights.PACKAGED / "packaged", "packed", half=True)
+    assert SeisMoLLM.from_pretrained("packaged").weights_docstring == "packed"
+    assert SeisMoLLM.list_pretrained() == ["packaged"]
+    assert SeisMoLLM.list_versions("packaged") == ["1"]
+    monkeypatch.setattr(weights, "reachable", lambda url: True)
+    monkeypatch.setattr(seisbench.util, "ls_webdav", lambda url, **kwargs: ["a.json.v1"])
+    assert SeisMoLLM.list_versions("a") == ["1"]
+    assert SeisMoLLM.list_pretrained() == ["packaged"]
+    with pytest.raises(WeightsError, match="no weights 'a'"):
+        SeisMoLLM.from_pretrained("a")

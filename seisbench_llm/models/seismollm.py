@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from dataclasses import fields
 from functools import partial
+from numbers import Real
 from typing import ClassVar
 
 import obspy
@@ -114,6 +116,8 @@ class SeisMoLLM(PretrainedModel):
             raise ValueError(
                 f"pred_sample {pred_sample} is outside the {in_samples}-sample window."
             )
+        if not (isinstance(sampling_rate, Real) and 0 < sampling_rate < math.inf):
+            raise ValueError(f"The sampling rate cannot be {sampling_rate!r} Hz.")
         if spec.components == 3:
             # Horizontals 1 and 2 do not point north and east.
             defaults = {"flexible_horizontal_components": False}

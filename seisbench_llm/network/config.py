@@ -9,7 +9,7 @@ from numbers import Integral
 from ..tasks import TaskSpec, get_task
 
 # Far above all that trains; a damaged file shall not make a network that fills the memory.
-MAX_SIZE, MAX_LAYERS = 2**24, 1000
+MAX_SIZE, MAX_LAYERS = 2**24, 100
 
 
 @dataclass(frozen=True)
@@ -144,6 +144,7 @@ class NetworkConfig:
     def _check_sizes(self) -> None:
         for name in _SIZES:
             _check_size(name, getattr(self, name))
+        _check_size("embedder_branches", self.embedder_branches, most=MAX_LAYERS)
         if self.pooled_hidden is not None:
             _check_size("pooled_hidden", self.pooled_hidden)
         for name in _SEQUENCES:
@@ -216,7 +217,6 @@ class NetworkConfig:
 _SIZES = (
     "width",
     "in_samples",
-    "embedder_branches",
     "patch",
     "head_out_kernel",
     "pooled_kernel",
