@@ -149,7 +149,7 @@ def _prepared(model: WaveformModel, stream: obspy.Stream) -> obspy.Stream:
     if isinstance(model, SeisMoLLM):
         return stream
     # Records that begin or end at different times, or have gaps, stay as they are.
-    whole = len({(trace.stats.starttime, trace.stats.npts) for trace in stream}) == 1
+    whole = len({(trace.stats.starttime.ns, trace.stats.npts) for trace in stream}) == 1
     for trace in stream:
         trace.data = trace.data - trace.data.mean()
         trace.data = trace.data / (np.abs(trace.data).max() or 1.0) * 1e4
