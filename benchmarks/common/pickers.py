@@ -28,7 +28,7 @@ from seisbench_llm.weights import WeightsError
 # Seconds between two picks of a phase.
 SEPARATION = 1.0
 # Seconds at either end of a record that its lengthening repeats.
-MIRRORED = 3.0
+MIRRORED_SECONDS = 3.0
 PUBLISHED_CLASSES = {"phasenet": "PhaseNet", "eqtransformer": "EQTransformer"}
 TEACHERS = "phasenet/volpick+phasenet/jma+eqtransformer/volpick"
 
@@ -156,7 +156,7 @@ def _prepared(model: WaveformModel, stream: obspy.Stream) -> obspy.Stream:
         rate, samples = trace.stats.sampling_rate, trace.stats.npts
         missing = (model.in_samples + 1) / model.sampling_rate * rate - samples
         if whole and missing > 0:
-            add, end = int(np.ceil(missing / 2)), min(samples, round(MIRRORED * rate))
+            add, end = int(np.ceil(missing / 2)), min(samples, round(MIRRORED_SECONDS * rate))
             before = np.pad(trace.data[:end], (add, 0), "symmetric")[:add]
             after = np.pad(trace.data[-end:], (0, add), "symmetric")[end:]
             trace.data = np.concatenate([before, trace.data, after])

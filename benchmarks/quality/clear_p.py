@@ -46,7 +46,7 @@ from seisbench_llm.weights import WeightsError
 RESULTS = Path(__file__).parents[1] / "results" / "clear_p.json"
 FIGURE = Path(__file__).parents[2] / "docs" / "figures" / "clear_p.png"
 FURTHER_SETS = ("deepdenoiser_ncedc", "uturuncu_plutons", "hengill_malmi")
-CLEAR, SP_LIMITS, WITHIN = 20.0, (0.3, 40.0), 0.5
+CLEAR_DB, SP_LIMITS, TOLERANCE = 20.0, (0.3, 40.0), 0.5
 COMPONENTS = ("ZNE", "ZN", "Z")
 RATES = (20.0, 50.0, 100.0, 250.0)
 SYNTHETIC_RECORDS, SYNTHETIC_SEED = 120, 991
@@ -87,7 +87,7 @@ def clear_p(kind: str, dataset: str, stream: obspy.Stream, p: float, sp: float) 
     time = stream[0].stats.starttime + p
     snr = signal_to_noise(stream, time)
     vertical = stream.select(component="Z")
-    if not (snr >= CLEAR and SP_LIMITS[0] <= sp <= SP_LIMITS[1] and vertical):
+    if not (snr >= CLEAR_DB and SP_LIMITS[0] <= sp <= SP_LIMITS[1] and vertical):
         return None
     trace = vertical[0].copy().detrend("constant").filter("highpass", freq=1.0, corners=2)
     second, rate = trace.slice(time, time + 1).data, trace.stats.sampling_rate
@@ -162,7 +162,7 @@ def resampled(stream: obspy.Stream, rate: float) -> obspy.Stream:
 
 def probability(peaks: np.ndarray, seconds: float) -> float:
     """The largest within half a second."""
-    near = np.abs(peaks[:, 0] - seconds) <= WITHIN
+    near = np.abs(peaks[:, 0] - seconds) <= TOLERANCE
     return float(peaks[near, 1].max(initial=0))
 
 
@@ -218,7 +218,7 @@ def disturbed(picker: Picker, noise: list[obspy.Stream], repeats: int) -> dict:
                 at = peaks[peaks[:, 1] >= DEFAULT_THRESHOLD, 0]
                 known = own[phase][own[phase][:, 1] >= DEFAULT_THRESHOLD, 0]
                 near = np.array([np.abs(t - np.array(times)).min() <= NEAR_DISTURBANCE for t in at])
-                new = np.array([not (np.abs(t - known) <= WITHIN).any() for t in at])
+                new = np.array([not (np.abs(t - known) <= TOLERANCE).any() for t in at])
                 counts[phase] += bool(at.size and (near & new).any())
         result[name] = {"cases": len(noise) * repeats, **counts}
     return result
