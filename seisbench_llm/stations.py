@@ -149,7 +149,7 @@ def read_stations(path) -> obspy.Inventory | pd.DataFrame:
         # The readers raise whatever comes to them on a broken file.
         raise ValueError(f"{path} is no station file that can be read: {error}") from error
     if "id" not in table and {"network", "station"} <= set(table):
-        location = table["location"] if "location" in table else ""
+        location = table.get("location", "")
         table["id"] = table["network"] + "." + table["station"] + "." + location
     return table
 

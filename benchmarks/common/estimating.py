@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pandas as pd
 
@@ -109,7 +111,7 @@ def interval(task: str, table: pd.DataFrame) -> list[float]:
 def by_group(task: str, table: pd.DataFrame, typical: float) -> dict:
     """Scores by set, of all and of those with a clear P."""
     found = table.dropna(subset="value")
-    groups = {name: rows for name, rows in found.groupby("dataset")}
+    groups = dict(iter(found.groupby("dataset")))
     if len(groups) > 1:
         groups["all"] = found
     groups["clear P"] = found[found["snr"] >= CLEAR_P]
@@ -132,7 +134,7 @@ def hit_rates(rows: np.ndarray, edges) -> list[dict]:
     from scipy.stats import binomtest
 
     bins = []
-    for low, high in zip(edges[:-1], edges[1:], strict=True):
+    for low, high in itertools.pairwise(edges):
         inside = rows[(rows[:, 0] >= low) & (rows[:, 0] < high + (high >= 1))]
         if len(inside):
             limits = binomtest(int(inside[:, 1].sum()), len(inside)).proportion_ci(method="wilson")

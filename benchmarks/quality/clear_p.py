@@ -15,6 +15,7 @@ itself, is false. Writes benchmarks/results/clear_p.json and docs/figures/clear_
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import logging
 from dataclasses import dataclass
@@ -257,7 +258,7 @@ def draw(results: dict, out: Path) -> None:
                     x, y, np.maximum(bars, 0), fmt=f"C{number}o", ls=style, ms=4, label=label
                 )
         edges = PANELS[panel][1]
-        labels = [f"{a:g} to {b:g}" for a, b in zip(edges, edges[1:], strict=False)]
+        labels = [f"{a:g} to {b:g}" for a, b in itertools.pairwise(edges)]
         ax.set_xticks(range(len(labels)), labels, fontsize=8)
         ax.set(title=panel, ylim=(-0.02, 1.04), ylabel="share of clear P found")
     axes.flat[0].legend(fontsize=7, loc="lower left")

@@ -137,7 +137,7 @@ def build(variant: str, task: str, language_model: str, steps: int, seed: int) -
     arguments = {"pretrained": start == "pretrained", "in_samples": WINDOW}
     if start == "pretrained":
         arguments["backbone"] = language_model
-    if start == "none" or start == "convolution":
+    if start in ("none", "convolution"):
         arguments |= {"backbone": None, "width": 384, "pretrained": False}
     if task != "picking":
         # The published head, whose mean over time leaves it to the middle to tell when S came.

@@ -169,6 +169,7 @@ def command(*arguments: str) -> str:
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-m", "seisbench_llm", *arguments],
         capture_output=True,
+        check=False,
         text=True,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
     )

@@ -25,7 +25,7 @@ from seisbench_llm.data.synthetic.cluster import distance_correction
 from seisbench_llm.data.synthetic.records import Synthetic
 
 matplotlib.use("Agg")
-import matplotlib.pyplot as plt  # noqa: E402
+import matplotlib.pyplot as plt
 
 FIGURE = Path(__file__).parents[2] / "docs" / "figures" / "synthetic_montage.png"
 RATE = 100.0

@@ -108,3 +108,4 @@ class FDSN:
                         f"{self.name} failed {self.attempts} times: {type(error).__name__}: {error}"
                     ) from error
                 time.sleep(self.patience * 2**attempt)
+        return None

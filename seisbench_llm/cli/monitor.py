@@ -146,11 +146,13 @@ def write(result, out: Path, formats: list[MonitorFormat]) -> list[str]:
 
 def _print(table, formats: dict) -> None:
     """The columns that hold anything."""
+    from pandas import notna
+
     shown = table[list(formats)].dropna(axis="columns", how="all")
     if not len(shown):
         return
     columns = {
-        name: [formats[name](value) if value == value else "-" for value in shown[name]]
+        name: [formats[name](value) if notna(value) else "-" for value in shown[name]]
         for name in shown
     }
     typer.echo("\n" + type(shown)(columns).to_string(index=False))

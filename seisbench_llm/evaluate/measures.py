@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 
 import numpy as np
@@ -270,7 +271,7 @@ def breakdown(
     for name, (values, edges) in columns.items():
         rows = []
         for group, low, high in (
-            (group, *pair) for group in measured for pair in zip(edges[:-1], edges[1:], strict=True)
+            (group, *pair) for group in measured for pair in itertools.pairwise(edges)
         ):
             inside = np.flatnonzero((values >= low) & (values < high))
             if not len(inside):

@@ -186,7 +186,8 @@ class Instrument:
             self.counts["long gaps and jumps"] += 1
         self.aside = {}
         self._begin()
-        return any([self.add(*packet) for packet in packets])
+        # A list: each has to be added.
+        return any([self.add(*packet) for packet in packets])  # noqa: C419
 
     @property
     def behind(self) -> bool:

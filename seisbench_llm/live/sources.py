@@ -247,7 +247,8 @@ class SeedLink:
     def _put(self, packet: Packet) -> None:
         while not self._stop.is_set():
             try:
-                return self._queue.put(packet, timeout=0.5)
+                self._queue.put(packet, timeout=0.5)
+                return
             except queue.Full:
                 continue
 

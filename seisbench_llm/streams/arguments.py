@@ -147,9 +147,8 @@ def validate_arguments(model: WaveformModel, kwargs: dict) -> None:
         blinding,
         f"two numbers of samples, together below {samples}",
     )
-    for name in kwargs:
+    for name, value in kwargs.items():
         if name.endswith("_threshold"):
-            value = kwargs[name]
             _require(isinstance(value, Real) and 0 <= value <= 1, name, value, "between 0 and 1")
     overlap = overlap_samples(model, kwargs)
     if model.output_type == "array" and sum(blinding) > overlap:

@@ -8,6 +8,7 @@ kept of it, and in front and behind as much data as filters need to forget where
 
 from __future__ import annotations
 
+import itertools
 import sys
 from collections.abc import Iterable, Iterator
 from copy import deepcopy
@@ -126,7 +127,7 @@ class Segment:
         rest = max(size, step * hop // 2)
         borders = [0, *range(step * hop, total - rest + 1, step * hop)]
         chunks = []
-        for begin, end in zip(borders, borders[1:], strict=False):
+        for begin, end in itertools.pairwise(borders):
             first = self.layout.first_seeing(begin)
             # Two more than the window that starts where the kept part ends: the window that
             # SeisBench adds at the end of a chunk must not reach into it.

@@ -255,4 +255,6 @@ def _finish(cli: FitCLI, folder: RunFolder) -> None:
     logged_metrics(folder.path).to_csv(folder.path / "metrics.csv", index=False)
     folder.write_json("metrics.json", result)
     seisbench.logger.info(f"Finished {folder.path}: {result['best_val_loss']}")
-    print(f"{folder.path}: {result['steps']} steps, best val/loss {result['best_val_loss']}")
+    print(  # noqa: T201 (the command's result)
+        f"{folder.path}: {result['steps']} steps, best val/loss {result['best_val_loss']}"
+    )

@@ -1,3 +1,4 @@
+import itertools
 import json
 import os
 import shutil
@@ -356,7 +357,7 @@ def test_folder(scheduler, undisturbed, tmp_path):
     root.mkdir()
     for i, trace in enumerate(spiky_stream()):
         cuts = [FIRST - 1, FIRST + 50_000, FIRST + 130_000, FIRST + DAYS * 86400]
-        for start, end in zip(cuts, cuts[1:], strict=False):
+        for start, end in itertools.pairwise(cuts):
             part = trace.slice(start, end - 0.03, nearest_sample=False)
             part.write(root / f"{i}_{start.timestamp:.0f}.mseed", format="MSEED")
     garble(root / "nonsense.mseed")

@@ -29,7 +29,7 @@ class Spikes:
         self.identity = {"weights": weights, "sha256": "0" * 64, "version": "1"}
 
     def __call__(self, stream):
-        time.sleep(float(os.environ.get("STUB_DELAY", 0)))
+        time.sleep(float(os.environ.get("STUB_DELAY", "0")))
         mark = os.environ.get("STUB_DIE")
         if mark and not Path(mark).exists():
             Path(mark).touch()

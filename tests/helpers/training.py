@@ -8,7 +8,9 @@ from tests.helpers.models import TINY
 WINDOW = 1024
 SMALL = {
     **{key: list(value) if isinstance(value, tuple) else value for key, value in TINY.items()},
-    **{"in_samples": WINDOW, "pred_sample": 400, "pooled_kernel": 2},
+    "in_samples": WINDOW,
+    "pred_sample": 400,
+    "pooled_kernel": 2,
 }
 
 

@@ -1,3 +1,5 @@
+import itertools
+
 import numpy as np
 import obspy
 from hypothesis import given, settings
@@ -31,7 +33,7 @@ def test_buffer_against_a_reference(pieces, size):
     good = {n: v.pop() for n, v in known.items() if len(v) == 1}
     pieces = buffer.contiguous(-10, 300)
     assert {at + i: v for at, piece in pieces for i, v in enumerate(piece)} == good
-    assert all(b > a + len(piece) for (a, piece), (b, _) in zip(pieces, pieces[1:], strict=False))
+    assert all(b > a + len(piece) for (a, piece), (b, _) in itertools.pairwise(pieces))
     first = int(newest) - buffer.size
     missing = [n for n in range(first, int(newest)) if n not in known]
     assert buffer.complete_from(first) == (missing[0] if missing else newest)

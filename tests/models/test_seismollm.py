@@ -1,4 +1,5 @@
 import inspect
+import itertools
 import json
 
 import pytest
@@ -141,7 +142,7 @@ def test_tokens_are_channel_major_and_invertible():
 def test_stage_sizes_are_geometric():
     assert stage_sizes(744, 6000, 4)[-1] == 6000
     sizes = [744, *stage_sizes(744, 6000, 4)]
-    ratios = [b / a for a, b in zip(sizes, sizes[1:], strict=False)]
+    ratios = [b / a for a, b in itertools.pairwise(sizes)]
     assert max(ratios) - min(ratios) < 0.01
 
 

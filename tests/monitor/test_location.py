@@ -229,7 +229,7 @@ def test_coordinates_of_an_inventory():
 
 def test_a_station_that_moved():
     inventory = obspy.read_inventory().select(station="RJOB")
-    late = [station for station in inventory[0] if station.end_date is None][0]
+    late = next(station for station in inventory[0] if station.end_date is None)
     for place in (late, *late):
         place.latitude, place.start_date = 40.0, obspy.UTCDateTime(2010, 1, 1)
     stations = Stations.read(inventory)

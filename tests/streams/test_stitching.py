@@ -1,5 +1,7 @@
 """What is left of a curve gives the picks of the whole curve."""
 
+import itertools
+
 import numpy as np
 import obspy
 import pytest
@@ -50,7 +52,7 @@ def test_excerpts_give_the_same_picks(model, seed, separation, level):
         curve = StitchedAnnotation(trace.stats, 6000, spans, 100)
         excerpts = SparseAnnotation(trace.stats, 6000, spans, 100, peak_filter)
         borders = [0, 700, 701, 2500, 2600, 5999, 6000]
-        for begin, end in zip(borders, borders[1:], strict=False):
+        for begin, end in itertools.pairwise(borders):
             # Chunks reach beyond what is kept of them.
             first, last = max(0, begin - 50), end + 50
             curve.take(begin, end, first, trace.data[first:last])

@@ -35,8 +35,8 @@ __all__ = [
     "RotateHorizontals",
     "Scale",
     "ShiftEvent",
-    "sometimes",
     "Spike",
     "Stretch",
     "coloured_noise",
+    "sometimes",
 ]

@@ -220,7 +220,7 @@ def test_noise_lies_where_it_shall():
 
 
 def test_nothing_precedes_the_onset(scene):
-    sources, crust, paths, sites = scene
+    sources, crust, paths, _ = scene
     motion, arrivals = ground_motion(*scene, draws(), np.full(48, 1000.0), 8192, RATE)
     first_p, first_s = first_times(crust, sources.depth, paths.distance)
     np.testing.assert_array_equal(arrivals.p.min(axis=1), np.round(1000 + first_p * RATE))
