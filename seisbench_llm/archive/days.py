@@ -26,6 +26,9 @@ from .files import SourceError
 # Below, resampling to the models' 100 Hz makes up most of what they look at.
 LOWEST_RATE = 10.0
 
+# Relative difference of sampling rates that are the same but for the digitiser's clock.
+SAME_RATE = 1e-4
+
 # Gaps that a manifest lists one by one; all of them are counted.
 MAX_GAPS_LISTED = 50
 
@@ -48,10 +51,11 @@ def check(stream: obspy.Stream, day: UTCDateTime) -> obspy.Stream:
         rate = trace.stats.sampling_rate
         samples[rate] = samples.get(rate, 0) + trace.stats.npts
     usual = max(samples, key=samples.get)
-    odd = next((t for t in inside if t.stats.sampling_rate != usual), inside[0])
+    others = [t for t in inside if not _is_rate(t, usual)]
+    odd = others[0] if others else inside[0]
     file = odd.stats.get("file")
     where = f"{odd.id} at {odd.stats.starttime}" + (f" in {file}" if file else "")
-    if len(samples) > 1:
+    if others:
         raise SourceError(
             f"{where} has {odd.stats.sampling_rate:g} Hz, the rest of the day {usual:g} Hz. "
             f"Correct or remove it.",
@@ -65,7 +69,7 @@ def check(stream: obspy.Stream, day: UTCDateTime) -> obspy.Stream:
         )
     kept = obspy.Stream()
     for trace in stream:
-        if trace.stats.sampling_rate == usual:
+        if _is_rate(trace, usual):
             kept.append(trace)
         else:
             rate = trace.stats.sampling_rate
@@ -73,6 +77,10 @@ def check(stream: obspy.Stream, day: UTCDateTime) -> obspy.Stream:
                 f"Neighbouring day left out: {trace.id} has {rate:g} Hz there."
             )
     return kept
+
+
+def _is_rate(trace: obspy.Trace, rate: float) -> bool:
+    return abs(trace.stats.sampling_rate / rate - 1) < SAME_RATE
 
 
 def of_day(stream: obspy.Stream, day: UTCDateTime) -> list[obspy.Trace]:

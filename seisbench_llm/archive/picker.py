@@ -72,11 +72,13 @@ class Picker:
             return threshold(self.model, {}, name.removesuffix("_threshold"))
         return argument(self.model, {}, name)
 
-    def usable(self, stream: obspy.Stream) -> list[ContiguousRecord]:
-        """What of a stream the model can use; the rest is named in warnings."""
-        skipped = SkippedList()
+    def usable(self, stream: obspy.Stream, skipped: SkippedList) -> list[ContiguousRecord]:
+        """
+        What of a stream the model can use.
+
+        :param skipped: Takes what is left out.
+        """
         instruments = select_records(stream, self.model, self._argdict, skipped)
-        skipped.warn()
         return [record for records in instruments.values() for record in records]
 
     def __call__(self, stream: obspy.Stream) -> dict[str, pd.DataFrame]:

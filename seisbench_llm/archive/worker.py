@@ -10,6 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from functools import lru_cache
 from importlib.metadata import version
 
@@ -17,14 +18,15 @@ import obspy
 import seisbench
 
 from ..streams.contiguous import find_contiguous
+from ..streams.skipped import SkippedList
 from .days import align, check, coverage, keep_day, of_day, traces_of
 from .files import ArchiveLost
 from .sources import open_source
 from .station_days import StationDay
 from .store import Store, StoreError
 
-# Warnings that a manifest holds; all of them are counted.
-MAX_WARNINGS = 50
+# Warnings and traces left out that a manifest lists; all of them are counted.
+MAX_LISTED = 50
 
 # With several threads, each would load the model.
 _load_lock = threading.Lock()
@@ -95,7 +97,7 @@ def process_day(settings_text: str, station_day: tuple) -> str:
         **facts,
         "warnings": [
             text if number == 1 else f"{text} ({number} times)"
-            for text, number in list(warnings.items())[:MAX_WARNINGS]
+            for text, number in list(warnings.items())[:MAX_LISTED]
         ],
         "n_warnings": warnings.total(),
         "model": processor.identity,
@@ -127,10 +129,19 @@ def _process(processor, source, station_day: StationDay) -> tuple[dict, dict]:
     start, end = station_day.start, station_day.end
     stream = source.get_waveforms(*station_day[:4], start, end, processor.padding)
     stream = check(stream, start)
-    stream = traces_of(getattr(processor, "usable", find_contiguous)(stream))
+    skipped = SkippedList()
+    stream = traces_of(getattr(processor, "usable", find_contiguous)(stream, skipped))
     if not of_day(stream, start):
         stream = obspy.Stream()
-    facts = {"state": "done" if stream else "empty", **coverage(stream, start)}
+    facts = {
+        "state": "done" if stream else "empty",
+        **coverage(stream, start),
+        "skipped": [
+            {**asdict(entry), "start": str(entry.start), "end": str(entry.end)}
+            for entry in skipped[:MAX_LISTED]
+        ],
+        "n_skipped": len(skipped),
+    }
     tables = {}
     if stream:
         filled = align(stream, processor.step, processor.bridge)

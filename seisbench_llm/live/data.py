@@ -13,6 +13,7 @@ from obspy.core.trace import Stats
 from ..models.seismollm import SeisMoLLM
 from ..streams.arguments import argument
 from ..streams.windows import WindowLayout, filter_reach
+from ..trace_ids import component_index, split_channel
 from .buffer import TraceBuffer
 from .final import grid, grid_time
 
@@ -260,8 +261,5 @@ def warm_up(model: SeisMoLLM, argdict: dict, instrument: str) -> float:
 
 def component(model: SeisMoLLM, argdict: dict, channel: str) -> int | None:
     """Row of a channel in the model's input, None if the model does not know its component."""
-    order = model.component_order
-    code = channel[-1:]
-    if argument(model, argdict, "flexible_horizontal_components") and code not in order:
-        code = {"1": "N", "2": "E"}.get(code, code)
-    return order.index(code) if code and code in order else None
+    flexible = argument(model, argdict, "flexible_horizontal_components")
+    return component_index(split_channel(channel)[1], model.component_order, flexible)

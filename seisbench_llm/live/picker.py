@@ -15,6 +15,7 @@ import torch
 
 from ..models.seismollm import SeisMoLLM
 from ..streams.arguments import argument, validate_arguments
+from ..trace_ids import TraceId, records_ground_motion
 from .data import component, warm_up
 from .final import PHASES
 from .instrument import Instrument, LiveSettings, Report, Window
@@ -88,7 +89,7 @@ class Live:
         """
         clock = time.monotonic() if clock is None else clock
         wall = time.time() if wall is None else wall
-        name = trace.id[:-1]
+        name = TraceId.of(trace).instrument_id
         if not self._usable(trace, name):
             return
         if name not in self.instruments:
@@ -130,6 +131,8 @@ class Live:
         lowest, highest = SAMPLING_RATES
         if component(self.model, self.argdict, stats.channel) is None:
             cause = f"its component is none of {', '.join(self.model.component_order)}"
+        elif not records_ground_motion(stats.channel):
+            cause = "its channel code is that of something else than ground motion"
         elif trace.data.dtype.kind not in "iuf" or not stats.npts:
             cause = f"it holds no waveform ({stats.npts} samples of type {trace.data.dtype})"
         elif not lowest <= stats.sampling_rate <= highest:

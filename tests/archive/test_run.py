@@ -206,6 +206,44 @@ def test_bad_file_costs_its_day(damage, message, original, sds, undisturbed, sch
     assert contents(out)[0] == contents(undisturbed)[0]
 
 
+def contradict(file):
+    """Two samples of overlap that differ; a clock that is set back by them."""
+    trace = obspy.read(file)[0]
+    middle = trace.stats.starttime + 40_000
+    first, second = trace.slice(endtime=middle), trace.slice(middle + trace.stats.delta)
+    second.stats.starttime -= 2 * trace.stats.delta
+    obspy.Stream([first, second]).write(file, format="MSEED")
+
+
+def drift(file):
+    """A digitiser that tells its rate anew in each hour."""
+    trace = obspy.read(file)[0]
+    middle = trace.stats.starttime + 40_000
+    first, second = trace.slice(endtime=middle), trace.slice(middle + trace.stats.delta)
+    first.stats.sampling_rate, second.stats.sampling_rate = 20.000001, 19.999999
+    obspy.Stream([first, second]).write(file, format="MSEED")
+
+
+def test_coverage_tells_what_was_used(sds, scheduler, tmp_path):
+    contradict(file_of(sds, "ONE", 1))
+    drift(file_of(sds, "TWO", 1))
+    result = run_stub(sds, tmp_path / "out", scheduler=scheduler)
+    assert (result.done, result.failed) == (6, 0)
+    store = archive_store.Store(tmp_path / "out")
+    manifest = store.manifest("2020-01-01", "XX.ONE..BH", "done")
+    assert manifest["n_gaps"] == 2 and 1e-6 < 1 - manifest["coverage"] < 4e-6
+    assert manifest["channels"]["BHZ"] < 1
+    (skipped,) = manifest["skipped"]
+    assert skipped["trace_id"] == "XX.ONE..BHZ" and "contradict each other" in skipped["cause"]
+    start, end = (obspy.UTCDateTime(skipped[name]) for name in ("start", "end"))
+    assert abs(start - (FIRST + 86400 + 40_000)) < 0.1 and 0.05 <= end - start < 0.06
+    assert store.manifest("2020-01-01", "XX.TWO..BH", "done")["coverage"] > 0.999
+    # Behind the clock's step, all of them are 0.1 s early.
+    table = times(merged(tmp_path / "out"))
+    assert len(table) == len(EXPECTED)
+    assert max(abs(a[0] - b[0]) for a, b in zip(table, EXPECTED, strict=True)) < 0.11
+
+
 def bad_day():
     return (FIRST + 86400).date
 

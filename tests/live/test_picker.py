@@ -187,6 +187,17 @@ def test_one_packet_far_away_is_ignored_but_a_clock_that_jumps_is_followed(warni
         assert_same(picks, batch)
 
 
+def test_names_of_components_as_in_batch_processing(warnings_of):
+    model, stream = filtered_model(), arrivals(8_000)
+    for trace, channel in zip(stream, ("UD2", "NS2", "EW2"), strict=True):
+        trace.stats.channel = channel
+    clock = obspy.Trace(np.zeros(100), {"station": "A", "channel": "LCE", "sampling_rate": 100})
+    picks, _ = fed([clock, *packets(stream)], model, **LEVELS)
+    assert_same(picks, model.classify(stream, **LEVELS).picks)
+    assert {p.trace_id for p in picks} == {"XX.STA.00.2"}
+    assert ".A..LCE at 1970-01-01T00:00:00.000000Z is ignored" in warnings_of()
+
+
 def test_data_without_waveforms_are_named_once(warnings_of):
     text = obspy.Trace(np.array([b"a", b"b"]), {"station": "A", "channel": "HHZ"})
     other = obspy.Trace(np.zeros(5), {"station": "A", "channel": "LOG"})
