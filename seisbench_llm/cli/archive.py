@@ -10,16 +10,12 @@ from typing import Annotated
 
 import typer
 
+from .options import DONE_IN_PART, AsJson, PThreshold, Quiet, SThreshold, Weights, thresholds
+
 archive_app = typer.Typer(
     no_args_is_help=True,
     help="Pick whole archives, in runs that can be stopped at any time and go on.",
 )
-
-
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-
-
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
 
 
 @archive_app.command()
@@ -33,11 +29,9 @@ def run(
     stations: Annotated[
         list[str], typer.Option(help="NET.STA.LOC.CHA with * and ?; may be repeated.")
     ] = ["*.*"],  # noqa: B006 (typer copies it)
-    weights: Annotated[str, typer.Option(help="Name, path or Hugging Face id.")] = (
-        "compact_picking"
-    ),
-    p_threshold: Annotated[float, typer.Option(min=0, max=1)] = 0.3,
-    s_threshold: Annotated[float, typer.Option(min=0, max=1)] = 0.3,
+    weights: Weights = "compact_picking",
+    p_threshold: PThreshold = None,
+    s_threshold: SThreshold = None,
     workers: Annotated[
         int | None, typer.Option(min=1, help="Local processes; by default one per core.")
     ] = None,
@@ -54,7 +48,7 @@ def run(
     """
     Pick all station-days of an archive; run again after a stop, it goes on.
 
-    The exit code is 2 if station-days failed; 'archive status' tells which and why.
+    The exit code is 3 if station-days failed; 'archive status' tells which and why.
 
     Example: seisbench-llm archive run --archive /data/sds --stations CX.* --start 2020-01-01
     --end 2021-01-01 --out year
@@ -68,7 +62,7 @@ def run(
         end,
         stations,
         weights,
-        {"P_threshold": p_threshold, "S_threshold": s_threshold},
+        thresholds(p_threshold, s_threshold),
         workers=workers,
         scheduler=scheduler,
         memory=memory,
@@ -87,7 +81,7 @@ def run(
         if result.failed:
             typer.echo(f"Why: seisbench-llm archive status {out}")
     if result.failed or result.unreadable:
-        raise typer.Exit(2)
+        raise typer.Exit(DONE_IN_PART)
 
 
 @archive_app.command()

@@ -13,6 +13,8 @@ from typing import Annotated
 
 import typer
 
+from .options import Out, PThreshold, SThreshold, Weights, thresholds
+
 
 class LiveFormat(str, Enum):
     """Files of live picks."""
@@ -30,12 +32,10 @@ def live(
         list[Path] | None, typer.Option(help="File to play instead; may be repeated.")
     ] = None,
     speed: Annotated[float, typer.Option(min=0, help="Of the replay; 0: at once.")] = 1.0,
-    weights: Annotated[str, typer.Option(help="Name, path or Hugging Face id.")] = (
-        "compact_picking"
-    ),
-    p_threshold: Annotated[float, typer.Option(min=0, max=1)] = 0.3,
-    s_threshold: Annotated[float, typer.Option(min=0, max=1)] = 0.3,
-    out: Annotated[Path | None, typer.Option(help="Folder for the files written.")] = None,
+    weights: Weights = "compact_picking",
+    p_threshold: PThreshold = None,
+    s_threshold: SThreshold = None,
+    out: Out = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Keep the state in --out, and go on from it.")
     ] = False,
@@ -100,8 +100,7 @@ def live(
             lambda pick: [output(pick) for output in outputs],
             settings,
             weight=f"{Path(weights).name}/{model.weights_version}",
-            P_threshold=p_threshold,
-            S_threshold=s_threshold,
+            **thresholds(p_threshold, s_threshold),
         )
         if stream is not None:
             source = Replay(stream, speed)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import Enum
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from .common import echo_json_lines, echo_table, echo_written, input_files, save_figure, short_time
+from .options import AsJsonLines, Out, PThreshold, SThreshold, thresholds
 
 
 class MonitorFormat(str, Enum):
@@ -17,9 +21,9 @@ class MonitorFormat(str, Enum):
     quakeml = "quakeml"
 
 
-SHOWN = {
+_COLUMNS = {
     "trace_id": str,
-    "p_time": lambda time: time.strftime("%Y-%m-%dT%H:%M:%S.%f")[:-4],
+    "p_time": short_time,
     "s_time": lambda time: time.strftime("%H:%M:%S.%f")[:-4],
     "polarity": str,
     "magnitude": "{:.1f}".format,
@@ -31,8 +35,8 @@ SHOWN = {
 }
 
 
-SHOWN_EVENTS = {
-    "time": lambda time: time.strftime("%Y-%m-%dT%H:%M:%S.%f")[:-4],
+_EVENT_COLUMNS = {
+    "time": short_time,
     "latitude": "{:.3f}".format,
     "longitude": "{:.3f}".format,
     "depth_km": "{:.1f}".format,
@@ -51,7 +55,7 @@ def monitor(
         Path | None,
         typer.Option(help="Stations: StationXML, or CSV with id, latitude, longitude, elevation."),
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="Folder for the files written.")] = None,
+    out: Out = None,
     formats: Annotated[
         list[MonitorFormat], typer.Option("--format", help="Format to write; may be repeated.")
     ] = [MonitorFormat.csv, MonitorFormat.quakeml],  # noqa: B006 (typer copies it)
@@ -61,9 +65,9 @@ def monitor(
     strict: Annotated[bool, typer.Option("--strict", help="All five weights must be there.")] = (
         False
     ),
-    p_threshold: Annotated[float, typer.Option(min=0, max=1)] = 0.3,
-    s_threshold: Annotated[float, typer.Option(min=0, max=1)] = 0.3,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON lines, no table.")] = False,
+    p_threshold: PThreshold = None,
+    s_threshold: SThreshold = None,
+    as_json: AsJsonLines = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print no table.")] = False,
 ) -> None:
     """
@@ -79,80 +83,67 @@ def monitor(
     from ..waveform_files import read_files
 
     stations = None if inventory is None else read_stations(inventory)
-    stream = read_files(files)
+    stream = read_files(input_files(files, out))
     model = SeismicMonitor.from_pretrained(weights, strict=strict)
-    result = model.classify(stream, stations, P_threshold=p_threshold, S_threshold=s_threshold)
-    how = "json" if as_json else "quiet" if quiet else "table"
-    if how == "json":
-        lines = result.table.to_json(
-            orient="records", lines=True, date_format="iso", date_unit="us"
-        )
-        typer.echo(lines, nl=False)
-    elif how == "table":
+    result = model.classify(stream, stations, **thresholds(p_threshold, s_threshold))
+    if as_json:
+        echo_json_lines(result.table)
+    elif not quiet:
         typer.echo(str(result))
-        _print(result.table, SHOWN)
-        _print(result.events, SHOWN_EVENTS)
+        for table, columns in ((result.table, _COLUMNS), (result.events, _EVENT_COLUMNS)):
+            if len(table):
+                typer.echo("")
+                echo_table(table, columns)
     if out is None:
         return
     out.mkdir(parents=True, exist_ok=True)
     written = write(result, out, formats)
     if plot:
-        from ..plotting.map import plot_map
-        from ..plotting.picks import plot_picks
-
-        figures = {"monitor.png": plot_picks(stream, result.picks)}
-        if stations is not None:
-            figures["map.png"] = plot_map(stations, result.picks, result.events)
-        for name, figure in figures.items():
-            figure.savefig(out / name, dpi=150)
-        written.extend(figures)
-    if how == "table":
-        typer.echo(f"Written to {out}: {', '.join(sorted(written))}")
+        written += _draw(stream, stations, result, out)
+    if not (as_json or quiet):
+        echo_written(out, written)
 
 
-def write(result, out: Path, formats: list[MonitorFormat]) -> list[str]:
+def write(result, out: Path, formats: Sequence[MonitorFormat]) -> list[str]:
     """
-    Write the table, all picks, the located events and the catalogue.
+    Write the estimates, all picks, the located events and the catalogue.
 
     :param result: What a monitor found.
     :param out: Folder, which exists.
     :return: Names of the files written.
     """
+    from ..export.files import replacing, write_csv, write_parquet
     from ..export.tables import picks_to_dataframe
 
     tables = {
         "monitor": result.table,
         "picks": picks_to_dataframe(result.picks),
         "events": result.events,
+        "arrivals": result.arrivals,
     }
+    writers = {MonitorFormat.csv: write_csv, MonitorFormat.parquet: write_parquet}
     written = []
-    for name, table in tables.items():
-        if MonitorFormat.csv in formats:
-            table.to_csv(out / f"{name}.csv", index=False, date_format="%Y-%m-%dT%H:%M:%S.%fZ")
-            written.append(f"{name}.csv")
-        if MonitorFormat.parquet in formats:
-            try:
-                table.to_parquet(out / f"{name}.parquet", engine="pyarrow", index=False)
-            except ImportError as error:
-                raise ImportError(
-                    "Parquet needs pyarrow: pip install 'seisbench_llm[export]'"
-                ) from error
-            written.append(f"{name}.parquet")
+    for form, write_table in writers.items():
+        if form in formats:
+            for name, table in tables.items():
+                with replacing(out / f"{name}.{form.value}") as partial:
+                    write_table(table, partial)
+                written.append(f"{name}.{form.value}")
     if MonitorFormat.quakeml in formats:
-        result.to_catalog().write(out / "catalog.xml", format="QUAKEML")
+        with replacing(out / "catalog.xml") as partial:
+            result.to_catalog().write(partial, format="QUAKEML")
         written.append("catalog.xml")
     return written
 
 
-def _print(table, formats: dict) -> None:
-    """The columns that hold anything."""
-    from pandas import notna
+def _draw(stream, stations, result, out: Path) -> list[str]:
+    """Draw waveforms with picks and, with stations, a map; returns the names of the files."""
+    from ..plotting.map import plot_map
+    from ..plotting.picks import plot_picks
 
-    shown = table[list(formats)].dropna(axis="columns", how="all")
-    if not len(shown):
-        return
-    columns = {
-        name: [formats[name](value) if notna(value) else "-" for value in shown[name]]
-        for name in shown
-    }
-    typer.echo("\n" + type(shown)(columns).to_string(index=False))
+    figures = {"monitor.png": plot_picks(stream, result.picks)}
+    if stations is not None:
+        figures["map.png"] = plot_map(stations, result.picks, result.events)
+    for name, figure in figures.items():
+        save_figure(figure, out / name)
+    return list(figures)

@@ -1,14 +1,26 @@
-"""Commands of ``seisbench-llm`` that pick waveform files."""
+"""The commands ``seisbench-llm pick`` and ``demo``."""
 
 from __future__ import annotations
 
 import sys
 from collections import defaultdict
+from collections.abc import Sequence
 from enum import Enum
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from .common import echo_json_lines, echo_table, echo_written, input_files, save_figure, short_time
+from .options import (
+    DONE_IN_PART,
+    AsJsonLines,
+    Out,
+    PThreshold,
+    SThreshold,
+    Weights,
+    thresholds,
+)
 
 PickFormat = Enum(
     "PickFormat",
@@ -16,8 +28,14 @@ PickFormat = Enum(
     type=str,
 )
 
+_COLUMNS = {
+    "trace_id": str,
+    "phase": str,
+    "time": short_time,
+    "probability": "{:.2f}".format,
+}
 
-# Longer records are drawn as days, an hour a line.
+# In seconds; longer records are drawn as days, an hour a line.
 _LONGEST_AS_WAVEFORMS = 2 * 3600
 
 
@@ -25,10 +43,8 @@ def pick(
     files: Annotated[
         list[Path], typer.Argument(help="Waveform files, folders, or 'patterns*' in quotes.")
     ],
-    weights: Annotated[str, typer.Option(help="Name, path or Hugging Face id.")] = (
-        "compact_picking"
-    ),
-    out: Annotated[Path | None, typer.Option(help="Folder for the files written.")] = None,
+    weights: Weights = "compact_picking",
+    out: Out = None,
     formats: Annotated[
         list[PickFormat] | None,
         typer.Option("--format", help="Format to write, csv and quakeml by default; repeatable."),
@@ -38,12 +54,12 @@ def pick(
         Path | None,
         typer.Option(help="StationXML, or CSV with id, latitude, longitude: table and map."),
     ] = None,
-    p_threshold: Annotated[float, typer.Option(min=0, max=1)] = 0.3,
-    s_threshold: Annotated[float, typer.Option(min=0, max=1)] = 0.3,
+    p_threshold: PThreshold = None,
+    s_threshold: SThreshold = None,
     keep_going: Annotated[
-        bool, typer.Option("--keep-going", help="Skip files that cannot be read; exit code 2.")
+        bool, typer.Option("--keep-going", help="Skip files that cannot be read; exit code 3.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON lines, no table.")] = False,
+    as_json: AsJsonLines = False,
     quiet: Annotated[
         bool, typer.Option("--quiet", "-q", help="Print no table and no progress.")
     ] = False,
@@ -51,13 +67,21 @@ def pick(
     """
     Pick P and S in waveform files.
 
-    Exit codes: 0 done, 1 an error, 2 done but for files that could not be read (--keep-going).
+    Exit codes: 0 done, 2 an error, 3 done but for files that could not be read (--keep-going).
 
     Example: seisbench-llm pick day.mseed --out picks --plot
     """
-    thresholds = {"P_threshold": p_threshold, "S_threshold": s_threshold}
-    how = "json" if as_json else "quiet" if quiet else "table"
-    _pick(files, weights, out, formats, plot, stations, thresholds, how, keep_going)
+    run_pick(
+        files,
+        weights,
+        out=out,
+        formats=[form.value for form in formats] if formats else None,
+        plot=plot,
+        stations=stations,
+        keep_going=keep_going,
+        show="json" if as_json else "quiet" if quiet else "table",
+        **thresholds(p_threshold, s_threshold),
+    )
 
 
 def demo(
@@ -80,109 +104,150 @@ def demo(
     for trace in stream:
         trace.data = trace.data.astype("float32")
     stream.write(out / "waveforms.mseed", format="MSEED")
-    _pick([out / "waveforms.mseed"], "compact_picking", out, None, True, None, {}, "table", False)
+    run_pick([out / "waveforms.mseed"], out=out, plot=True)
 
 
-def _pick(files, weights, out, formats, plot, stations, thresholds, how, keep_going) -> None:
-    from ..export.formats import FORMATS, require
+def run_pick(
+    files: Sequence[Path],
+    weights: str = "compact_picking",
+    *,
+    out: Path | None = None,
+    formats: Sequence[str] | None = None,
+    plot: bool = False,
+    stations: Path | None = None,
+    keep_going: bool = False,
+    show: str = "table",
+    **arguments,
+) -> None:
+    """
+    Pick files, print the picks, and write them.
+
+    :param show: ``table``, ``json`` or ``quiet``.
+    :param arguments: Of the model's ``classify``.
+    """
+    from ..export.formats import require
     from ..export.tables import picks_to_dataframe
-    from ..export.write import export
     from ..models.seismollm import SeisMoLLM
     from ..pick_files import pick_files
     from ..stations import read_stations, stations_to_dataframe
 
     if out is None and (formats or plot or stations):
         raise ValueError("--format, --plot and --stations need a folder to write to: --out.")
-    names = [form.value for form in formats or [PickFormat.csv, PickFormat.quakeml]]
-    for name in names:
+    formats = formats or ("csv", "quakeml")
+    for name in formats:
         require(name, associated=False)
     coordinates = stations_to_dataframe(read_stations(stations)) if stations else None
-
+    paths = input_files(files, out)
     model = SeisMoLLM.from_pretrained(weights)
     if model.task.name != "picking":
         raise ValueError(f"The weights '{weights}' are for {model.task.name}, not for picking.")
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)
-    written: list[Path] = []
-
-    def watch(stream, annotations, picks):
-        _plot(out, written, stream, picks, annotations)
-
+    figures = PartFigures(out) if plot else None
     found = pick_files(
         model,
-        files,
+        paths,
         keep_going=keep_going,
-        progress=how != "quiet" and sys.stderr.isatty(),
-        watch=watch if plot else None,
-        **thresholds,
+        progress=show != "quiet" and sys.stderr.isatty(),
+        watch=figures,
+        **arguments,
     )
     table = picks_to_dataframe(found.picks)
-    if how == "json":
-        lines = table.to_json(orient="records", lines=True, date_format="iso", date_unit="us")
-        typer.echo(lines, nl=False)
-    elif how == "table":
-        _print(table, found)
-
+    if show == "json":
+        echo_json_lines(table)
+    elif show == "table":
+        typer.echo(f"{len(table)} picks at {len(found.stations)} stations")
+        echo_table(table, _COLUMNS)
     if out is not None:
-        method = f"{Path(weights).name}/{model.weights_version}"
-        for name in names:
-            path = out / f"picks{FORMATS[name].suffixes[0]}"
-            written.append(export(found.picks, path, name, method=method))
+        written = figures.names if figures else []
+        written += _write(table, out, formats, f"{Path(weights).name}/{model.weights_version}")
         if coordinates is not None:
-            written.append(out / "stations.csv")
-            coordinates.to_csv(written[-1], index=False)
-            if plot:
-                from ..plotting.map import plot_map
-
-                written.append(out / "map.png")
-                plot_map(coordinates, picks=table).savefig(written[-1], dpi=150)
-    if out is not None and how == "table":
-        shown = sorted({path.name for path in written})
-        more = f" and {len(shown) - 10} more" if len(shown) > 10 else ""
-        typer.echo(f"Written to {out}: {', '.join(shown[:10])}{more}")
+            written += _write_stations(coordinates, table, out, plot)
+        if show == "table":
+            echo_written(out, written)
     for file, why in found.failed.items():
         typer.echo(f"seisbench-llm: skipped {file}: {why}", err=True)
     if found.failed:
-        raise typer.Exit(2)
+        raise typer.Exit(DONE_IN_PART)
 
 
-def _plot(out: Path, written: list[Path], stream, picks, annotations) -> None:
-    """Draw a part: waveforms if all are short, else each instrument's days."""
-    from obspy import Stream, UTCDateTime
+def _write(table, out: Path, formats: Sequence[str], method: str) -> list[str]:
+    """Write picks in some formats; returns the names of the files."""
+    from ..export.formats import FORMATS
+    from ..export.write import export
 
-    from ..plotting.day import plot_day
-    from ..plotting.picks import plot_picks
+    paths = {name: out / f"picks{FORMATS[name].suffixes[0]}" for name in formats}
+    return [export(table, path, name, method=method).name for name, path in paths.items()]
 
-    instruments = defaultdict(Stream)
-    for trace in stream:
-        instruments[trace.id[:-1]].append(trace)
-    spans = {
-        name: (min(t.stats.starttime for t in own), max(t.stats.endtime for t in own))
-        for name, own in instruments.items()
-    }
-    if all(last - first <= _LONGEST_AS_WAVEFORMS for first, last in spans.values()):
-        path = out / "picks.png"
-        if path in written:
-            path = out / f"picks_{'.'.join(stream[0].id.split('.')[:2])}.png"
-        plot_picks(stream, picks, annotations).savefig(path, dpi=150)
-        written.append(path)
-        return
-    for name, own in instruments.items():
-        first, last = spans[name]
+
+def _write_stations(coordinates, table, out: Path, plot: bool) -> list[str]:
+    """Write a table of stations and, if asked for, a map; returns the names of the files."""
+    from ..export.files import replacing, write_csv
+
+    with replacing(out / "stations.csv") as partial:
+        write_csv(coordinates, partial)
+    if not plot:
+        return ["stations.csv"]
+    from ..plotting.map import plot_map
+
+    save_figure(plot_map(coordinates, picks=table), out / "map.png")
+    return ["stations.csv", "map.png"]
+
+
+class PartFigures:
+    """
+    Figures of the parts that are picked at a time: waveforms if all are short, else days.
+
+    :param out: Folder for them.
+    :param names: Names of the files that were written.
+    """
+
+    def __init__(self, out: Path):
+        self.out = out
+        self.names: list[str] = []
+
+    def __call__(self, stream, annotations, picks) -> None:
+        """Draw a part, as :py:func:`~seisbench_llm.pick_files.pick_files` hands it over."""
+        from obspy import Stream
+
+        instruments = defaultdict(Stream)
+        for trace in stream:
+            instruments[trace.id[:-1]].append(trace)
+        spans = {
+            name: (
+                min(t.stats.starttime for t in traces),
+                max(t.stats.endtime for t in traces),
+            )
+            for name, traces in instruments.items()
+        }
+        if all(last - first <= _LONGEST_AS_WAVEFORMS for first, last in spans.values()):
+            self._draw_waveforms(stream, annotations, picks)
+            return
+        for name, traces in instruments.items():
+            self._draw_days(name, traces, spans[name], picks)
+
+    def _draw_waveforms(self, stream, annotations, picks) -> None:
+        from ..plotting.picks import plot_picks
+
+        name = "picks.png"
+        if name in self.names:
+            name = f"picks_{'.'.join(stream[0].id.split('.')[:2])}.png"
+        self._save(plot_picks(stream, picks, annotations), name)
+
+    def _draw_days(self, name: str, stream, span, picks) -> None:
+        from obspy import UTCDateTime
+
+        from ..plotting.day import plot_day
+
+        first, last = span
         day = UTCDateTime(first.date)
         while day <= last:
             # Files begin and end a little beside midnight.
             inside = min(last, day + 86400) - max(first, day)
-            if inside > 60 and own.slice(day, day + 86400):
-                written.append(out / f"picks_{name}_{day.date}.png")
-                plot_day(own, picks, day=day).savefig(written[-1], dpi=150)
+            if inside > 60 and stream.slice(day, day + 86400):
+                self._save(plot_day(stream, picks, day=day), f"picks_{name}_{day.date}.png")
             day += 86400
 
-
-def _print(table, found) -> None:
-    typer.echo(f"{len(table)} picks at {len(found.stations)} stations")
-    if len(table):
-        shown = table[["trace_id", "phase", "time", "probability"]].copy()
-        shown["time"] = shown["time"].dt.strftime("%Y-%m-%dT%H:%M:%S.%f").str[:-4]
-        shown["probability"] = shown["probability"].map("{:.2f}".format)
-        typer.echo(shown.to_string(index=False))
+    def _save(self, figure, name: str) -> None:
+        save_figure(figure, self.out / name)
+        self.names.append(name)

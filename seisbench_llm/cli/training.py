@@ -9,6 +9,8 @@ from typing import Annotated
 
 import typer
 
+from .options import AsJson, Out, Quiet, Weights
+
 
 class Split(str, Enum):
     """Sides of a split."""
@@ -28,7 +30,7 @@ class SplitBy(str, Enum):
 
 
 def evaluate(
-    weights: Annotated[str, typer.Option(help="Name, path or Hugging Face id.")],
+    weights: Weights,
     data: Annotated[str, typer.Option(help="Data set: folder, SeisBench name, diting:FOLDER ...")],
     split: Annotated[Split, typer.Option(help="Which records.")] = Split.test,
     split_by: Annotated[
@@ -43,7 +45,7 @@ def evaluate(
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of the split, --limit, the bootstrap.")] = 0,
     limit: Annotated[int | None, typer.Option(min=1, help="At most as many records.")] = None,
-    out: Annotated[Path | None, typer.Option(help="Folder for the files written.")] = None,
+    out: Out = None,
     batch_size: Annotated[int, typer.Option(min=1)] = 64,
     num_workers: Annotated[int, typer.Option(min=0, help="Processes that read.")] = 0,
     device: Annotated[str | None, typer.Option(help="Such as cuda.")] = None,
@@ -61,8 +63,8 @@ def evaluate(
             " the data set says.",
         ),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, no table.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing.")] = False,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
 ) -> None:
     """
     Measure a model on a data set: all picks, errors with intervals, and the published metrics.

@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from .options import Quiet, WeightsArgument
+
 app = typer.Typer(no_args_is_help=True, help="Show and fetch weights.")
 
 
@@ -27,7 +29,7 @@ def weights_list(
 
 
 @app.command("show")
-def weights_show(name: Annotated[str, typer.Argument(help="Name, path or id.")]) -> None:
+def weights_show(name: WeightsArgument) -> None:
     """
     Show what is known of a weight, as JSON.
 
@@ -44,10 +46,10 @@ def weights_show(name: Annotated[str, typer.Argument(help="Name, path or id.")])
 
 @app.command("pull")
 def weights_pull(
-    name: Annotated[str, typer.Argument(help="Name, path or Hugging Face id.")],
+    name: WeightsArgument,
     version: Annotated[str, typer.Option(help="Version of the weight.")] = "latest",
     force: Annotated[bool, typer.Option("--force", help="Fetch it again.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing.")] = False,
+    quiet: Quiet = False,
 ) -> None:
     """
     Fetch a weight into the cache and check it, so that it can be used without a network.
@@ -68,12 +70,12 @@ def weights_pull(
 
 @app.command("onnx")
 def weights_onnx(
-    name: Annotated[str, typer.Argument(help="Name, path or Hugging Face id.")],
+    name: WeightsArgument,
     out: Annotated[Path, typer.Option(help="File to write.")],
     normalize: Annotated[
         bool, typer.Option(help="Begin with the normalisation: takes windows in any unit.")
     ] = True,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing.")] = False,
+    quiet: Quiet = False,
 ) -> None:
     """
     Write a weight as an ONNX file, for programs without Python or PyTorch.

@@ -428,7 +428,7 @@ def test_command_line(sds, scheduler, tmp_path):
     for day in (0, 2):
         file_of(sds, "TWO", day).unlink()
     result = invoke(archive_app, [*arguments, "--json"])
-    assert result.exit_code == 2, result.output
+    assert result.exit_code == 3, result.output
     printed = json.loads(result.stdout)
     assert (printed["planned"], printed["done"], printed["failed"]) == (2, 1, 1)
     assert "it/s" not in result.output and "station-days" not in result.output

@@ -1,4 +1,6 @@
 import json
+import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +13,7 @@ from obspy.io.quakeml.core import _validate as validate_quakeml
 from typer.testing import CliRunner
 
 from seisbench_llm import __version__, cli, weights
+from seisbench_llm.cli.common import echo_json_lines
 from seisbench_llm.export.quakeml import picks_to_catalog
 from seisbench_llm.export.read import read_picks
 from seisbench_llm.export.tables import COLUMNS, picks_to_dataframe
@@ -76,6 +79,44 @@ def code_of(arguments, monkeypatch):
     return stop.value.code or 0
 
 
+def test_weights_rule_their_thresholds(files, tmp_path):
+    model = tiny_model()
+    model.default_args["P_threshold"] = model.default_args["S_threshold"] = 0.9
+    model.save(tmp_path / "mine")
+    weights = ["--weights", str(tmp_path / "mine"), "--json"]
+    counts = [
+        run(cli.app, ["pick", files[0], *weights, *more]).stdout.count("{")
+        for more in ([], ["--p-threshold", "0.5"])
+    ]
+    assert counts[0] == len(expected_picks(files)) < counts[1]
+
+
+def test_no_picks_print_nothing(capsys):
+    echo_json_lines(picks_to_dataframe([]))
+    assert capsys.readouterr().out == ""
+
+
+def test_results_below_the_data_are_no_input(files, tmp_path):
+    (tmp_path / "stations.csv").write_text("id,latitude,longitude\nXX.STA.,64.0,-17.0\n")
+    data = tmp_path / "data"
+    data.mkdir()
+    shutil.move(files[0], data)
+    out = ["--out", str(data / "out"), "--stations", str(tmp_path / "stations.csv")]
+    for _ in range(2):
+        result = run(cli.app, ["pick", str(data), *files[1:], *LEVELS, *out])
+        assert result.exit_code == 0, result.exception
+    pattern = str(data / "out" / "picks.csv")
+    assert "picks.csv is no waveform file" in str(run(cli.app, ["pick", pattern, *out]).exception)
+
+
+def test_closed_standard_error_does_no_harm(files, tmp_path):
+    command = [sys.executable, "-m", "seisbench_llm", "pick", *files, *LEVELS]
+    line = f"{shlex.join(command)} --out {tmp_path / 'out'} --json 2>&-"
+    done = subprocess.run(["bash", "-c", line], stdout=subprocess.PIPE, text=True)
+    assert done.returncode == 0
+    assert done.stdout.count("{") == len(read_picks(tmp_path / "out" / "picks.csv")) > 3
+
+
 def test_pick_all_formats(files, tmp_path):
     out = tmp_path / "out"
     names = ("csv", "parquet", "quakeml", "pyocto", "gamma", "nlloc")
@@ -121,26 +162,26 @@ def test_broken_file_stops_or_is_skipped(files, tmp_path, monkeypatch, capsys):
     broken = tmp_path / "broken.mseed"
     broken.write_text("not waveforms at all")
     arguments = ["pick", files[0], broken, *files[1:], *LEVELS]
-    assert code_of([*arguments, "--json"], monkeypatch) == 1
+    assert code_of([*arguments, "--json"], monkeypatch) == 2
     streams = capsys.readouterr()
     assert "broken.mseed" in streams.err and "--keep-going" in streams.err
     assert not streams.out
-    assert code_of([*arguments, "--json", "--keep-going"], monkeypatch) == 2
+    assert code_of([*arguments, "--json", "--keep-going"], monkeypatch) == 3
     streams = capsys.readouterr()
     assert f"skipped {broken}" in streams.err
     assert streams.out.count("{") == len(expected_picks(files))
-    assert code_of(["pick", broken, *files[1:], "--keep-going"], monkeypatch) == 1
+    assert code_of(["pick", broken, *files[1:], "--keep-going"], monkeypatch) == 2
     assert "None of 1 files can be read" in capsys.readouterr().err
 
 
-def test_wrong_use_is_1_and_help_0(files, monkeypatch, capsys):
-    assert code_of(["pick", files[0], "--no-such-option"], monkeypatch) == 1
-    assert code_of(["pick", files[0], "--format", "sac"], monkeypatch) == 1
+def test_wrong_use_is_2_and_help_0(files, monkeypatch, capsys):
+    assert code_of(["pick", files[0], "--no-such-option"], monkeypatch) == 2
+    assert code_of(["pick", files[0], "--format", "sac"], monkeypatch) == 2
     assert code_of(["pick", "--help"], monkeypatch) == 0
-    assert code_of(["pick", files[0], "--plot"], monkeypatch) == 1
+    assert code_of(["pick", files[0], "--plot"], monkeypatch) == 2
     assert "--out" in capsys.readouterr().err
     out = ["--out", "nowhere"]
-    assert code_of(["pick", files[0], "--format", "hypodd", *out], monkeypatch) == 1
+    assert code_of(["pick", files[0], "--format", "hypodd", *out], monkeypatch) == 2
     assert "needs located events" in capsys.readouterr().err
 
 
@@ -199,9 +240,9 @@ def test_pull_checks_what_there_is(tmp_path, monkeypatch, capsys):
     assert f"complete, SHA-256 {weights.sha256(tmp_path / 'tiny.safetensors')}" in result.stdout
     assert not run(cli.app, ["weights", "pull", "tiny", "--quiet"]).stdout
     (tmp_path / "tiny.safetensors").write_bytes(b"changed")
-    assert code_of(["weights", "pull", "tiny"], monkeypatch) == 1
+    assert code_of(["weights", "pull", "tiny"], monkeypatch) == 2
     assert "SHA-256 differs" in capsys.readouterr().err
-    assert code_of(["weights", "pull", "elsewhere"], monkeypatch) == 1
+    assert code_of(["weights", "pull", "elsewhere"], monkeypatch) == 2
     assert "cannot be reached" in capsys.readouterr().err
 
 
@@ -226,7 +267,7 @@ def test_errors_are_one_line(arguments, message, monkeypatch, capsys):
     monkeypatch.setattr("sys.argv", ["seisbench-llm", *arguments])
     with pytest.raises(SystemExit) as stop:
         cli.main()
-    assert stop.value.code == 1
+    assert stop.value.code == 2
     error = capsys.readouterr().err
     assert message in error and "Traceback" not in error
 

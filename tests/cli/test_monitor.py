@@ -10,6 +10,7 @@ from obspy.io.quakeml.core import _validate as validate_quakeml
 from typer.testing import CliRunner
 
 from seisbench_llm.cli.monitor import monitor as command
+from seisbench_llm.export.tables import ESTIMATE_TYPES
 from seisbench_llm.monitor.monitor import SeismicMonitor
 from seisbench_llm.tasks import TASKS
 from seisbench_llm.weights import WeightsError
@@ -53,12 +54,13 @@ def test_command_writes_everything(files, expected, tmp_path):
     wanted = expected
     assert str(wanted) in result.output and "single station" in result.output
     names = {"monitor.png", "map.png", "catalog.xml"} | {
-        f"{name}.{kind}" for name in ("monitor", "picks", "events") for kind in ("csv", "parquet")
+        f"{name}.{kind}"
+        for name in ("monitor", "picks", "events", "arrivals")
+        for kind in ("csv", "parquet")
     }
     assert {file.name for file in out.iterdir()} == names
-    pd.testing.assert_frame_equal(
-        pd.read_parquet(out / "monitor.parquet"), wanted.table, check_dtype=False
-    )
+    table = pd.read_parquet(out / "monitor.parquet").astype(ESTIMATE_TYPES)
+    pd.testing.assert_frame_equal(table, wanted.table)
     assert len(pd.read_csv(out / "picks.csv")) == len(wanted.picks)
     assert len(pd.read_csv(out / "events.csv")) == len(wanted.events) > 0
     assert obspy.read_events(out / "catalog.xml") == wanted.to_catalog()

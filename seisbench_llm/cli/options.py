@@ -1,0 +1,37 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+# Exit codes: https://typer.tiangolo.com ends with 2 for a wrong option, too.
+USER_ERROR = 2
+DONE_IN_PART = 3
+
+Weights = Annotated[str, typer.Option(help="Name, path or Hugging Face id.")]
+WeightsArgument = Annotated[str, typer.Argument(help="Name, path or Hugging Face id.")]
+
+Out = Annotated[Path | None, typer.Option(help="Folder for the files written.")]
+OutFile = Annotated[Path, typer.Option(help="Path without suffix to write to.")]
+
+PThreshold = Annotated[
+    float | None,
+    typer.Option(min=0, max=1, help="Smallest probability of P; default: as the weights say."),
+]
+SThreshold = Annotated[
+    float | None,
+    typer.Option(min=0, max=1, help="Smallest probability of S; default: as the weights say."),
+]
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+AsJsonLines = Annotated[bool, typer.Option("--json", help="Print JSON lines, no table.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
+
+
+def thresholds(p: float | None, s: float | None) -> dict[str, float]:
+    """Arguments of ``classify``: only what was asked for, else the weights' own hold."""
+    given = {"P_threshold": p, "S_threshold": s}
+    return {name: value for name, value in given.items() if value is not None}
