@@ -12,6 +12,7 @@ from seisbench.models import WaveformModel
 from ..seisbench_private import annotate_arguments
 from ..trace_ids import TraceId
 from . import chunks
+from .component_starts import component_starts, mute_starts
 from .contiguous import ContiguousRecord
 from .pipeline import fail_instead_of_hanging
 from .selection import select_records
@@ -49,12 +50,17 @@ async def annotate_stream(
     instruments = select_records(stream, model, argdict, output.skipped)
     spans = {name: data_spans(records, layout.rate) for name, records in instruments.items()}
     covered: dict[tuple[str, str], list[Span]] = defaultdict(list)
+    starts = {
+        name: component_starts(records) if layout.curves else []
+        for name, records in instruments.items()
+    }
     ids = _number(instruments)
     pipeline = _checked(model, kwargs)
     short, long = chunks.divide(instruments.values(), model, argdict, output.skipped)
     for records in short:
         for trace in await pipeline(obspy.Stream([record.trace() for record in records])):
             name = ids[trace.stats.station].instrument_id
+            mute_starts(trace, starts[name])
             for part in trim(trace, spans[name], layout.rate):
                 covered[name, part.stats.channel] += finite_spans(part)
                 output.extend([part] if peak_filter is None else peak_filter.excerpts(part)[0])
@@ -63,6 +69,7 @@ async def annotate_stream(
         annotations: dict[str, StitchedAnnotation | SparseAnnotation] = {}
         for chunk in segment.chunks:
             for trace in await pipeline(segment.cut(chunk)):
+                mute_starts(trace, starts[name])
                 first, channel = segment.place(trace, chunk), trace.stats.channel
                 if channel not in annotations:
                     stats = trace.stats.copy()

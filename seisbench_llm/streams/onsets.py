@@ -10,7 +10,7 @@ from typing import Any
 import obspy
 import pandas as pd
 from obspy.core.event import Catalog, Event
-from seisbench.util import Pick, PickList
+from seisbench.util import ClassifyOutput, Pick, PickList
 
 # P, Pn, Pg, p; with the impulsive or emergent onset that analysts note in front of it (IP, ePn).
 # Not the depth phases pP and sP.
@@ -43,16 +43,16 @@ def as_picks(picks: Any) -> list:
     :raises TypeError: If it is something else.
     :raises ValueError: If a table has other columns, or times that are numbers.
     """
-    if hasattr(picks, "trace_id") and not isinstance(picks, pd.DataFrame):
-        return PickList([picks])
     if isinstance(picks, pd.DataFrame):
         return PickList(_rows(picks))
     if isinstance(picks, Catalog):
         return [pick for event in picks for pick in event.picks]
-    if isinstance(picks, Event) or (hasattr(picks, "picks") and not isinstance(picks, Iterable)):
+    if isinstance(picks, Event | ClassifyOutput):
         return picks.picks
     if hasattr(picks, "waveform_id"):
         return [picks]
+    if hasattr(picks, "trace_id"):
+        return PickList([picks])
     if isinstance(picks, Iterable) and not isinstance(picks, str | bytes | dict):
         return picks if isinstance(picks, list) else list(picks)
     raise TypeError(
