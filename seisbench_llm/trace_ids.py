@@ -78,7 +78,9 @@ class TraceId(NamedTuple):
     @property
     def instrument(self) -> str:
         """Band and instrument code (HH), also of an id that has no component."""
-        return split_channel(self.channel)[0] if len(self.channel) != 2 else self.channel
+        code = self.channel
+        has_component = _NIED.fullmatch(code) or not (len(code) == 2 or code.isdigit())
+        return split_channel(code)[0] if has_component else code
 
     @property
     def component(self) -> str:

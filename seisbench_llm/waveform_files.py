@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import obspy
+import seisbench
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,7 @@ class Reader:
     keep_going: bool = False
     failed: dict[Path, str] = field(default_factory=dict)
     hint: str = ""
+    _seen: set[Path] = field(default_factory=set)
 
     def read(self, file: Path, **kwargs) -> obspy.Stream:
         """
@@ -56,7 +58,7 @@ class Reader:
             return obspy.Stream()
         try:
             # ObsPy takes a [ in a name for a pattern.
-            return obspy.read(glob.escape(str(file)), **kwargs)
+            stream = obspy.read(glob.escape(str(file)), **kwargs)
         except Exception as error:
             # ObsPy's readers raise whatever comes to them on a broken file.
             why = str(error).partition("\n")[0] or type(error).__name__
@@ -66,6 +68,23 @@ class Reader:
                 ) from error
             self.failed[file] = why
             return obspy.Stream()
+        self._warn_if_cut(file, stream)
+        return stream
+
+    def _warn_if_cut(self, file: Path, stream: obspy.Stream) -> None:
+        """Warn once of a miniSEED file that ends within a record, which ObsPy leaves out."""
+        lengths = [t.stats.mseed.record_length for t in stream if "mseed" in t.stats]
+        if not lengths or file in self._seen:
+            return
+        self._seen.add(file)
+        # Not the size of the file, which may be compressed.
+        size = max(t.stats.mseed.filesize for t in stream if "mseed" in t.stats)
+        rest = size % min(lengths)
+        if rest:
+            seisbench.logger.warning(
+                f"{file} is cut off: its last {rest} bytes are part of a record of "
+                f"{min(lengths)} bytes and are not read."
+            )
 
     def segments(self, files: Iterable[Path]) -> list[Segment]:
         """The traces in files, by their headers alone."""

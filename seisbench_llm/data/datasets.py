@@ -48,12 +48,24 @@ def open_dataset(name: str | Path, **kwargs) -> sbd.WaveformDataset:
     if name.lower() in known:
         return STEAD(**kwargs) if name.lower() == "stead" else known[name.lower()](**kwargs)
     if Path(name, "metadata.csv").is_file() or list(Path(name).glob("metadata*.csv")):
-        return sbd.WaveformDataset(Path(name), name=name, **kwargs)
+        return _open_folder(name, kwargs)
     names = ", ".join(cls.__name__ for cls in known.values())
     raise ValueError(
         f"There is no data set '{name}': it is no folder with a metadata.csv, not diting:FOLDER, "
         f"synthetic:N, nor one of SeisBench's ({names})."
     )
+
+
+def _open_folder(name: str, kwargs: dict) -> sbd.WaveformDataset:
+    try:
+        return sbd.WaveformDataset(Path(name), name=name, **kwargs)
+    except KeyError as error:
+        if "component_order" not in str(error):
+            raise
+        raise ValueError(
+            f"{name} does not say in which order its components are: its metadata need a column "
+            f"trace_component_order, or its file waveforms.hdf5 data_format/component_order."
+        ) from error
 
 
 def _is_benchmark(cls) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from difflib import get_close_matches
 from numbers import Integral, Real
 
 import seisbench
@@ -74,6 +75,9 @@ POINT_ARGS = {
     ),
 }
 
+
+# What thresholds are for, beside the outputs of a model.
+THRESHOLDS = ("P", "S", "detection", "polarity")
 
 # Head of a task -> what its calibration may hold.
 CALIBRATIONS = {
@@ -147,15 +151,28 @@ def validate_arguments(model: WaveformModel, kwargs: dict) -> None:
         blinding,
         f"two numbers of samples, together below {samples}",
     )
-    for name, value in kwargs.items():
-        if name.endswith("_threshold"):
-            _require(isinstance(value, Real) and 0 <= value <= 1, name, value, "between 0 and 1")
+    _validate_thresholds(model, kwargs)
     overlap = overlap_samples(model, kwargs)
     if model.output_type == "array" and sum(blinding) > overlap:
         seisbench.logger.warning(
             f"Blinding {tuple(blinding)} discards more than the windows overlap ({overlap} "
             f"samples): parts of the stream stay without annotation. Increase overlap."
         )
+
+
+def _validate_thresholds(model: WaveformModel, kwargs: dict) -> None:
+    known = sorted({*THRESHOLDS, *model.labels})
+    alike = {label.lower(): label for label in reversed(known)}
+    for name, value in kwargs.items():
+        if not name.endswith("_threshold"):
+            continue
+        label = name.removesuffix("_threshold")
+        if label not in known:
+            close = get_close_matches(label.lower(), alike, n=1)
+            known = [alike[close[0]]] if close else known
+            names = " or ".join(f"{label}_threshold" for label in known)
+            raise ValueError(f"There is no argument {name}: did you mean {names}?")
+        _require(isinstance(value, Real) and 0 <= value <= 1, name, value, "between 0 and 1")
 
 
 def _validate_calibration(model: WaveformModel, calibration) -> None:

@@ -29,7 +29,7 @@ class Skipped:
 
 
 class SkippedList(list):
-    """A list of :py:class:`Skipped`, in the order in which they were met."""
+    """A list of :py:class:`Skipped`."""
 
     def add(self, trace, cause: str, used: bool = False) -> None:
         """
@@ -39,7 +39,8 @@ class SkippedList(list):
         self.append(Skipped(trace.id, stats.starttime, stats.endtime, cause, used))
 
     def warn(self) -> None:
-        """One warning per cause, with the number of traces."""
+        """Sort by id and time, and warn once per cause, with the number of traces."""
+        self.sort(key=lambda entry: (entry.trace_id, entry.start.ns, entry.cause))
         causes = defaultdict(list)
         for entry in self:
             causes[entry.cause, entry.used].append(entry)

@@ -6,6 +6,7 @@ import pytest
 
 from seisbench_llm.preprocess import resample
 from seisbench_llm.streams.contiguous import find_contiguous
+from seisbench_llm.streams.skipped import SkippedList
 from seisbench_llm.streams.spans import data_spans
 from tests.helpers.models import tiny_model
 from tests.helpers.streams import assert_same, make_stream
@@ -180,3 +181,109 @@ def test_part_of_resampled_is_that_of_the_whole(rate):
     for first, last in [(0, samples), (0, 10), (777, 1234), (samples - 3, samples)]:
         part = record.resampled(first, last, 100.0)
         np.testing.assert_allclose(part, whole[first:last], atol=1e-9)
+
+
+def spans_of(records):
+    start = obspy.UTCDateTime(2020, 1, 1)
+    rate = records[0].stats.sampling_rate
+    return [
+        (round((r.stats.starttime - start) * rate), round((r.stats.endtime - start) * rate) + 1)
+        for r in records
+    ]
+
+
+NOISE = np.random.default_rng(5).integers(-1000, 1000, 1000).astype(np.int32)
+
+
+@pytest.mark.parametrize(
+    "spans, changed, kept",
+    [
+        # (first, last) of records; sample of the second that differs; what is left
+        ([(0, 502), (500, 1000)], [500, 501], [(0, 500), (502, 1000)]),
+        ([(0, 600), (500, 1000)], [550], [(0, 550), (551, 1000)]),
+        ([(0, 600), (500, 1000)], [510, 590], [(0, 510), (591, 1000)]),
+        ([(0, 1000), (400, 500)], [400, 499], [(0, 400), (500, 1000)]),
+        ([(0, 1000), (0, 1000)], [0, 999], []),
+        ([(0, 1000), (0, 1000)], [], [(0, 1000)]),
+    ],
+)
+@pytest.mark.parametrize("swap", [False, True])
+def test_only_samples_in_conflict_are_lost(spans, changed, kept, swap):
+    stream = pieces(NOISE, *spans)
+    stream[1].data[[sample - spans[1][0] for sample in changed]] += 1
+    skipped = SkippedList()
+    records = find_contiguous(stream[::-1] if swap else stream, skipped)
+    assert (spans_of(records) if records else []) == kept
+    for record, (first, last) in zip(records, kept, strict=True):
+        np.testing.assert_array_equal(record.read(0, last - first), NOISE[first:last])
+    assert len(skipped) == bool(changed)
+    if changed:
+        lost = (skipped[0].start - stream[0].stats.starttime) * 50
+        assert round(lost) == changed[0]
+
+
+def test_a_third_record_does_not_decide_between_two():
+    stream = pieces(NOISE, (0, 600), (400, 1000), (450, 550))
+    stream[1].data[100:120] += 1
+    for order in ([0, 1, 2], [2, 1, 0], [1, 2, 0]):
+        records = find_contiguous(obspy.Stream([stream[i] for i in order]), SkippedList())
+        assert spans_of(records) == [(0, 500), (520, 1000)]
+
+
+def test_same_data_twice_a_fraction_of_a_sample_apart():
+    stream = pieces(NOISE, (0, 1000), (0, 1000))
+    stream[1].stats.starttime += 0.04 / 50
+    skipped = SkippedList()
+    (record,) = find_contiguous(stream, skipped)
+    assert record.stats.npts == 1000 and not skipped
+    longer = pieces(NOISE, (0, 700), (0, 1000))
+    longer[1].stats.starttime += 0.04 / 50
+    assert spans_of(find_contiguous(longer, skipped)) == [(0, 700), (700, 1000)]
+    assert not skipped
+
+
+def test_clock_set_back():
+    stream = pieces(NOISE, (0, 500), (500, 1000))
+    stream[1].stats.starttime -= 3 / 50
+    skipped = SkippedList()
+    records = find_contiguous(stream, skipped)
+    assert spans_of(records) == [(0, 497), (500, 997)]
+    assert skipped[0].end - skipped[0].start == pytest.approx(2 / 50)
+
+
+@pytest.mark.parametrize("rates", [(99.999992370605469, 100.00000762939453), (100.0, 99.9999)])
+def test_rates_that_are_nearly_equal_are_one(rates):
+    stream, time = obspy.Stream(), obspy.UTCDateTime(2020, 1, 1)
+    for i, rate in enumerate(rates):
+        header = {"sampling_rate": rate, "starttime": time, "channel": "HHZ"}
+        stream.append(obspy.Trace(NOISE[500 * i : 500 * i + 500], header))
+        time += 500 / rate
+    (record,) = find_contiguous(stream, rate=100.0)
+    assert record.stats.sampling_rate == 100 and record.stats.npts == 1000
+    # A day of 99.99 Hz is another thing.
+    day = np.broadcast_to(np.int8(1), 8_000_000)
+    trace = obspy.Trace(header={"sampling_rate": 99.99, "channel": "HHZ"})
+    trace._always_contiguous = False
+    trace.data = day
+    (record,) = find_contiguous([trace], rate=100.0)
+    assert record.stats.sampling_rate == 99.99
+
+
+@pytest.mark.parametrize("rates", [(100, 200), (200, 100), (100, 50, 100), (100, 99.99)])
+def test_rate_that_changes(rates):
+    start = obspy.UTCDateTime(2020, 1, 1)
+    model = tiny_model()
+    stream, time = make_stream(station="GOOD"), start
+    for rate in rates:
+        part = make_stream(int(40 * rate), rate, seed=int(rate))
+        for trace in part:
+            trace.stats.starttime = time
+        stream += part
+        time = part[0].stats.endtime + 1 / rate
+    annotations = model.annotate(stream)
+    found = annotations.select(station="STA", channel="*_P")
+    assert not annotations.skipped
+    assert len(annotations.select(station="GOOD")) == 3
+    assert min(t.stats.starttime for t in found) - start < 0.01
+    assert abs(max(t.stats.endtime for t in found) - time) < 0.03
+    assert sum(t.stats.npts for t in found) == pytest.approx(4000 * len(rates), abs=5)

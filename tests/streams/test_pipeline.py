@@ -6,7 +6,9 @@ import threading
 
 import obspy
 import pytest
+from seisbench.util import Pick
 
+from seisbench_llm.models.seismollm import SeisMoLLM
 from seisbench_llm.streams import run_here
 from tests.helpers.models import tiny_model
 from tests.helpers.streams import assert_same
@@ -93,3 +95,89 @@ def test_within_a_running_loop_as_seisbench():
 
     with pytest.raises(RuntimeError, match="running event loop"):
         asyncio.run(notebook(tiny_model()))
+
+
+def test_error_names_the_method_to_await():
+    async def service(model):
+        return model.classify(obspy.read())
+
+    with pytest.raises(RuntimeError, match=r"use 'await model.classify_async\(\.\.\.\)'"):
+        asyncio.run(service(tiny_model()))
+
+
+def test_loop_is_left_as_it_was():
+    async def run(model, factory):
+        loop = asyncio.get_running_loop()
+        loop.set_task_factory(factory)
+        await asyncio.gather(*(model.annotate_async(obspy.read()) for _ in range(3)))
+        assert loop.get_task_factory() is factory
+
+    made = []
+
+    def factory(loop, coroutine, **kwargs):
+        made.append(coroutine)
+        return asyncio.Task(coroutine, loop=loop, **kwargs)
+
+    model = tiny_model()
+    asyncio.run(run(model, None))
+    asyncio.run(run(model, factory))
+    assert len(made) > 3
+
+
+def test_failure_of_one_call_leaves_another_alone(monkeypatch):
+    model, original = tiny_model(), SeisMoLLM.stream_to_array
+
+    def fail_for_bad(self, traces, argdict):
+        if len(traces) == 1:
+            raise MemoryError("Unable to allocate 3 GiB")
+        return original(self, traces, argdict)
+
+    monkeypatch.setattr(SeisMoLLM, "stream_to_array", fail_for_bad)
+
+    async def both():
+        calls = (model.annotate_async(stream) for stream in (obspy.read(), obspy.read()[:1]))
+        return await asyncio.gather(*calls, return_exceptions=True)
+
+    good, bad = asyncio.run(both())
+    assert len(good) == 3 and isinstance(bad, MemoryError)
+
+
+def test_other_tasks_of_the_loop_fail_as_they_will():
+    async def fail():
+        raise ValueError("not ours")
+
+    async def both(model):
+        other = asyncio.create_task(fail())
+        annotations = await model.annotate_async(obspy.read())
+        with pytest.raises(ValueError, match="not ours"):
+            await other
+        return annotations
+
+    assert len(asyncio.run(both(tiny_model()))) == 3
+
+
+def test_estimates_at_picks_let_the_loop_breathe(monkeypatch):
+    model, ticks = tiny_model("distance"), []
+    picks = [Pick("BW.RJOB.", t, peak_time=t, phase="P") for t in [obspy.read()[0].stats.starttime]]
+    started, release = threading.Event(), threading.Event()
+    predict = model.predict
+
+    def slow(*args, **kwargs):
+        started.set()
+        assert release.wait(20)
+        return predict(*args, **kwargs)
+
+    model.predict = slow
+
+    async def run():
+        task = asyncio.create_task(model.classify_async(obspy.read(), picks=picks))
+        while not started.is_set():
+            await asyncio.sleep(0.01)
+        for _ in range(3):
+            await asyncio.sleep(0.01)
+            ticks.append(task.done())
+        release.set()
+        return await task
+
+    result = asyncio.run(run())
+    assert len(result.estimates) == 1 and ticks == [False] * 3

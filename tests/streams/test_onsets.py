@@ -1,0 +1,86 @@
+"""Picks in every form that users have them in."""
+
+import obspy
+import pandas as pd
+import pytest
+from obspy.core.event import Catalog, Event, Pick, WaveformStreamID
+from seisbench.util import ClassifyOutput, PickList
+from seisbench.util import Pick as SeisBenchPick
+
+from tests.helpers.models import tiny_model
+from tests.helpers.streams import make_stream
+
+TIME = obspy.UTCDateTime(2020, 1, 1, 0, 0, 30)
+
+
+def pick(phase="P", location="00", station="STA"):
+    place = WaveformStreamID("XX", station, location, "HHZ")
+    return Pick(time=TIME, phase_hint=phase, waveform_id=place)
+
+
+def seisbench_pick(phase="P"):
+    return SeisBenchPick("XX.STA.00", TIME, peak_time=TIME, phase=phase)
+
+
+def table(**columns):
+    row = {"trace_id": ["XX.STA.00"], "phase": ["P"], "time": [pd.Timestamp(TIME.datetime)]}
+    return pd.DataFrame({**row, **columns})
+
+
+@pytest.fixture(scope="module")
+def values():
+    model, stream = tiny_model("distance"), make_stream()
+    return lambda picks: [e.value for e in model.classify(stream, picks=picks).estimates]
+
+
+@pytest.mark.parametrize(
+    "picks",
+    [
+        [pick()],
+        (pick(),),
+        iter([pick()]),
+        pick(),
+        Event(picks=[pick(), pick("S")]),
+        Catalog([Event(picks=[pick()]), Event(picks=[pick("S")])]),
+        PickList([seisbench_pick()]),
+        seisbench_pick(),
+        ClassifyOutput("SeisMoLLM", picks=PickList([seisbench_pick(), seisbench_pick("S")])),
+        table(),
+        table(time=[pd.Timestamp(TIME.datetime, tz="UTC")]),
+        table(time=[TIME]),
+        [pick(location=None)],
+    ],
+)
+def test_forms(values, picks):
+    assert values(picks) == values([pick()]) != []
+
+
+@pytest.mark.parametrize("phase", ["P", "Pn", "Pg", "IP", "iP", "eP", "EPn", "p", "", None])
+def test_phases_that_are_p(values, phase):
+    assert len(values([pick(phase)])) == 1
+
+
+@pytest.mark.parametrize("phase", ["S", "Sn", "IS", "pP", "sP", "Lg", "AML"])
+def test_phases_that_are_not(values, phase):
+    assert values([pick(phase)]) == []
+
+
+def test_unknown_location_is_filled_in():
+    model, stream = tiny_model("distance"), make_stream()
+    (estimate,) = model.classify(stream, picks=[pick(location=None)]).estimates
+    assert estimate.trace_id == "XX.STA.00"
+
+
+@pytest.mark.parametrize(
+    "picks, error, message",
+    [
+        ([Pick(time=TIME)], ValueError, "has no waveform_id"),
+        (table().drop(columns="trace_id"), ValueError, "has no column trace_id"),
+        (table(time=[1577836830.0]), ValueError, "are numbers"),
+        ("picks.csv", TypeError, "is not possible"),
+        ([3], TypeError, "is no pick"),
+    ],
+)
+def test_what_cannot_be_read(values, picks, error, message):
+    with pytest.raises(error, match=message):
+        values(picks)

@@ -1,0 +1,137 @@
+"""Which records of a stream are used, under which names, and what is said of the others."""
+
+import numpy as np
+import obspy
+import pytest
+
+from tests.helpers.models import tiny_model
+from tests.helpers.streams import assert_same, make_stream
+
+LOW = {"P_threshold": 0.01, "S_threshold": 1.0}
+
+
+@pytest.fixture(scope="module")
+def model():
+    return tiny_model()
+
+
+def renamed(stream, *codes):
+    for trace, code in zip(stream, codes, strict=True):
+        trace.stats.channel = code
+    return stream
+
+
+def lines(text, cause):
+    """Different lines of a log; it comes twice where loggers propagate."""
+    return {line for line in text.splitlines() if cause in line}
+
+
+def ids_of(model, stream):
+    return {pick.trace_id for pick in model.classify(stream, **LOW).picks}
+
+
+def test_name_of_a_trace_depends_on_it_alone(model):
+    hh, hn = make_stream(), make_stream(code="HN", seed=1)
+    others = make_stream(components="Z", code="LC") + make_stream(components="Z", code="VM")
+    slow = make_stream(200, rate=1.0, code="LH")
+    assert ids_of(model, hh) == {"XX.STA.00"}
+    assert ids_of(model, hn) == {"XX.STA.00.HN"}
+    assert ids_of(model, hh + hn) == {"XX.STA.00", "XX.STA.00.HN"}
+    assert ids_of(model, others + hh + slow) == {"XX.STA.00"}
+
+
+def test_order_of_traces_does_not_matter(model):
+    stream = make_stream() + make_stream(code="HN", seed=1) + make_stream(station="B", seed=2)
+    expected = [str(p) for p in model.classify(stream, **LOW).picks]
+    mixed = obspy.Stream([stream[i] for i in np.random.default_rng(0).permutation(len(stream))])
+    assert [str(p) for p in model.classify(mixed, **LOW).picks] == expected != []
+
+
+def test_k_net_and_kik_net(model):
+    stream = make_stream()
+    expected = model.annotate(stream)
+    assert_same(model.annotate(renamed(stream.copy(), "UD", "NS", "EW")), expected)
+    surface = renamed(make_stream(seed=3), "UD2", "NS2", "EW2")
+    both = renamed(stream.copy(), "UD1", "NS1", "EW1") + surface
+    annotations = model.annotate(both)
+    assert {t.stats.instrument for t in annotations} == {"1", "2"}
+    borehole = obspy.Stream([t for t in annotations if t.stats.instrument == "1"])
+    assert_same(borehole, expected)
+    assert ids_of(model, both) == {"XX.STA.00.1", "XX.STA.00.2"}
+
+
+@pytest.mark.parametrize("codes", [("[a]", "A.B", "*"), ("", "", ""), ("?", "12345678", "--")])
+def test_odd_codes(model, codes):
+    stream = make_stream()
+    expected = model.annotate(stream)
+    for trace in stream:
+        trace.stats.network, trace.stats.station, trace.stats.location = codes
+    annotations = model.annotate(stream)
+    assert {(t.stats.network, t.stats.station, t.stats.location) for t in annotations} == {codes}
+    for one, other in zip(annotations, expected, strict=True):
+        np.testing.assert_allclose(one.data, other.data, atol=1e-6)
+
+
+def test_locations_are_not_mixed(model):
+    stream = make_stream()
+    other = make_stream(seed=4)
+    for trace in stream:
+        trace.stats.location = "0"
+    expected = model.annotate(stream)
+    found = [t for t in model.annotate(stream + other) if t.stats.location == "0"]
+    assert_same(obspy.Stream(found), expected)
+
+
+@pytest.mark.parametrize("rate", [0.1, 1.0, 9.9])
+def test_low_rate_is_named_and_others_go_on(model, rate, warnings_of):
+    stream = make_stream(400, rate=rate, station="SLOW") + make_stream()
+    result = model.classify(stream, **LOW)
+    assert {pick.trace_id for pick in result.picks} == {"XX.STA.00"}
+    cause = f"its sampling rate is {rate:g} Hz; at least 10 Hz are needed"
+    assert {s.cause for s in result.skipped} == {cause} and len(result.skipped) == 3
+    assert len(lines(warnings_of(), cause)) == 1
+    assert "3 traces with 3 ids are ignored, the first: XX.SLOW.00.HHE at" in warnings_of()
+
+
+@pytest.mark.parametrize("rate", [10.0, 20.0])
+def test_poor_rate_is_used_and_named(model, rate, warnings_of):
+    annotations = model.annotate(make_stream(int(60 * rate), rate=rate))
+    assert len(annotations) == 3
+    assert [s.used for s in annotations.skipped] == [True] * 3
+    assert len(lines(warnings_of(), f"its sampling rate is {rate:g} Hz")) == 1
+
+
+def test_high_rate(model):
+    stream = make_stream(60_000, rate=1000.0)
+    annotations = model.annotate(stream)
+    assert len(annotations) == 3 and annotations[0].stats.npts in (6000, 6001)
+
+
+def test_a_trace_will_do_and_nothing_else(model):
+    trace = make_stream(components="Z")[0]
+    assert_same(model.annotate(trace), model.annotate(obspy.Stream([trace])))
+    with pytest.raises(TypeError, match=r"an obspy.Stream or Trace, not ndarray"):
+        model.annotate(trace.data)
+
+
+def test_one_warning_per_cause(model, warnings_of):
+    stream = make_stream()
+    for i in range(20):
+        stream += renamed(make_stream(200, station=f"S{i}", components="Z"), "HHX")
+    annotations = model.annotate(stream)
+    assert len(annotations.skipped) == 20
+    assert len(lines(warnings_of(), "its component is none of")) == 1
+    assert "20 traces with 20 ids are ignored" in warnings_of()
+
+
+def test_header_with_a_response_costs_nothing(model):
+    stream = make_stream()
+    for trace in stream:
+        # Whoever copies headers fails.
+        trace.stats.response = NotToBeCopied()
+    assert len(model.annotate(stream)) == 3
+
+
+class NotToBeCopied:
+    def __deepcopy__(self, memo):
+        raise AssertionError("a response was copied")

@@ -1,0 +1,59 @@
+"""Trace ids and channel codes."""
+
+import obspy
+import pytest
+
+from seisbench_llm.trace_ids import TraceId, component_index, records_ground_motion, split_channel
+
+
+@pytest.mark.parametrize(
+    "text, instrument, component, pick_id",
+    [
+        ("XX.ABC.00.HHZ", "HH", "Z", "XX.ABC.00"),
+        ("XX.ABC..HNE", "HN", "E", "XX.ABC..HN"),
+        ("XX.ABC..DPZ", "DP", "Z", "XX.ABC."),
+        ("XX.ABC.", "", "", "XX.ABC."),
+        ("BO.AIC001..UD", "", "Z", "BO.AIC001."),
+        ("BO.AICH04..NS1", "1", "N", "BO.AICH04..1"),
+        ("BO.AICH04..EW2", "2", "E", "BO.AICH04..2"),
+    ],
+)
+def test_parts(text, instrument, component, pick_id):
+    trace_id = TraceId.parse(text)
+    assert str(trace_id) == text
+    assert (trace_id.instrument, trace_id.component) == (instrument, component)
+    assert trace_id.pick_id == pick_id
+    assert TraceId.parse(trace_id.pick_id).pick_id == pick_id
+    assert text.startswith(trace_id.location_id) and text.startswith(trace_id.station_id)
+
+
+@pytest.mark.parametrize("text", ["", "XX", "XX.ABC", "XX.ABC.00.HHZ.D", None])
+def test_what_is_no_id(text):
+    with pytest.raises(ValueError, match="is not NET.STA.LOC"):
+        TraceId.parse(text)
+
+
+def test_codes_may_hold_anything():
+    trace = obspy.Trace(header={"network": "X.Y", "station": "[a]", "location": "*"})
+    assert TraceId.of(trace)[:3] == ("X.Y", "[a]", "*")
+
+
+def test_joined_code_of_kik_net_is_read_again():
+    # Records have SEED's order: the component comes last.
+    for code in ("NS1", "EW2", "UD", "HHZ"):
+        assert split_channel("".join(split_channel(code))) == split_channel(code)
+
+
+@pytest.mark.parametrize(
+    "code, expected",
+    [("HHZ", True), ("LHZ", True), ("HNE", True), ("NS1", True), ("UD", True), ("Z", True)]
+    + [(code, False) for code in ("LCE", "ACE", "VMZ", "VM1", "BDZ", "LFN", "LWZ", "VKE")],
+)
+def test_ground_motion(code, expected):
+    assert records_ground_motion(code) is expected
+
+
+def test_component_index():
+    assert [component_index(c, "ZNE") for c in "ZNE1X"] == [0, 1, 2, None, None]
+    assert [component_index(c, "ZNE", flexible=True) for c in ("1", "2", "")] == [1, 2, None]
+    assert component_index("N", "Z12", flexible=True) == 1

@@ -1,0 +1,32 @@
+"""Waveform files as they come."""
+
+import gzip
+
+import pytest
+
+from seisbench_llm.waveform_files import Reader, read_files
+from tests.helpers.streams import make_stream
+
+
+@pytest.fixture
+def file(tmp_path):
+    path = tmp_path / "day.mseed"
+    make_stream(6000).write(str(path), format="MSEED", reclen=512)
+    return path
+
+
+def test_whole_file_is_read_without_a_word(file, warnings_of):
+    assert len(read_files([file])) == 3
+    compressed = file.with_suffix(".mseed.gz")
+    compressed.write_bytes(gzip.compress(file.read_bytes()))
+    assert len(read_files([compressed])) == 3
+    assert "cut off" not in warnings_of()
+
+
+def test_truncated_mseed_is_named_once(file, warnings_of):
+    file.write_bytes(file.read_bytes()[:-100])
+    reader = Reader()
+    segments = reader.segments([file])
+    reader.stream(segments)
+    lines = {line for line in warnings_of().splitlines() if "cut off" in line}
+    assert len(lines) == 1 and str(file) in lines.pop()
