@@ -22,7 +22,7 @@ import torch
 from scipy.signal import butter, resample_poly, sosfilt
 from tqdm import tqdm
 
-from benchmarks.common.records import Record, load_continuous, load_set
+from benchmarks.common.records import AnalystRecord, load_continuous, load_set
 from benchmarks.making.data import RATE, waveforms_of, write
 from benchmarks.making.first_motions import SETS
 from benchmarks.peers.seist import SeisT
@@ -71,7 +71,7 @@ def _window(data: np.ndarray, first: int) -> np.ndarray:
     return window
 
 
-def events_of(record: Record, data: np.ndarray, picker: sbm.PhaseNet):
+def events_of(record: AnalystRecord, data: np.ndarray, picker: sbm.PhaseNet):
     """Samples of the P of earthquakes, each the first within APART."""
     start = min(trace.stats.starttime for trace in record.stream)
     times = record.picks["P"]

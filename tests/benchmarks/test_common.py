@@ -9,6 +9,7 @@ import torch
 
 from benchmarks.common import bootstrap, cases, estimating, matching, records
 from benchmarks.common.pickers import Picker
+from benchmarks.making import first_motions
 from seisbench_llm.weights import WeightsError
 from tests.conftest import make_stream, tiny_model
 
@@ -136,7 +137,7 @@ def test_a_weight_that_is_not_there(tmp_path):
 
 
 def test_no_unseen_region_can_be_trained_on():
-    records.check_trainable([*records.SETS, "noise_eqcorrscan_nz"])
+    records.check_trainable([*records.SETS, *first_motions.SETS, "noise_eqcorrscan_nz"])
     assert not set(records.SETS) & set(records.UNSEEN_REGIONS)
     for region in records.UNSEEN_REGIONS:
         for name in (region, f"noise_{region}"):
