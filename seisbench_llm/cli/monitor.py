@@ -44,6 +44,7 @@ _EVENT_COLUMNS = {
     "magnitude": "{:.1f}".format,
     "picks": str,
     "stations": str,
+    "quality": str,
     "method": str,
 }
 
@@ -130,9 +131,10 @@ def write(result, out: Path, formats: Sequence[MonitorFormat]) -> list[str]:
                     write_table(table, partial)
                 written.append(f"{name}.{form.value}")
     if MonitorFormat.quakeml in formats:
-        with replacing(out / "catalog.xml") as partial:
-            result.to_catalog().write(partial, format="QUAKEML")
-        written.append("catalog.xml")
+        for name, unassociated in (("catalog.xml", False), ("unassociated.xml", True)):
+            with replacing(out / name) as partial:
+                result.to_catalog(unassociated).write(partial, format="QUAKEML")
+            written.append(name)
     return written
 
 

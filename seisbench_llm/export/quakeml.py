@@ -76,19 +76,20 @@ def _version() -> str:
     return version("seisbench_llm")
 
 
-def waveform_id(trace_id: str) -> WaveformStreamID:
+def waveform_id(trace_id: str, instrument: str | None = None) -> WaveformStreamID:
     """
     Network, station, location and, if it is known, channel.
 
     :param trace_id: NET.STA.LOC, or NET.STA.LOC.CHANNEL, where HH is a channel, too.
-    :raises ValueError: If it is neither.
+    :param instrument: Band and instrument code, for an id without a channel.
+    :raises ValueError: If the id is neither.
     """
-    parsed = TraceId.parse(trace_id)
+    place = TraceId.parse(trace_id)
     return WaveformStreamID(
-        network_code=parsed.network,
-        station_code=parsed.station,
-        location_code=parsed.location,
-        channel_code=parsed.channel or None,
+        network_code=place.network,
+        station_code=place.station,
+        location_code=place.location,
+        channel_code=place.channel or instrument or None,
     )
 
 
@@ -123,6 +124,7 @@ def build_pick(
     method: str,
     *,
     name: str | None = None,
+    instrument: str | None = None,
     probability: float | None = None,
     polarity: str | None = None,
     uncertainty: float | None = None,
@@ -136,6 +138,7 @@ def build_pick(
     :param method: Name and version of the weight.
     :param name: What tells the pick from all others, for its identifier; by default a digest of
         trace id, phase, time and method.
+    :param instrument: Band and instrument code, which becomes the channel code.
     :param probability: Value of the peak, which becomes the first comment.
     :param polarity: U, D or N.
     :param uncertainty: Standard deviation of the time in s.
@@ -149,7 +152,7 @@ def build_pick(
         "resource_id": resource_id("pick", name),
         "time": time,
         "time_errors": quantity_error(uncertainty),
-        "waveform_id": waveform_id(trace_id),
+        "waveform_id": waveform_id(trace_id, instrument),
         "phase_hint": phase,
         "polarity": POLARITIES.get(polarity),
         "evaluation_mode": "automatic",
@@ -288,6 +291,7 @@ def _picks(frame: pd.DataFrame, method: str, uncertainty: float | None) -> list[
                 time,
                 method,
                 name=identifier(*key, *again),
+                instrument=row.instrument,
                 probability=row.probability,
                 polarity=row.polarity,
                 uncertainty=uncertainty,

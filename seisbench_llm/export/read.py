@@ -7,7 +7,7 @@ from pathlib import Path
 import obspy
 import pandas as pd
 
-from ..trace_ids import location_of
+from ..trace_ids import TraceId, location_of
 from .files import import_pyarrow
 from .formats import format_of
 from .quakeml import UNASSOCIATED
@@ -91,9 +91,11 @@ def _read_nlloc(path: Path) -> pd.DataFrame:
             raise ValueError(f"line {number} is no observation of NonLinLoc")
         station, _, channel, _, phase, motion, day, clock, seconds = words[:9]
         time = obspy.UTCDateTime.strptime(day + clock, "%Y%m%d%H%M") + float(seconds)
-        trace_id = f".{station}." if channel == "?" else f".{station}..{channel}"
-        rows.append((trace_id, phase, time, _MOTIONS.get(motion.upper()), event))
-    frame = pd.DataFrame(rows, columns=["trace_id", "phase", "time", "polarity", "event_id"])
+        place = TraceId("", station, "", "" if channel == "?" else channel)
+        polarity = _MOTIONS.get(motion.upper())
+        rows.append((place.pick_id, phase, time, polarity, place.instrument, event))
+    columns = ["trace_id", "phase", "time", "polarity", "instrument", "event_id"]
+    frame = pd.DataFrame(rows, columns=columns)
     return frame if frame["event_id"].notna().any() else frame.drop(columns="event_id")
 
 

@@ -16,6 +16,8 @@ import obspy
 import pandas as pd
 from obspy.core.event import Catalog, Pick
 
+from ..trace_ids import TraceId
+
 TIME = "datetime64[us, UTC]"
 
 # As files hold times, with a Z to follow.
@@ -29,6 +31,7 @@ PICK_TYPES = {
     "start_time": TIME,
     "end_time": TIME,
     "polarity": "object",
+    "instrument": "object",
 }
 
 ARRIVAL_TYPES = {
@@ -57,6 +60,7 @@ EVENT_TYPES = {
     "azimuthal_gap": "float64",
     "method": "object",
     "at_edge": "bool",
+    "quality": "object",
     "magnitude": "float64",
     "magnitude_spread": "float64",
     "magnitude_stations": "int64",
@@ -181,8 +185,9 @@ def picks_to_dataframe(picks: Iterable | Catalog | pd.DataFrame) -> pd.DataFrame
         if kind == TIME:
             frame[column] = parse_times(frame[column])
     frame["probability"] = frame["probability"].astype(float)
-    letters = frame["polarity"].astype(object)
-    frame["polarity"] = letters.where(letters.notna() & (letters != ""), None)
+    for column in ("polarity", "instrument"):
+        codes = frame[column].astype(object)
+        frame[column] = codes.where(codes.notna() & (codes != ""), None)
     if "event_id" in frame:
         frame["event_id"] = event_ids(frame["event_id"])
     if frame["time"].isna().any():
@@ -274,7 +279,8 @@ def _complete(frame: pd.DataFrame) -> pd.DataFrame:
             f"{', '.join(COLUMNS[:3])}, and may have {', '.join(COLUMNS[3:])}."
         )
     frame = frame.reset_index(drop=True)
-    defaults = {"probability": np.nan, "polarity": None}
+    instruments = [_instrument_of(trace_id) for trace_id in frame["trace_id"]]
+    defaults = {"probability": np.nan, "polarity": None, "instrument": instruments}
     for column in COLUMNS[3:]:
         if column not in frame:
             frame[column] = defaults[column] if column in defaults else frame["time"]
@@ -282,17 +288,30 @@ def _complete(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _frame_of_picks(picks: list) -> pd.DataFrame:
-    rows = []
-    for pick in picks:
-        time = pick.start_time if pick.peak_time is None else pick.peak_time
-        spans = [t if t is not None else time for t in (pick.start_time, pick.end_time)]
-        times = [timestamp(t) for t in (time, *spans)]
-        first, *others = times
-        rows.append((pick.trace_id, pick.phase, first, pick.peak_value, *others, pick.polarity))
-    frame = pd.DataFrame(rows, columns=list(COLUMNS))
+    frame = pd.DataFrame([_row_of_pick(pick) for pick in picks], columns=list(COLUMNS))
     if any(hasattr(pick, "event_id") for pick in picks):
         frame["event_id"] = [getattr(pick, "event_id", None) for pick in picks]
     return frame
+
+
+def _row_of_pick(pick) -> tuple:
+    time = pick.start_time if pick.peak_time is None else pick.peak_time
+    start, end = (t if t is not None else time for t in (pick.start_time, pick.end_time))
+    return (
+        pick.trace_id,
+        pick.phase,
+        timestamp(time),
+        pick.peak_value,
+        timestamp(start),
+        timestamp(end),
+        pick.polarity,
+        getattr(pick, "instrument", None) or _instrument_of(pick.trace_id),
+    )
+
+
+def _instrument_of(trace_id: str) -> str:
+    """Band and instrument code of a trace id, if there is one; of any text."""
+    return TraceId("", "", "", "".join(str(trace_id).split(".")[3:])).instrument
 
 
 def _frame_of_catalog(catalog: Catalog) -> pd.DataFrame:
@@ -307,9 +326,19 @@ def _frame_of_catalog(catalog: Catalog) -> pd.DataFrame:
 
 def _row_of_obspy(pick: Pick) -> tuple:
     letters = {long: short for short, long in POLARITIES.items()}
-    trace_id = pick.waveform_id.get_seed_string().rstrip(".") if pick.waveform_id else ""
-    trace_id += "." * (2 - trace_id.count("."))
-    time = timestamp(pick.time)
+    time, codes = timestamp(pick.time), pick.waveform_id
+    kinds = ("network_code", "station_code", "location_code", "channel_code")
+    place = TraceId(*(getattr(codes, kind, None) or "" for kind in kinds))
     said = (re.match(_PROBABILITY, comment.text or "") for comment in pick.comments)
     probability = next((float(match[1]) for match in said if match), None)
-    return trace_id, pick.phase_hint, time, probability, time, time, letters.get(pick.polarity)
+    return (
+        # Two letters are the instrument of one of our picks.
+        place.pick_id if len(place.channel) == 2 else str(place),
+        pick.phase_hint,
+        time,
+        probability,
+        time,
+        time,
+        letters.get(pick.polarity),
+        place.instrument,
+    )

@@ -1,4 +1,4 @@
-"""Which picks of several stations are one event, and where it was: PyOcto."""
+"""Association and location of events with PyOcto."""
 
 from __future__ import annotations
 
@@ -8,8 +8,16 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from ..export.formats import picks_to_pyocto
 from ..export.quakeml import identifier
-from ..export.tables import ARRIVAL_TYPES, EVENT_TYPES, empty, timestamp, typed
+from ..export.tables import (
+    ARRIVAL_TYPES,
+    EVENT_TYPES,
+    empty,
+    picks_to_dataframe,
+    timestamp,
+    typed,
+)
 from ..stations import Station, Stations
 from ..streams.picks import separate
 from ..trace_ids import station_of
@@ -67,7 +75,8 @@ def associate(
     Of picks at several instruments of a station that are less than 1 s apart, only the most
     probable one takes part. Uncertainties are PyOcto's residuals, and travel times that the medium
     has wrong by ``MODEL_ERROR``, carried through the travel times of straight rays (Geiger's
-    linearised covariance); they do not hold wrong associations.
+    linearised covariance); they do not hold wrong associations. A depth that the picks do not
+    resolve is nan.
 
     :param picks: Picks of SeisBench.
     :param vp: Velocity of P in km/s, of the homogeneous default model and of the uncertainties.
@@ -97,51 +106,66 @@ def associate(
     extent = float(np.hypot(*(np.ptp(table[axis]) + margin_km for axis in "xy")))
     settings = {**DEFAULTS, **limits, "time_before": extent / vp * vp_vs, **kwargs}
     associator = pyocto.OctoAssociator(velocity_model=model, crs=crs, **settings)
-    frame = pd.DataFrame(
-        {
-            "station": station_of(picks[index].trace_id),
-            "time": picks[index].peak_time.timestamp,
-            "phase": picks[index].phase,
-        }
-        for index in used
-    )
+    frame = picks_to_pyocto(picks_to_dataframe(picks[index] for index in used))
+    frame["station"] = frame["trace_id"].map(station_of)
     events, assignments = associator.associate(frame, table)
     if not len(events):
         return empty(EVENT_TYPES), empty(ARRIVAL_TYPES)
     events = associator.transform_events(events).sort_values("time")
-    found, arrivals, node = [], [], settings["min_node_size_location"]
+    table = table.set_index("id")
+    rows, arrivals = [], []
     for event in events.itertuples():
-        own = assignments[assignments["event_idx"] == event.idx]
-        indices = [used[i] for i in own["pick_idx"]]
-        site = table.set_index("id").loc[[station_of(picks[i].trace_id) for i in indices]]
+        assigned = assignments[assignments["event_idx"] == event.idx]
+        indices = [used[i] for i in assigned["pick_idx"]]
+        names = [station_of(picks[i].trace_id) for i in indices]
         phases = np.array([picks[i].phase for i in indices])
-        speeds = np.where(phases == "P", vp, vp / vp_vs)
-        residuals = own["residual"].to_numpy()
-        errors = _uncertainty(event, site[["x", "y", "z"]].to_numpy(), speeds, residuals, node)
+        residuals = assigned["residual"].to_numpy()
         name = identifier("PyOcto", *sorted(pick_key(picks[i]) for i in indices))
-        azimuths = []
-        for index, residual in zip(indices, residuals, strict=True):
-            place = sites[station_of(picks[index].trace_id)]
-            distance, azimuth = distance_azimuth(place, event.latitude, event.longitude)
-            azimuths.append(azimuth)
-            arrivals.append((name, index, distance, azimuth, residual))
-        found.append(
+        ways = [distance_azimuth(sites[n], event.latitude, event.longitude) for n in names]
+        arrivals += [
+            (name, index, *way, residual)
+            for index, way, residual in zip(indices, ways, residuals, strict=True)
+        ]
+        azimuths = np.sort([azimuth for _, azimuth in ways])
+        errors = _uncertainty(
+            event,
+            table.loc[names, ["x", "y", "z"]].to_numpy(),
+            np.where(phases == "P", vp, vp / vp_vs),
+            residuals,
+            settings["min_node_size_location"],
+        )
+        rows.append(
             {
                 "event_id": name,
                 "time": timestamp(event.time),
                 "latitude": event.latitude,
                 "longitude": event.longitude,
-                "depth_km": event.depth,
                 "picks": len(indices),
-                "stations": site.index.nunique(),
+                "stations": len(set(names)),
                 "rms": np.sqrt(np.mean(residuals**2)),
-                "azimuthal_gap": np.diff(np.sort([*azimuths, min(azimuths) + 360])).max(),
+                "azimuthal_gap": np.diff([*azimuths, azimuths[0] + 360]).max(),
                 "method": "PyOcto",
                 "at_edge": _at_edge(event, settings),
                 **errors,
+                **_depth(event.depth, errors, np.ptp(settings["zlim"])),
             }
         )
-    return typed(found, EVENT_TYPES), typed(arrivals, ARRIVAL_TYPES)
+    return typed(rows, EVENT_TYPES), typed(arrivals, ARRIVAL_TYPES)
+
+
+def _depth(depth: float, errors: dict, extent: float) -> dict:
+    """
+    Depth and its uncertainty in km; nan unless the picks resolve it.
+
+    They do if it is known better than to lie somewhere in the search: less than the standard
+    deviation of a uniform distribution, which is the extent divided by the square root of 12.
+
+    :param extent: Of the search, in km.
+    """
+    error = errors.get("depth_uncertainty_km", np.inf)
+    if error < extent / np.sqrt(12):
+        return {"depth_km": depth, "depth_uncertainty_km": error}
+    return {"depth_km": np.nan, "depth_uncertainty_km": np.nan}
 
 
 def _sites(picks: Sequence, stations: Stations) -> tuple[dict[str, Station], list[int]]:

@@ -1,17 +1,15 @@
-"""Where it was: distances and epicentres from one station."""
+"""Single-station epicentres: from distance and back-azimuth, with their uncertainty."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 
 from ..export.quakeml import identifier
-from ..export.tables import ARRIVAL_TYPES, EVENT_TYPES, timestamp, typed
-from ..stations import Station, Stations
-from .tables import pick_key, standard_error
+from ..export.tables import timestamp
+from ..stations import Station
+from .tables import pick_key
 
 # Of the uncertainty regions: one standard deviation of a single quantity.
 CONFIDENCE = 0.6827
@@ -132,75 +130,31 @@ def import_geod():
     return Geod(ellps="WGS84")
 
 
-def single_stations(
-    picks: Sequence,
-    pairs: list[tuple[int, int | None]],
-    rows: list[dict],
-    stations: Stations,
-    arrivals: pd.DataFrame,
-    errors: Mapping[str, float],
-    vp: float,
-    vp_vs: float,
-) -> tuple[pd.DataFrame, pd.DataFrame]:
+def single_station_event(p_pick, s_pick, place: Epicenter, vp_vs: float, error: float) -> dict:
     """
-    Epicentres from one station each, for all P picks with a distance and a back-azimuth.
+    Event of one station with a P and an S pick: its origin time, and the epicentre as it is.
 
-    The origin time is the P time less (S - P) / (vp/vs - 1) (Wadati) or, without S, less
-    distance / vp; the depth stays unknown.
+    The origin time is the P time less (S - P) / (vp/vs - 1) (Wadati); the depth stays unknown.
 
-    :param pairs: Indices of P and S picks, one pair per row.
-    :param rows: Rows of a monitor's table; coordinates, epicentres and events are filled in.
-    :param arrivals: Of events that are located otherwise; their P picks make no event here.
-    :param errors: Task -> standard error, added in quadrature to the spreads; not needed where
-        those are calibrated.
-    :return: Events and arrivals, as :py:func:`seisbench_llm.association.associate`.
+    :param p_pick: P pick of SeisBench.
+    :param s_pick: S pick that belongs to it.
+    :param place: See :py:func:`epicenter`.
+    :param error: Standard error of picks in s, nan if it is not known.
+    :return: Row of a table of events, see :py:data:`seisbench_llm.export.tables.EVENT_TYPES`.
     """
-    known = dict(zip(arrivals["pick"], arrivals["event_id"], strict=True))
-    events, found = [], []
-    for row, (p, s) in zip(rows, pairs, strict=True):
-        row["event_id"] = known.get(p)
-        station = stations.find(picks[p].trace_id, picks[p].peak_time)
-        if station is None:
-            continue
-        row.update(station_latitude=station.latitude, station_longitude=station.longitude)
-        distance, direction = row["distance_km"], row["back_azimuth"]
-        if not np.isfinite([distance, direction]).all():
-            continue
-        distance_error = standard_error(row["distance_spread"], errors.get("distance"))
-        direction_error = standard_error(row["back_azimuth_spread"], errors.get("back_azimuth"))
-        place = epicenter(station, distance, direction, distance_error, direction_error)
-        row.update(
-            latitude=place.latitude,
-            longitude=place.longitude,
-            uncertainty_km=place.uncertainty_km,
-            uncertainty_region=place.to_wkt(),
-        )
-        if p in known:
-            continue
-        own = [p] if s is None else [p, s]
-        row["event_id"] = identifier("single station", *(pick_key(picks[i]) for i in own))
-        if s is None:
-            travel, error = distance / vp, distance_error / vp
-        else:
-            travel = (picks[s].peak_time - picks[p].peak_time) / (vp_vs - 1)
-            error = errors.get("picking", np.nan) * np.hypot(vp_vs, 1) / (vp_vs - 1)
-        azimuth = distance_azimuth(station, place.latitude, place.longitude)[1]
-        found.extend((row["event_id"], i, distance, azimuth, np.nan) for i in own)
-        events.append(
-            {
-                "event_id": row["event_id"],
-                "time": timestamp(picks[p].peak_time - travel),
-                "time_uncertainty": error,
-                "latitude": place.latitude,
-                "longitude": place.longitude,
-                "uncertainty_km": place.uncertainty_km,
-                "ellipse_major_km": place.major_km,
-                "ellipse_minor_km": place.minor_km,
-                "ellipse_azimuth": place.azimuth,
-                "picks": len(own),
-                "stations": 1,
-                "method": SINGLE_STATION,
-                "at_edge": False,
-            }
-        )
-    return typed(events, EVENT_TYPES), typed(found, ARRIVAL_TYPES)
+    travel = (s_pick.peak_time - p_pick.peak_time) / (vp_vs - 1)
+    return {
+        "event_id": identifier(SINGLE_STATION, pick_key(p_pick), pick_key(s_pick)),
+        "time": timestamp(p_pick.peak_time - travel),
+        "time_uncertainty": error * np.hypot(vp_vs, 1) / (vp_vs - 1),
+        "latitude": place.latitude,
+        "longitude": place.longitude,
+        "uncertainty_km": place.uncertainty_km,
+        "ellipse_major_km": place.major_km,
+        "ellipse_minor_km": place.minor_km,
+        "ellipse_azimuth": place.azimuth,
+        "picks": 2,
+        "stations": 1,
+        "method": SINGLE_STATION,
+        "at_edge": False,
+    }

@@ -1,9 +1,10 @@
-"""Five answers from one station: picks, polarity, magnitude, distance, back-azimuth; and where."""
+"""Seismic monitor: picks, polarities, magnitudes, distances, back-azimuths, and events."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from numbers import Real
 from pathlib import Path
 
@@ -16,12 +17,21 @@ from seisbench.util import PickList
 from .. import weights
 from ..export.tables import ARRIVAL_TYPES, ESTIMATE_TYPES, EVENT_TYPES, empty, timestamp, typed
 from ..models.seismollm import SeisMoLLM
-from ..stations import Stations, warn_of_missing
+from ..stations import Station, Stations, warn_of_missing
 from ..streams.arguments import PICKING_ARGS
 from ..tasks import PUBLISHED_TASKS as TASKS
 from . import association as octo
-from .location import import_geod, single_stations, sp_distance
+from .location import (
+    Epicenter,
+    distance_azimuth,
+    epicenter,
+    import_geod,
+    single_station_event,
+    sp_distance,
+)
+from .quality import with_quality
 from .result import MonitorResult
+from .tables import standard_error
 
 ESTIMATED = tuple(name for name in TASKS if name != "picking")
 
@@ -194,14 +204,70 @@ class SeismicMonitor:
                 medium = type(settings["velocity_model"]).__name__
             if associate:
                 events, arrivals = octo.associate(picks, stations, vp, vp_vs, **settings)
-            single = single_stations(picks, pairs, rows, stations, arrivals, self.errors, vp, vp_vs)
-            events, arrivals = _join(events, single[0]), _join(arrivals, single[1])
-            events = events.sort_values(["time", "event_id"], ignore_index=True)
-        _add_magnitudes(events, arrivals, pairs, rows)
-        table = typed(rows, ESTIMATE_TYPES)
+            places = [
+                self._place(row, picks[p], stations)
+                for row, (p, _) in zip(rows, pairs, strict=True)
+            ]
+            single = self._single_stations(picks, pairs, places, set(arrivals["pick"]), vp_vs)
+            events = _join(events, single[0]).sort_values(["time", "event_id"], ignore_index=True)
+            arrivals = _join(arrivals, single[1])
+            rows = [
+                {**row, **_place_columns(place)} for row, place in zip(rows, places, strict=True)
+            ]
+        members = arrivals.drop_duplicates("pick").set_index("pick")["event_id"]
+        for index, pick in enumerate(picks):
+            pick.event_id = members.get(index)
+        rows = [
+            {**row, "event_id": members.get(p)} for row, (p, _) in zip(rows, pairs, strict=True)
+        ]
+        events = with_quality(with_magnitudes(events, rows))
         return MonitorResult(
-            picks, table, events, arrivals, dict(self.methods), dict(self.errors), medium
+            picks,
+            typed(rows, ESTIMATE_TYPES),
+            events,
+            arrivals,
+            dict(self.methods),
+            dict(self.errors),
+            medium,
         )
+
+    def _place(self, row: Mapping, pick, stations: Stations) -> _Place | None:
+        """Station of a P pick and, if distance and back-azimuth are known, the epicentre."""
+        station = stations.find(pick.trace_id, pick.peak_time)
+        if station is None:
+            return None
+        distance, direction = row["distance_km"], row["back_azimuth"]
+        if not np.isfinite([distance, direction]).all():
+            return _Place(station)
+        errors = [
+            standard_error(row[f"{task}_spread"], self.errors.get(task))
+            for task in ("distance", "back_azimuth")
+        ]
+        return _Place(station, distance, epicenter(station, distance, direction, *errors))
+
+    def _single_stations(
+        self, picks: Sequence, pairs: Sequence, places: Sequence, known: set[int], vp_vs: float
+    ) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """
+        Events of one station each, and their arrivals.
+
+        Only a P with an S makes one: a P alone may be anything.
+
+        :param known: Indices of picks that belong to an event already.
+        """
+        events, arrivals = [], []
+        error = self.errors.get("picking", np.nan)
+        for (p, s), place in zip(pairs, places, strict=True):
+            if s is None or p in known or place is None or place.epicenter is None:
+                continue
+            where = place.epicenter
+            event = single_station_event(picks[p], picks[s], where, vp_vs, error)
+            azimuth = distance_azimuth(place.station, where.latitude, where.longitude)[1]
+            events.append(event)
+            arrivals += [
+                (event["event_id"], index, place.distance, azimuth, np.nan) for index in (p, s)
+            ]
+        return typed(events, EVENT_TYPES), typed(arrivals, ARRIVAL_TYPES)
 
     def _estimate(self, stream: obspy.Stream, p_picks: list, kwargs: dict) -> dict:
         """(task, trace id, time in ns) -> estimate; polarities also go into the picks."""
@@ -274,6 +340,33 @@ def _row(picks: Sequence, p: int, s: int | None, estimates: dict, vp: float, vp_
     return row
 
 
+@dataclass(frozen=True)
+class _Place:
+    """Station of a P pick, and the epicentre by the estimates there."""
+
+    station: Station
+    distance: float = np.nan
+    epicenter: Epicenter | None = None
+
+
+def _place_columns(place: _Place | None) -> dict:
+    """Columns of the table of estimates that need coordinates."""
+    if place is None:
+        return {}
+    columns = {
+        "station_latitude": place.station.latitude,
+        "station_longitude": place.station.longitude,
+    }
+    if place.epicenter is not None:
+        columns |= {
+            "latitude": place.epicenter.latitude,
+            "longitude": place.epicenter.longitude,
+            "uncertainty_km": place.epicenter.uncertainty_km,
+            "uncertainty_region": place.epicenter.to_wkt(),
+        }
+    return columns
+
+
 def _method(model) -> str:
     record = model.record
     return f"{record.name if record else model.name}/{model.weights_version or 'untrained'}"
@@ -293,18 +386,21 @@ def _join(first: pd.DataFrame, second: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def _add_magnitudes(events, arrivals, pairs, rows) -> None:
-    """Median of the stations' magnitudes; spread: their standard deviation, or the only one's."""
-    own = {p: row for (p, _), row in zip(pairs, rows, strict=True)}
-    members = arrivals.groupby("event_id")["pick"]
-    for index, event in events.iterrows():
-        found = [own[p] for p in members.get_group(event["event_id"]) if p in own]
-        found = [row for row in found if np.isfinite(row.get("magnitude", np.nan))]
-        if found:
-            values = [row["magnitude"] for row in found]
-            many = len(values) > 1
-            events.loc[index, "magnitude"] = np.median(values)
-            events.loc[index, "magnitude_spread"] = (
-                np.std(values, ddof=1) if many else found[0]["magnitude_spread"]
-            )
-            events.loc[index, "magnitude_stations"] = len(values)
+def with_magnitudes(events: pd.DataFrame, rows: Sequence[Mapping]) -> pd.DataFrame:
+    """
+    Events with the median of the stations' magnitudes.
+
+    The spread is the stations' standard deviation, or that of the only one's estimate.
+
+    :param rows: Rows of the table of estimates, with ``event_id``.
+    """
+    known = [row for row in rows if np.isfinite(row.get("magnitude", np.nan))]
+    columns = ["event_id", "magnitude", "magnitude_spread"]
+    groups = pd.DataFrame(known, columns=columns).groupby("event_id")
+    spread = groups["magnitude"].std().fillna(groups["magnitude_spread"].first())
+    ids = events["event_id"]
+    return events.assign(
+        magnitude=ids.map(groups["magnitude"].median()).astype(float),
+        magnitude_spread=ids.map(spread).astype(float),
+        magnitude_stations=ids.map(groups["magnitude"].count()).fillna(0).astype("int64"),
+    )

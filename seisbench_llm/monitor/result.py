@@ -1,4 +1,4 @@
-"""An ObsPy catalogue, and so QuakeML 1.2, from what a monitor found."""
+"""Results of a monitor: its tables, and an ObsPy catalogue for QuakeML 1.2."""
 
 from __future__ import annotations
 
@@ -51,30 +51,33 @@ SINGLE_STATION_NOTE = (
 EDGE_NOTE = "At the edge of the volume that was searched: most likely not one event, or elsewhere."
 
 
-def to_catalog(result: MonitorResult) -> Catalog:
+def to_catalog(result: MonitorResult, unassociated: bool = False) -> Catalog:
     """
-    One event per located event, and one without origin for all picks that belong to none.
+    The located events, or the picks that belong to none.
 
     The same result gives the same resource ids. Station magnitudes exist for located events only,
     as QuakeML ties each to an origin; each pick's comments hold its estimates in any case.
     Uncertainties are standard deviations, epicentre ellipses hold 68 %.
 
     :param result: What a monitor found.
+    :param unassociated: Whether to return one event without origin that holds the picks of no
+        event. They have a catalogue of their own, as NonLinLoc would locate that event, and NORDIC,
+        CNV or KML cannot hold it.
     :return: A catalogue that writes as valid QuakeML 1.2 and reads back equal.
     """
     rows = {(row["trace_id"], row["p_time"].value): row for row in result.table.to_dict("records")}
     picks = [_pick(pick, rows, result) for pick in result.picks]
-    left = set(range(len(picks)))
-    members = dict(iter(result.arrivals.groupby("event_id")))
-    events = []
-    for located in result.events.to_dict("records"):
-        arrivals = members[located["event_id"]]
-        # A pick that PyOcto gave to two events at the border of its time slices is kept once.
-        own = arrivals[arrivals["pick"].isin(left)]
-        left -= set(own["pick"])
-        events.append(_event(located, own, picks, rows, result))
-    if left or not events:
-        events.append(unassociated_event([picks[i] for i in sorted(left)]))
+    # A pick that PyOcto gave to two events at the border of its time slices is kept once.
+    arrivals = result.arrivals.drop_duplicates("pick")
+    if unassociated:
+        free = sorted(set(range(len(picks))) - set(arrivals["pick"]))
+        events = [unassociated_event([picks[i] for i in free])]
+    else:
+        members = dict(iter(arrivals.groupby("event_id")))
+        events = [
+            _event(located, members.get(located["event_id"], arrivals[:0]), picks, rows, result)
+            for located in result.events.to_dict("records")
+        ]
     name = identifier(*(event.resource_id.id for event in events))
     return Catalog(events, resource_id=resource_id("catalog", name), creation_info=creation_info())
 
@@ -104,6 +107,7 @@ def _pick(pick, rows: dict, result: MonitorResult) -> Pick:
         obspy.UTCDateTime(ns=timestamp(pick.peak_time).value),
         result.methods["picking"],
         name=identifier(pick_key(pick), *result.methods.values()),
+        instrument=getattr(pick, "instrument", None),
         probability=pick.peak_value,
         polarity=pick.polarity,
         uncertainty=result.errors.get("picking"),
@@ -131,13 +135,13 @@ def _estimate(task: str, row: dict, result: MonitorResult) -> str | None:
     return f"{text}, {method}"
 
 
-def _event(located: dict, own: pd.DataFrame, picks: list, rows: dict, result) -> Event:
+def _event(located: dict, members: pd.DataFrame, picks: list, rows: dict, result) -> Event:
     name = located["event_id"]
-    origin = _origin(located, own, picks, result)
-    stations = _station_magnitudes(located, own, picks, rows, result, origin)
+    origin = _origin(located, members, picks, result)
+    stations = _station_magnitudes(located, members, picks, rows, result, origin)
     event = Event(
         resource_id=resource_id("event", name),
-        picks=[picks[i] for i in own["pick"]],
+        picks=[picks[i] for i in members["pick"]],
         origins=[origin],
         preferred_origin_id=origin.resource_id.id,
         station_magnitudes=stations,
@@ -170,7 +174,7 @@ def _event(located: dict, own: pd.DataFrame, picks: list, rows: dict, result) ->
     return event
 
 
-def _origin(located: dict, own: pd.DataFrame, picks: list, result: MonitorResult) -> Origin:
+def _origin(located: dict, members: pd.DataFrame, picks: list, result: MonitorResult) -> Origin:
     name = located["event_id"]
     single = located["method"] == SINGLE_STATION
     # One standard deviation of latitude and longitude from the 68 % ellipse.
@@ -180,7 +184,8 @@ def _origin(located: dict, own: pd.DataFrame, picks: list, result: MonitorResult
     east = np.hypot(major * np.sin(azimuth), minor * np.cos(azimuth))
     parallel = max(np.cos(np.radians(located["latitude"])), 1e-3)
     depth = finite(located["depth_km"])
-    notes = [SINGLE_STATION_NOTE] if single else []
+    notes = [f"quality {located['quality']}"]
+    notes += [SINGLE_STATION_NOTE] if single else []
     notes += [EDGE_NOTE] if located["at_edge"] else []
     return Origin(
         resource_id=resource_id("origin", name),
@@ -195,14 +200,14 @@ def _origin(located: dict, own: pd.DataFrame, picks: list, result: MonitorResult
         depth_type=None if depth is None else "from location",
         method_id=resource_id("single_station") if single else resource_id(*_pyocto()),
         earth_model_id=resource_id(result.earth_model),
-        arrivals=[_arrival(name, one, picks) for one in own.to_dict("records")],
+        arrivals=[_arrival(name, one, picks) for one in members.to_dict("records")],
         quality=OriginQuality(
             used_phase_count=int(located["picks"]),
             used_station_count=int(located["stations"]),
             standard_error=finite(located["rms"]),
             azimuthal_gap=finite(located["azimuthal_gap"]),
-            minimum_distance=_degrees(own["distance_km"].min()),
-            maximum_distance=_degrees(own["distance_km"].max()),
+            minimum_distance=_degrees(members["distance_km"].min()),
+            maximum_distance=_degrees(members["distance_km"].max()),
         ),
         origin_uncertainty=_ellipse(located),
         evaluation_mode="automatic",
@@ -249,14 +254,14 @@ def _arrival(name: str, one: dict, picks: list) -> Arrival:
     )
 
 
-def _station_magnitudes(located, own, picks, rows, result, origin) -> list[StationMagnitude]:
-    found = []
-    for index in own["pick"]:
+def _station_magnitudes(located, members, picks, rows, result, origin) -> list[StationMagnitude]:
+    magnitudes = []
+    for index in members["pick"]:
         pick = result.picks[index]
         row = _row(pick, rows)
         if row is None or not np.isfinite(row["magnitude"]):
             continue
-        found.append(
+        magnitudes.append(
             StationMagnitude(
                 resource_id=resource_id(
                     "stationmagnitude",
@@ -267,11 +272,11 @@ def _station_magnitudes(located, own, picks, rows, result, origin) -> list[Stati
                 mag_errors=quantity_error(_sigma(row, "magnitude", result)),
                 station_magnitude_type=get_task("magnitude").unit,
                 method_id=method_id(result.methods["magnitude"]),
-                waveform_id=waveform_id(pick.trace_id),
+                waveform_id=waveform_id(pick.trace_id, getattr(pick, "instrument", None)),
                 creation_info=creation_info(),
             )
         )
-    return found
+    return magnitudes
 
 
 @dataclass
@@ -279,11 +284,12 @@ class MonitorResult:
     """
     What a monitor found.
 
-    :param picks: All picks, of SeisBench; also S picks without a P.
+    :param picks: All picks, of SeisBench; also S picks without a P. Each has an ``event_id``, which
+        is None if it belongs to no event.
     :param table: One row per P pick, see docs/tables.md. Distances in km, angles in degrees,
         ``uncertainty_region`` as well-known text, ``event_id`` that of ``events``.
     :param events: One row per located event: those of PyOcto, and single-station epicentres of
-        P picks that belong to none of them. ``method`` says which. Uncertainties are standard
+        P and S picks that belong to none of them. ``method`` says which. Uncertainties are standard
         deviations, those of the epicentre regions of 68 %.
     :param arrivals: Which picks (index into ``picks``) belong to which event, with distance (km),
         azimuth (degrees, event to station) and residual (s).
@@ -313,9 +319,13 @@ class MonitorResult:
         with replacing(path) as partial:
             write_csv(self.table, partial)
 
-    def to_catalog(self) -> obspy.Catalog:
-        """As ObsPy catalogue, see :py:func:`to_catalog`."""
-        return to_catalog(self)
+    def to_catalog(self, unassociated: bool = False) -> obspy.Catalog:
+        """
+        The located events as an ObsPy catalogue, see :py:func:`to_catalog`.
+
+        :param unassociated: Whether to return the picks of no event instead.
+        """
+        return to_catalog(self, unassociated)
 
     def __str__(self) -> str:
         stations = {pick.trace_id for pick in self.picks}

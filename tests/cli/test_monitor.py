@@ -10,7 +10,7 @@ from obspy.io.quakeml.core import _validate as validate_quakeml
 from typer.testing import CliRunner
 
 from seisbench_llm.cli.monitor import monitor as command
-from seisbench_llm.export.tables import ESTIMATE_TYPES
+from seisbench_llm.export.tables import ESTIMATE_TYPES, typed
 from seisbench_llm.monitor.monitor import SeismicMonitor
 from seisbench_llm.tasks import TASKS
 from seisbench_llm.weights import WeightsError
@@ -53,14 +53,14 @@ def test_command_writes_everything(files, expected, tmp_path):
     assert result.exit_code == 0, result.output
     wanted = expected
     assert str(wanted) in result.output and "single station" in result.output
-    names = {"monitor.png", "map.png", "catalog.xml"} | {
+    names = {"monitor.png", "map.png", "catalog.xml", "unassociated.xml"} | {
         f"{name}.{kind}"
         for name in ("monitor", "picks", "events", "arrivals")
         for kind in ("csv", "parquet")
     }
     assert {file.name for file in out.iterdir()} == names
-    table = pd.read_parquet(out / "monitor.parquet").astype(ESTIMATE_TYPES)
-    pd.testing.assert_frame_equal(table, wanted.table)
+    rows = pd.read_parquet(out / "monitor.parquet").to_dict("records")
+    pd.testing.assert_frame_equal(typed(rows, ESTIMATE_TYPES), wanted.table)
     assert len(pd.read_csv(out / "picks.csv")) == len(wanted.picks)
     assert len(pd.read_csv(out / "events.csv")) == len(wanted.events) > 0
     assert obspy.read_events(out / "catalog.xml") == wanted.to_catalog()
@@ -80,7 +80,8 @@ def test_command_can_be_quiet(files, tmp_path):
     family = save_family(tmp_path, ("picking",))
     options = ["--quiet", "--out", str(tmp_path / "out"), "--format", "quakeml"]
     result = run(app, [files[0], "--weights", family, *LEVELS, *options])
-    assert result.stdout == "" and [f.name for f in (tmp_path / "out").iterdir()] == ["catalog.xml"]
+    assert result.stdout == ""
+    assert {f.name for f in (tmp_path / "out").iterdir()} == {"catalog.xml", "unassociated.xml"}
 
 
 @pytest.mark.parametrize(

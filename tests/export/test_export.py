@@ -36,7 +36,7 @@ TIME = st.one_of(
 @st.composite
 def one_pick(draw, station=CODE, network=CODE):
     time = obspy.UTCDateTime(draw(TIME))
-    location = draw(st.sampled_from(["", "00", "..HH", ".HN"])).lstrip(".")
+    location = draw(st.sampled_from(["", "00", ".HN"])).lstrip(".")
     location = f".{location}" if location.startswith("H") else location
     return Pick(
         f"{draw(network)}.{draw(station)}.{location}",

@@ -13,9 +13,11 @@ from seisbench_llm.export.tables import TIME
 T0 = obspy.UTCDateTime(2024, 3, 1, 0, 1)
 
 PICKS = [
-    Pick("XX.ABC.00.HH", T0 + 4.65, T0 + 4.8, T0 + 4.71, 0.8127, "P", polarity="D"),
+    Pick("XX.ABC.00.HN", T0 + 4.65, T0 + 4.8, T0 + 4.71, 0.8127, "P", polarity="D"),
     Pick("XX.DEF.", T0 + 7, T0 + 8, T0 + 7.1235, 0.5, "S"),
 ]
+# As classify does: the name is NET.STA.LOC for a seismometer.
+PICKS[1].instrument = "HH"
 
 
 @pytest.mark.parametrize(
@@ -98,12 +100,12 @@ def test_old_names_of_columns_are_still_read():
 
 
 HELD = {
-    "csv": {"network", "location", "probability", "polarity", "span", "us"},
-    "parquet": {"network", "location", "probability", "polarity", "span", "us"},
-    "quakeml": {"network", "location", "probability", "polarity", "us"},
+    "csv": {"network", "location", "probability", "polarity", "instrument", "span", "us"},
+    "parquet": {"network", "location", "probability", "polarity", "instrument", "span", "us"},
+    "quakeml": {"network", "location", "probability", "polarity", "instrument", "us"},
     "pyocto": {"network", "location", "probability", "us"},
     "gamma": {"network", "probability", "us"},
-    "nlloc": {"polarity"},
+    "nlloc": {"polarity", "instrument"},
 }
 
 
@@ -123,6 +125,8 @@ def test_every_format_is_read_back(name, tmp_path):
     else:
         assert found["probability"].isna().all()
     assert list(found["polarity"]) == (["D", None] if "polarity" in held else [None, None])
+    if "instrument" in held:
+        assert list(found["instrument"]) == ["HN", "HH"]
     if "span" in held:
         pd.testing.assert_frame_equal(found, expected, check_dtype=False)
     else:
@@ -145,6 +149,12 @@ def test_probability_goes_from_quakeml_into_other_formats(tmp_path):
     catalog[0].picks[0].comments = []
     # GaMMA weighs with it: an analyst's pick is sure.
     assert list(pd.read_csv(export(catalog, tmp_path / "b.gamma.csv"))["prob"]) == [1.0, 0.5]
+
+
+def test_quakeml_has_channel_codes_and_uncertainties(tmp_path):
+    picks = obspy.read_events(export(PICKS, tmp_path / "a.xml", uncertainty=0.07))[0].picks
+    assert [pick.waveform_id.channel_code for pick in picks] == ["HN", "HH"]
+    assert [pick.time_errors.uncertainty for pick in picks] == [0.07, 0.07]
 
 
 def test_event_ids_come_back(tmp_path):

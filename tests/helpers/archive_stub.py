@@ -39,7 +39,7 @@ class Spikes:
             for index in np.flatnonzero(trace.data > 500):
                 time_ = (trace.stats.starttime + index * trace.stats.delta).datetime
                 place = trace.id.rpartition(".")[0]
-                rows.append((place, "P", time_, float(trace.data[index]), time_, time_, None))
+                rows.append((place, "P", time_, float(trace.data[index]), time_, time_, None, None))
         table = pd.DataFrame(rows, columns=list(COLUMNS))
         for column in ("time", "start_time", "end_time"):
             table[column] = pd.to_datetime(table[column], utc=True)

@@ -244,15 +244,28 @@ def test_errors_of_the_models_widen_the_region():
     assert narrow.events.time_uncertainty.isna().all()
 
 
-def test_without_s_the_origin_time_comes_from_the_distance():
-    pick = make_pick("XX.S0.00", "P", START + 20)
+def test_a_p_without_s_makes_no_event():
+    """Whatever its probability: it may be anything. Its epicentre is in the table all the same."""
     monitor = stub_monitor(
-        [pick], distance={"XX.S0.00": (60.0, 6.0)}, back_azimuth={"XX.S0.00": (90.0, np.nan)}
+        [make_pick("XX.S0.00", "P", START + 20, 0.99)],
+        distance={"XX.S0.00": (60.0, 6.0)},
+        back_azimuth={"XX.S0.00": (90.0, 5.0)},
     )
-    event = monitor.classify(obspy.Stream(), NETWORK, vp=VP).events.iloc[0]
+    result = monitor.classify(obspy.Stream(), NETWORK)
+    assert len(result.events) == len(result.arrivals) == 0
+    row = result.table.iloc[0]
+    assert row.event_id is None and result.picks[0].event_id is None
+    assert np.isfinite([row.latitude, row.longitude, row.uncertainty_km]).all()
+
+
+def test_time_error_of_a_single_station():
+    picks = [make_pick("XX.S0.00", "P", START + 20), make_pick("XX.S0.00", "S", START + 27.3)]
+    answers = {"distance": {"XX.S0.00": (60.0, 6.0)}, "back_azimuth": {"XX.S0.00": (9.0, np.nan)}}
+    result = stub_monitor(picks, **answers).classify(obspy.Stream(), NETWORK, vp_vs=1.73)
+    event = result.events.iloc[0]
     assert obspy.UTCDateTime(ns=event.time.value) == START + 10
-    assert event.time_uncertainty == pytest.approx(1.0)
-    assert np.isnan(event.uncertainty_km)
+    assert np.isnan(event.uncertainty_km) and np.isnan(event.time_uncertainty)
+    assert event.quality == "D"
 
 
 def test_association_takes_precedence_over_single_stations(warnings_of):

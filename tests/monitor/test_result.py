@@ -7,6 +7,7 @@ import pytest
 from obspy.geodetics import kilometers2degrees
 from obspy.io.quakeml.core import _validate as validate_quakeml
 
+from seisbench_llm.export import export, picks_to_dataframe
 from seisbench_llm.monitor.location import REGION
 from seisbench_llm.monitor.monitor import SeismicMonitor
 from seisbench_llm.monitor.result import EDGE_NOTE, SINGLE_STATION_NOTE
@@ -35,8 +36,11 @@ def written(catalog, tmp_path):
 
 def test_reads_back_equal(result, tmp_path):
     catalog = result.to_catalog()
-    assert [len(event.picks) for event in catalog] == [16, 2, 1]
+    assert [len(event.picks) for event in catalog] == [16, 2]
     assert written(catalog, tmp_path) == catalog
+    free = result.to_catalog(unassociated=True)
+    assert [len(event.picks) for event in free] == [1]
+    assert written(free, tmp_path) == free
 
 
 def test_all_ids_are_valid_unique_and_the_same_again(result, tmp_path):
@@ -54,12 +58,29 @@ def test_all_ids_are_valid_unique_and_the_same_again(result, tmp_path):
 
 
 def test_nothing_is_lost(result):
-    catalog = result.to_catalog()
-    told = sorted((str(p.time), p.phase_hint) for event in catalog for p in event.picks)
+    catalog, free = result.to_catalog(), result.to_catalog(unassociated=True)
+    told = sorted((str(p.time), p.phase_hint) for event in catalog + free for p in event.picks)
     assert told == sorted((str(p.peak_time), p.phase) for p in result.picks)
-    (lone,) = catalog[-1].picks
-    assert lone.phase_hint == "S" and "1 picks not associated" in catalog[-1].comments[0].text
-    assert not catalog[-1].origins
+    (lone,) = free[0].picks
+    assert lone.phase_hint == "S" and "1 picks not associated" in free[0].comments[0].text
+    assert not free[0].origins
+
+
+def test_other_programs_take_the_events(result, tmp_path):
+    catalog = result.to_catalog()
+    for form, name in (("KML", "a.kml"), ("CNV", "a.cnv"), ("ZMAP", "a.zmap")):
+        catalog[:1].write(str(tmp_path / name), format=form)
+        assert (tmp_path / name).stat().st_size > 50
+    # The result's own tables are as good.
+    read = obspy.read_events(export(result.picks, tmp_path / "a.pha", events=result.events))
+    located = result.events[result.events.depth_km.notna()]
+    assert [len(event.picks) for event in read] == list(located.picks) == [16]
+    blocks = export(result.picks, tmp_path / "a.obs", events=result.events).read_text()
+    assert [block.count("GAU") for block in blocks.split("\n\n")] == [16, 2]
+    table = picks_to_dataframe(result.picks)
+    assert table.event_id.notna().sum() == 18 and set(table.event_id.dropna()) == set(
+        result.events.event_id
+    )
 
 
 def test_picks_hold_every_answer(result):
@@ -92,7 +113,8 @@ def test_located_event(result):
     assert origin.depth_errors.uncertainty == row.depth_uncertainty_km * 1000
     assert origin.time.ns == row.time.value
     assert origin.quality.used_station_count == 8 and origin.quality.used_phase_count == 16
-    assert origin.evaluation_status is None and not origin.comments
+    assert origin.evaluation_status is None
+    assert [comment.text for comment in origin.comments] == [f"quality {row.quality}"]
     assert origin.origin_uncertainty.max_horizontal_uncertainty == row.ellipse_major_km * 1000
     km = np.hypot(
         origin.latitude_errors.uncertainty,
@@ -121,7 +143,7 @@ def test_single_station_origin_says_so(result):
     event = of_method(result.to_catalog(), "single_station")[0]
     origin = event.origins[0]
     assert origin.depth is None and origin.evaluation_status == "preliminary"
-    assert [comment.text for comment in origin.comments] == [SINGLE_STATION_NOTE]
+    assert [comment.text for comment in origin.comments] == ["quality D", SINGLE_STATION_NOTE]
     assert origin.quality.used_station_count == 1
     assert origin.origin_uncertainty.horizontal_uncertainty > 4000
     assert {arrival.phase for arrival in origin.arrivals} == {"P", "S"}
@@ -132,7 +154,7 @@ def test_edge_of_the_search_is_marked(result):
     copy = network_monitor().classify(obspy.Stream(), NETWORK)
     copy.events.loc[copy.events.method == "PyOcto", "at_edge"] = True
     origin = of_method(copy.to_catalog(), "PyOcto")[0].origins[0]
-    assert [c.text for c in origin.comments] == [EDGE_NOTE]
+    assert [c.text for c in origin.comments][1:] == [EDGE_NOTE]
     assert origin.evaluation_status == "preliminary"
 
 
@@ -146,7 +168,7 @@ def test_any_weight_name_makes_a_valid_file(result, tmp_path):
 
 def test_unknown_uncertainties_are_left_out(tmp_path):
     monitor = stub_monitor(
-        [make_pick("XX.S0.00", "P", START)],
+        [make_pick("XX.S0.00", "P", START), make_pick("XX.S0.00", "S", START + 7)],
         distance={"XX.S0.00": (60.0, np.nan)},
         back_azimuth={"XX.S0.00": (90.0, np.nan)},
         magnitude={"XX.S0.00": (1.0, np.nan)},
@@ -164,8 +186,9 @@ def test_a_pick_of_two_events_is_kept_once(result, tmp_path):
     copy = network_monitor().classify(obspy.Stream(), NETWORK)
     other = copy.arrivals.event_id.unique()[1]
     copy.arrivals.loc[len(copy.arrivals)] = [other, 0, 10.0, 20.0, 0.1]
-    catalog = copy.to_catalog()
+    catalog = copy.to_catalog() + copy.to_catalog(unassociated=True)
     assert sum(len(event.picks) for event in catalog) == len(copy.picks)
+    catalog = copy.to_catalog()
     assert written(catalog, tmp_path) == catalog
 
 
@@ -174,11 +197,15 @@ def test_real_answers_without_coordinates(tmp_path):
     monitor = SeismicMonitor(tiny_model(), **models)
     stream = make_stream() + make_stream(code="HN", seed=1)
     result = monitor.classify(stream, P_threshold=0.9)
-    catalog = result.to_catalog()
+    assert len(result.to_catalog()) == 0
+    catalog = result.to_catalog(unassociated=True)
     assert len(catalog) == 1 and len(catalog[0].picks) == len(result.picks)
     assert written(catalog, tmp_path) == catalog
     codes = {pick.waveform_id.channel_code for pick in catalog[0].picks}
     assert codes == {"HH", "HN"}
-    assert "SeisMoLLM/untrained" in catalog[0].picks[0].comments[-1].text or (
-        catalog[0].picks[0].phase_hint == "S"
-    )
+    onsets = [pick for pick in catalog[0].picks if pick.phase_hint == "P"]
+    assert onsets
+    for pick in onsets:
+        texts = [comment.text for comment in pick.comments]
+        assert texts[1].startswith("polarity ") and "SeisMoLLM/untrained" in texts[1]
+        assert texts[2].startswith("magnitude ") and "SeisMoLLM/untrained" in texts[2]
