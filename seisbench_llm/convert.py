@@ -13,7 +13,7 @@ import torch
 from .models.seismollm import SeisMoLLM
 from .network.language import KNOWN_SHAPES
 from .tasks import TASKS, get_task
-from .weights import WeightsError, read_tensors
+from .weights import Uninitialised, WeightsError, check_tensor, one_line, read_tensors
 
 # Published name -> ours, applied in order.
 _RENAMING = (
@@ -61,7 +61,25 @@ def load_published(
     """
     task = next((spec.name for spec in TASKS.values() if spec.published == task), task)
     get_task(task)
+    name = "The checkpoint" if isinstance(source, Mapping) else str(source)
     state = source if isinstance(source, Mapping) else read_tensors(source)
+    try:
+        return _model(state, task, merge_lora, lora_alpha, kwargs)
+    except WeightsError:
+        raise
+    except (
+        ArithmeticError,
+        AttributeError,
+        LookupError,
+        RuntimeError,
+        TypeError,
+        ValueError,
+    ) as error:
+        # What is odd may show anywhere.
+        raise WeightsError(f"{name} is not a published {task} model: {one_line(error)}") from error
+
+
+def _model(state: Mapping, task: str, merge_lora: bool, alpha: float, kwargs: dict) -> SeisMoLLM:
     state = state.get("model_dict", state)
     state = {_rename(name): _tensor(name, value) for name, value in state.items()}
     state.pop("backbone.wte.weight", None)
@@ -73,30 +91,29 @@ def load_published(
 
     shape = asdict(KNOWN_SHAPES["gpt2"])
     layers = {int(m[1]) for m in (re.match(r"backbone\.blocks\.(\d+)\.", n) for n in state) if m}
-    if "backbone.positions.weight" not in state or not layers:
+    table = state.get("backbone.positions.weight")
+    if table is None or table.ndim != 2 or not layers:
         raise WeightsError("The checkpoint has no GPT-2 blocks (llm_blocks.llm...).")
-    positions, width = state["backbone.positions.weight"].shape
+    positions, width = table.shape
     shape.update(width=width, positions=positions, mlp_width=4 * width, layers=len(layers))
-    model = SeisMoLLM(
-        task=task,
-        backbone="gpt2",
-        pretrained=False,
-        backbone_layers=len(layers),
-        backbone_config=shape,
-        **kwargs,
-    )
+    with Uninitialised():
+        model = SeisMoLLM(
+            task=task,
+            backbone="gpt2",
+            pretrained=False,
+            backbone_layers=len(layers),
+            backbone_config=shape,
+            **kwargs,
+        )
 
     ranks = {value.shape[0] for name, value in state.items() if ".lora_A." in name}
     if ranks:
         rank = ranks.pop()
         if merge_lora:
-            state = _merge(state, lora_alpha / rank)
+            state = _merge(state, alpha / rank)
         else:
-            model.add_lora(rank=rank, alpha=lora_alpha)
-    try:
-        model.network.load_state_dict(state)
-    except RuntimeError as error:
-        raise WeightsError(f"The checkpoint is not a published {task} model: {error}") from error
+            model.add_lora(rank=rank, alpha=alpha)
+    model.network.load_state_dict(state)
     return model.eval()
 
 
@@ -111,9 +128,7 @@ def _rename(name: str) -> str:
 def _tensor(name: str, value) -> torch.Tensor:
     if isinstance(value, np.ndarray | np.generic):
         value = torch.from_numpy(np.array(value))
-    if not isinstance(value, torch.Tensor):
-        raise WeightsError(f"Entry '{name}' of the checkpoint is no tensor.")
-    return value
+    return check_tensor(value, f"Entry '{name}' of the checkpoint")
 
 
 def _is_conv1d_weight(name: str, value: torch.Tensor) -> bool:

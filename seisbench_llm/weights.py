@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import socket
+import zipfile
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, fields
@@ -241,20 +242,15 @@ def load(cls, path, version_str: str | None = None):
             f"Fetch it again."
         )
     model = _build(cls, metadata, path_json)
-    state = read_tensors(weight_file)
-    for name, tensor in state.items():
-        if not tensor.isfinite().all():
-            raise WeightsError(f"{weight_file}: '{name}' holds values that are not finite.")
-    # Copies: safetensors maps the file into memory, and somebody may write to it.
     state = {
-        name: tensor.to(torch.float32 if tensor.is_floating_point() else tensor.dtype, copy=True)
-        for name, tensor in state.items()
+        name: _loaded(value, f"{weight_file}: '{name}'")
+        for name, value in read_tensors(weight_file).items()
     }
     try:
         model.load_state_dict(state, assign=True)
     except RuntimeError as error:
         raise WeightsError(
-            f"{weight_file} does not fit its own description: {_brief(error)}"
+            f"{weight_file} does not fit its own description: {one_line(error)}"
         ) from error
     return model.eval()
 
@@ -266,17 +262,42 @@ def _build(cls, metadata: dict, path: Path):
         raise WeightsError(f"{path} names a language model without its shape, backbone_config.")
     try:
         seisbench_private.check_seisbench_version(metadata)
-        with _Uninitialised():
+        with Uninitialised():
             model = cls(**{**arguments, "pretrained": False})
         seisbench_private.set_weights_metadata(model, metadata)
         record_of(model)
     except Exception as error:
         # An odd entry may show anywhere, as an error of any kind.
-        raise WeightsError(f"{path} cannot be made a {cls.__name__}: {_brief(error)}") from error
+        raise WeightsError(f"{path} cannot be made a {cls.__name__}: {one_line(error)}") from error
     return model
 
 
-class _Uninitialised(TorchFunctionMode):
+def check_tensor(value, name: str) -> torch.Tensor:
+    """
+    A tensor of a file, if it is one that can be worked with.
+
+    :param name: What to call it in an error.
+    :raises WeightsError: If it is none, has another number of values than the file, or some that
+        are not finite.
+    """
+    plain = isinstance(value, torch.Tensor) and value.layout == torch.strided
+    if not plain or value.is_quantized or value.device.type != "cpu":
+        raise WeightsError(f"{name} is no plain tensor.")
+    # A tensor of any size can be a view of a single value.
+    if value.numel() * value.element_size() > value.untyped_storage().nbytes():
+        raise WeightsError(f"{name} has more values than the file holds.")
+    if not value.isfinite().all():
+        raise WeightsError(f"{name} holds values that are not finite.")
+    return value
+
+
+def _loaded(value, name: str) -> torch.Tensor:
+    """In single precision and a copy: safetensors maps the file, and somebody may write to it."""
+    tensor = check_tensor(value, name)
+    return tensor.to(torch.float32 if tensor.is_floating_point() else tensor.dtype, copy=True)
+
+
+class Uninitialised(TorchFunctionMode):
     """
     Leaves the tensors of new layers as they are allocated.
 
@@ -296,8 +317,8 @@ _INITIALISERS = {"kaiming_uniform_", "uniform_", "normal_", "constant_", "ones_"
 _INITIALISERS |= {"fill_", "zero_"}
 
 
-def _brief(error: Exception) -> str:
-    """The message of an error in one line that can be read."""
+def one_line(error: Exception) -> str:
+    """The message of an error, short and in one line."""
     text = " ".join(str(error).split())
     return text if len(text) <= 300 else f"{text[:300]} ..."
 
@@ -329,7 +350,7 @@ def read_metadata(path: Path) -> dict:
             if name in metadata and not isinstance(metadata[name], types):
                 raise ValueError(f"{name} is a {type(metadata[name]).__name__}")
     except (OSError, ValueError, RecursionError) as error:
-        raise WeightsError(f"{path} does not describe a weight: {_brief(error)}") from error
+        raise WeightsError(f"{path} does not describe a weight: {one_line(error)}") from error
     return metadata
 
 
@@ -343,11 +364,18 @@ def read_tensors(path) -> dict[str, torch.Tensor]:
     try:
         if ".safetensors" in path.name:
             return safetensors.torch.load_file(path)
-        return torch.load(path, map_location="cpu", weights_only=True)
+        if zipfile.is_zipfile(path):
+            with zipfile.ZipFile(path) as file:
+                if any(entry.compress_type != zipfile.ZIP_STORED for entry in file.infolist()):
+                    raise ValueError("it is compressed, and may be of any size")
+        content = torch.load(path, map_location="cpu", weights_only=True)
+        if not isinstance(content, dict):
+            raise TypeError(f"it holds a {type(content).__name__}, not a state dict")
+        return content
     except Exception as error:
         # Both libraries raise many kinds for a broken or hostile file; all mean the same here.
         raise WeightsError(
-            f"{path} is not a safe and complete weight file: {_brief(error)}"
+            f"{path} is not a safe and complete weight file: {one_line(error)}"
         ) from error
 
 

@@ -162,6 +162,17 @@ def test_damaged_tensors_are_named(weight, suffix, record):
     assert loaded == 0 if record else loaded < len(damaged) - 4
 
 
+def test_a_view_of_one_value_does_not_fill_the_memory(tmp_path):
+    tiny_model().save(tmp_path / "a")
+    arguments = json.loads((tmp_path / "a.json").read_text())["model_args"]
+    edit(tmp_path / "a.json", sha256=None, model_args={**arguments, "head_channels": [10**4] * 4})
+    state = torch.load(tmp_path / "a.pt", weights_only=True)
+    state["network.head.stages.0.conv.weight"] = torch.zeros(1).expand(10**4, 10**4, 10**4)
+    torch.save(state, tmp_path / "a.pt")
+    with pytest.raises(WeightsError, match=r"a\.pt: 'network.head.stages.0.* than the file holds"):
+        SeisMoLLM.load(tmp_path / "a")
+
+
 def test_values_that_are_not_finite_are_refused(tmp_path):
     model = tiny_model()
     with torch.no_grad():
