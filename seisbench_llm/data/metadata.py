@@ -56,6 +56,16 @@ def unsure_phase_of(column: str) -> str | None:
     return match[1].upper() if match else None
 
 
+def probability_column(column: str) -> str:
+    """
+    Where the probability of an onset is, if it was told by a picker.
+
+    >>> probability_column("trace_p2_arrival_sample")
+    'trace_p2_probability'
+    """
+    return column.replace("_arrival_sample", "_probability")
+
+
 def is_noise(metadata: dict) -> bool:
     """Whether a record is known to be without any onset."""
     return "noise" in str(metadata.get("trace_category", "")).lower()

@@ -21,6 +21,7 @@ from ..tasks import get_task
 from .checkpoints import replacing
 from .generator import SeededGenerator
 from .recipes import recipe_for
+from .teachers import Teachers
 
 SIDES = ("train", "dev", "test")
 
@@ -44,8 +45,11 @@ class DataModule(lightning.LightningDataModule):
 
     :param dataset: Name of the data set, see :py:func:`seisbench_llm.data.open_dataset`, or
         several names.
-    :param recipe: Augmentations: ``paper``, ``compact`` or ``plain``
+    :param recipe: Augmentations: ``paper``, ``compact``, ``taught`` or ``plain``
         (:py:func:`~seisbench_llm.training.recipes.recipe`).
+    :param teachers: Published pickers that label the windows of the recipe ``taught``, such as
+        ``PhaseNet/volpick`` (:py:class:`~seisbench_llm.training.teachers.Teachers`); by default the
+        labels are those of the data set.
     :param plain_copies: How many times an epoch has each record without augmentation beside the
         augmented one; 1 in the paper.
     :param split: How train, dev and test are told apart: ``event``, ``station``, ``row`` (as
@@ -67,6 +71,7 @@ class DataModule(lightning.LightningDataModule):
         self,
         dataset: str | list[str],
         recipe: str = "paper",
+        teachers: list[str] | None = None,
         plain_copies: int = 1,
         split: str = "event",
         fractions: Sequence[float] = splits.PUBLISHED_FRACTIONS,
@@ -84,6 +89,8 @@ class DataModule(lightning.LightningDataModule):
             raise ValueError(f"split is event, station, row or column, not '{split}'.")
         self.save_hyperparameters(logger=False)
         self.names = [dataset] if isinstance(dataset, str) else list(dataset)
+        if teachers and recipe != "taught":
+            raise ValueError(f"Teachers are for data.recipe=taught, not {recipe}.")
         if shares is not None and len(shares) != len(self.names):
             raise ValueError(f"{len(shares)} shares for {len(self.names)} data sets.")
         self.model: SeisMoLLM | None = None
@@ -115,6 +122,8 @@ class DataModule(lightning.LightningDataModule):
         if get_task(task).head == "curves":
             self._check_onsets()
         noise = self.hparams.noise
+        names = self.hparams.teachers
+        self.teachers = Teachers.load(names) if names else None
         self.noise = None if noise is None else open_dataset(noise, sampling_rate=rate)
 
     def _check_onsets(self) -> None:
@@ -175,7 +184,8 @@ class DataModule(lightning.LightningDataModule):
     def _generators(self, side: str, augment: bool) -> list[SeededGenerator]:
         options = self.hparams
         name = options.recipe if augment else "plain"
-        steps = recipe_for(self.model, name, noise=self.noise)
+        teachers = self.teachers if augment else None
+        steps = recipe_for(self.model, name, noise=self.noise, teachers=teachers)
         # Not the same draws on the same record in training and validation.
         seed = options.seed * len(SIDES) + SIDES.index(side)
         return [

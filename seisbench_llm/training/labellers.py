@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from operator import itemgetter
+
 import numpy as np
 
 from ..data.metadata import (
@@ -9,6 +11,7 @@ from ..data.metadata import (
     is_true,
     onsets_of,
     phase_of,
+    probability_column,
     sample_number,
     truth_column,
     truth_value,
@@ -46,7 +49,8 @@ class OnsetLabeller(Labeller):
 
     All columns of onsets of a record count, see :py:func:`~seisbench_llm.data.metadata.phase_of`;
     where curves of one phase overlap, the larger value holds. A detection lasts from P to
-    S + 1.4 (S - P), as in SeisBench's DetectionLabeller, for each event by itself.
+    S + 1.4 (S - P), as in SeisBench's DetectionLabeller, for each event by itself. The height of
+    a curve is one, or what ``trace_p_probability`` and so on say of an onset that a picker told.
 
     With ``weights``, a second array of the same shape tells what is known: one, but zero
 
@@ -85,11 +89,15 @@ class OnsetLabeller(Labeller):
             state_dict[self.weight_key] = (self.weight(x, metadata), dict(metadata))
 
     def label(self, x, metadata):
-        onsets = [sorted(onsets_of(metadata, phase).values()) for phase in "PS"]
+        onsets = [sorted(onsets_of(metadata, phase).items(), key=itemgetter(1)) for phase in "PS"]
         pairs = np.full((max(1, *map(len, onsets)), 2), np.nan)
+        heights = np.ones_like(pairs)
         for i, values in enumerate(onsets):
-            pairs[: len(values), i] = values
+            for j, (column, at) in enumerate(values):
+                height = sample_number(metadata.get(probability_column(column)))
+                pairs[j, i], heights[j, i] = at, height if np.isfinite(height) else 1.0
         curves = onset_curves(pairs, x.shape[1], self.sigma, self.half_width)
+        curves[:, 1:] *= heights[..., None].astype(np.float32)
         y = curves.max(axis=0)
         y[0] = self._detection(x, metadata) if self.detection else np.clip(1 - y[1] - y[2], 0, 1)
         return y

@@ -7,10 +7,16 @@ import seisbench.generate as sbg
 from ..tasks import get_task
 from . import augmentations as aug
 from .augmentations.base import Chain, sometimes
-from .augmentations.windows import Normalize, OnsetWindow, PickWindow, Prepare
+from .augmentations.windows import LastSamples, Normalize, OnsetWindow, PickWindow, Prepare
 from .labellers import labeller_for
+from .teachers import Teach, Teachers
 
-RECIPES = ("plain", "paper", "compact")
+_KEYS = sbg.FilterKeys(include=["X", "y", "w"])
+
+# Seconds by which taught windows are longer, for the filter to settle.
+LEAD = 15.0
+
+RECIPES = ("plain", "paper", "compact", "taught")
 
 
 # As published. A record that becomes noise is neither shifted nor gets gaps, noise and so on.
@@ -45,6 +51,7 @@ def recipe(
     joint_norm: bool = False,
     augment: bool = True,
     add_event: float = PAPER_PROBABILITIES["add_event"],
+    teachers: Teachers | None = None,
 ) -> list:
     """
     Augmentations for a :py:class:`~seisbench_llm.training.generator.SeededGenerator`.
@@ -53,7 +60,12 @@ def recipe(
     sample of ``y``, see :py:class:`~seisbench_llm.training.labellers.OnsetLabeller`.
 
     ``plain`` does not augment and is for evaluation; ``paper`` is as published; ``compact`` is what
-    the packaged compact picker was trained with. What would make a label wrong is left out:
+    the packaged compact picker was trained with. ``taught`` is for pickers that learn from others:
+    records are stretched, get other levels, events and noise; teachers label the result; then
+    components begin late, steps and pulses are added and so on, which change the labels as
+    :py:class:`~seisbench_llm.training.augmentations.Disturb` says.
+
+    What would make a label wrong is left out:
 
     ======================  =========  ==========  ==========  ====================  ==============
     Augmentation            picking    polarity    magnitude   distance              back_azimuth
@@ -82,10 +94,14 @@ def recipe(
     :param joint_norm: As of the model.
     :param augment: If false, every recipe is ``plain``.
     :param add_event: ``paper``: probability of a second event, which the paper leaves at zero.
+    :param teachers: ``taught``: those who label; by default the onsets of the data set, such as
+        teachers have told before, are the labels.
     :raises ValueError: If there is no such recipe or task, or ``pred_sample`` is not in the window.
     """
     if name not in RECIPES:
         raise ValueError(f"Unknown recipe '{name}'. Known recipes: {', '.join(RECIPES)}.")
+    if name == "taught" and get_task(task).head != "curves":
+        raise ValueError(f"The recipe 'taught' is for picking, not for {task}.")
     curves = get_task(task).head == "curves"
     if not curves and not (pred_sample is not None and 0 <= pred_sample < in_samples):
         raise ValueError(
@@ -94,20 +110,71 @@ def recipe(
         )
     name = name if augment else "plain"
     before, after = [], []
+    label = [Normalize(joint_norm), labeller_for(task, sampling_rate, detection), _KEYS]
     prepare = Prepare(sampling_rate, filter_args, filter_kwargs)
     if name == "paper":
         after = _paper(task, noise, prepare, add_event)
     elif name == "compact":
         before = [sometimes(aug.Stretch(), 0.4)] if curves else []
         after = _compact(task, noise, prepare)
+    elif name == "taught":
+        return [*_taught(in_samples, prepare, noise, teachers), *label]
+    window = _window(task, in_samples, sampling_rate, pred_sample, name != "plain")
+    return [prepare, *before, window, *after, *label]
+
+
+def steps_before_teaching(in_samples: int, sampling_rate: float, noise=None) -> list:
+    """
+    What is done to records before teachers label them, in windows that are longer by a lead.
+
+    :param in_samples: Length of the learner's windows.
+    :param sampling_rate: Hz.
+    :param noise: SeisBench data set of noise.
+    """
+    samples = in_samples + round(LEAD * sampling_rate)
+    raw = Prepare(sampling_rate)
     return [
+        raw,
+        sometimes(aug.Stretch((0.4, 2.5)), 0.6),
+        PickWindow(samples, round(0.5 * sampling_rate), training=True),
+        sometimes(aug.ChangeLevel(), 0.3),
+        sometimes(aug.AddEvent(ratio=(0.03, 3.0)), 0.15),
+        sometimes(aug.AddNoise(noise, (4, 50), "peak", raw), 0.35),
+        sometimes(aug.LowPass((8, 32)), 0.15),
+    ]
+
+
+def _taught(in_samples, prepare, noise, teachers) -> list:
+    rate = prepare.sampling_rate
+    lead = round(LEAD * rate)
+    raw = Prepare(rate)
+    if teachers is None:
+        before = [raw, PickWindow(in_samples + lead, round(0.5 * rate), training=True)]
+    else:
+        before = [*steps_before_teaching(in_samples, rate, noise), Teach(teachers)]
+    # As at the start of a stream, or with a past that the filter knows of.
+    start = sbg.OneOf(
+        [sbg.FixedWindow(p0=at, windowlen=in_samples + lead - at) for at in (lead, 0)], [0.3, 0.7]
+    )
+    disturb = aug.Disturb(
+        [
+            sometimes(aug.AddNoise(noise, (4, 50), "peak", raw), 0.3),
+            sometimes(aug.Step(), 0.06),
+            sometimes(aug.Spike(), 0.06),
+            sometimes(aug.CalibrationPulse(), 0.06),
+            sometimes(aug.LateComponents(), 0.12),
+        ],
         prepare,
+    )
+    return [
         *before,
-        _window(task, in_samples, sampling_rate, pred_sample, name != "plain"),
-        *after,
-        Normalize(joint_norm),
-        labeller_for(task, sampling_rate, detection),
-        sbg.FilterKeys(include=["X", "y", "w"]),
+        sometimes(aug.FlipPolarity(), 0.3),
+        sometimes(aug.RotateHorizontals(), 0.3),
+        sometimes(_drop("picking", {"NE": 0.5, "Z": 0.15, "N": 0.1, "E": 0.1, "ZN": 0.15}), 0.2),
+        start,
+        disturb,
+        LastSamples(in_samples),
+        sometimes(aug.Gap(20.0), 0.1),
     ]
 
 
@@ -174,7 +241,7 @@ def recipe_for(model, name: str = "plain", **kwargs) -> list:
 
     :param model: A :py:class:`~seisbench_llm.SeisMoLLM`.
     :param name: As there.
-    :param kwargs: As there: noise, augment, add_event.
+    :param kwargs: As there: noise, augment, add_event, teachers.
     """
     return recipe(
         name,

@@ -7,6 +7,7 @@ of whose samples are zero, stay zero; neither the record nor its metadata are ch
 """
 
 from .base import Augmentation, Chain, sometimes
+from .disturbances import CalibrationPulse, ChangeLevel, Disturb, LateComponents, Step
 from .events import AddEvent, NoiseOnly, ShiftEvent, Stretch
 from .noise import AddNoise, ColouredNoise, coloured_noise
 from .waveforms import (
@@ -24,11 +25,15 @@ __all__ = [
     "AddEvent",
     "AddNoise",
     "Augmentation",
+    "CalibrationPulse",
     "Chain",
+    "ChangeLevel",
     "ColouredNoise",
+    "Disturb",
     "DropComponents",
     "FlipPolarity",
     "Gap",
+    "LateComponents",
     "LowPass",
     "NoiseOnly",
     "PreEmphasis",
@@ -36,6 +41,7 @@ __all__ = [
     "Scale",
     "ShiftEvent",
     "Spike",
+    "Step",
     "Stretch",
     "coloured_noise",
     "sometimes",

@@ -47,7 +47,7 @@ class Prepare(Augmentation):
             )
         x[~np.isfinite(x)] = 0
         for channel, data in self._parts(x):
-            first, last = self._span(np.atleast_2d(data)[0])
+            first, last = self.span(np.atleast_2d(data)[0])
             if first < last:
                 data = data[..., first:last]
                 data -= data.mean(axis=-1, keepdims=True)
@@ -59,14 +59,15 @@ class Prepare(Augmentation):
 
     def _parts(self, x: np.ndarray) -> list[tuple[str, np.ndarray]]:
         """Channel codes and what is filtered at once: all, as designing a filter takes long."""
-        alike = len({self._span(data) for data in x}) == 1
+        alike = len({self.span(data) for data in x}) == 1
         # By channel; or to and fro, for which ObsPy turns the first axis round.
         single = isinstance(self.filter_args, dict) or (self.filter_kwargs or {}).get("zerophase")
         if alike and not single:
             return [("HHZ", x)]
         return [(f"HH{name}", data) for name, data in zip("ZNE", x, strict=True)]
 
-    def _span(self, data: np.ndarray) -> tuple[int, int]:
+    def span(self, data: np.ndarray) -> tuple[int, int]:
+        """First and last sample that are no padding, the latter excluded."""
         live = np.flatnonzero(data)
         if not len(live):
             return 0, 0
@@ -74,6 +75,10 @@ class Prepare(Augmentation):
         # Shorter runs are samples that happen to be zero.
         first = first if first >= self.sampling_rate else 0
         return first, last if len(data) - last >= self.sampling_rate else len(data)
+
+    def filter_piece(self, piece: np.ndarray, channel: str) -> np.ndarray:
+        """A contiguous piece of a channel without its mean, filtered; its length may be any."""
+        return self._filter(piece - piece.mean(), channel)
 
     def _filter(self, data: np.ndarray, channel: str) -> np.ndarray:
         args, kwargs = self.filter_args, self.filter_kwargs
@@ -172,6 +177,23 @@ class OnsetWindow(sbg.FixedWindow):
             f"OnsetWindow (windowlen={self.windowlen}, pred_sample={self.pred_sample}, "
             f"jitter={self.jitter})"
         )
+
+
+class LastSamples(sbg.FixedWindow):
+    """
+    The end of a record.
+
+    :param samples: Length.
+    """
+
+    def __init__(self, samples: int, key="X"):
+        super().__init__(windowlen=samples, key=key)
+
+    def __call__(self, state_dict):
+        super().__call__(state_dict, p0=state_dict[self.key[0]][0].shape[1] - self.windowlen)
+
+    def __str__(self):
+        return f"LastSamples ({self.windowlen})"
 
 
 class Normalize:

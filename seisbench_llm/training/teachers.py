@@ -1,0 +1,207 @@
+"""Teachers of a picker: published pickers that label the windows it is trained on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import seisbench.data as sbd
+import seisbench.models as sbm
+import torch
+import torch.nn.functional as F
+from seisbench.models import WaveformModel
+
+from ..data.metadata import is_noise, onsets_of, phase_of, probability_column
+from ..models.seismollm import SeisMoLLM
+from .augmentations.base import Augmentation, rate_of
+from .generator import SeededGenerator
+
+LOWEST, SEPARATION = 0.08, 0.5
+"""Least probability of a peak, and least time between two of a phase in seconds."""
+
+LOWEST_IN_NOISE = 0.5
+"""The same in records called noise, in which small earthquakes hide."""
+
+SAME_ONSET, LEAST_WITH_ANALYST = 0.6, 0.6
+"""
+An analyst's onset within so many seconds of a peak confirms it; its probability is then at least
+the latter.
+"""
+
+
+class Teachers:
+    """
+    Probability curves of P and S, by the mean of several pickers.
+
+    The teachers of the class of the first one tell when an onset is, as classes differ in where
+    they set a pick; all of them tell how probable it is. Each gets windows normalised as it was
+    trained; one of shorter windows gets parts that overlap by half, whose curves are averaged.
+
+    :param models: SeisBench pickers with the labels P and S, all of one sampling rate.
+    :raises ValueError: If there is none, or one is no such picker.
+    """
+
+    def __init__(self, models: list[WaveformModel]):
+        for model in models:
+            if not {"P", "S"} <= set(model.labels or ()):
+                raise ValueError(f"{model.name} labels {model.labels}, not P and S.")
+        rates = {float(model.sampling_rate) for model in models}
+        if len(rates) != 1:
+            raise ValueError(f"Teachers need to have one sampling rate, not {sorted(rates)} Hz.")
+        self.models, (self.sampling_rate,) = [model.eval() for model in models], rates
+
+    @classmethod
+    def load(cls, names: list[str]) -> Teachers:
+        """
+        Teachers by name, from SeisBench's cache or its repository.
+
+        :param names: Such as ``PhaseNet/volpick``: a class of :py:mod:`seisbench.models`, or
+            SeisMoLLM, and the name of a weight.
+        :raises ValueError: If there is no such class.
+        """
+        models = []
+        for name in names:
+            kind, _, weight = name.partition("/")
+            model = SeisMoLLM if kind == "SeisMoLLM" else getattr(sbm, kind, None)
+            is_model = isinstance(model, type) and issubclass(model, WaveformModel)
+            if not is_model or not weight:
+                raise ValueError(
+                    f"Teacher '{name}' is not CLASS/WEIGHT, a class of seisbench.models and a "
+                    f"weight of it, such as PhaseNet/original."
+                )
+            models.append(model.from_pretrained(weight))
+        return cls(models)
+
+    def curves(self, windows: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
+        """
+        Curves that tell the time, and curves that tell the probability.
+
+        :param windows: float32 (windows, 3, samples), components ZNE, any unit.
+        :return: Each (windows, 2, samples), P and S.
+        """
+        x = torch.from_numpy(np.ascontiguousarray(windows, dtype=np.float32))
+        found = [_curves(model, x) for model in self.models]
+        first = [
+            y for y, m in zip(found, self.models, strict=True) if type(m) is type(self.models[0])
+        ]
+        return sum(first) / len(first), sum(found) / len(found)
+
+    def peaks(self, window: np.ndarray) -> list[list[tuple[int, float]]]:
+        """
+        Onsets in a window.
+
+        :param window: (3, samples).
+        :return: For P and for S, pairs of sample and probability.
+        """
+        timing, mean = (curves[0] for curves in self.curves(window[None]))
+        half = round(SEPARATION * self.sampling_rate)
+        largest = F.max_pool1d(timing[None], 2 * half + 1, 1, half)[0]
+        # The others may have theirs a little earlier or later.
+        near = round(0.2 * self.sampling_rate)
+        height = F.max_pool1d(mean[None], 2 * near + 1, 1, near)[0]
+        peak = (timing == largest) & (timing > LOWEST / 2) & (height > LOWEST)
+        return [
+            [(int(at), float(height[i, at])) for at in torch.nonzero(peak[i]).flatten()]
+            for i in range(2)
+        ]
+
+
+@torch.inference_mode()
+def _curves(model: WaveformModel, x: torch.Tensor) -> torch.Tensor:
+    size, samples = model.in_samples, x.shape[-1]
+    # What is shorter than a window is at its beginning.
+    x = F.pad(x, (0, max(0, size - samples)))
+    count = 1 + -(-(x.shape[-1] - size) // (size // 2))
+    channels = model.task.outputs if isinstance(model, SeisMoLLM) else model.labels
+    rows = [list(channels).index(phase) for phase in "PS"]
+    order = ["ZNE".index(component) for component in model.component_order or "ZNE"]
+    total, weight = torch.zeros(len(x), 2, x.shape[-1]), torch.zeros(x.shape[-1])
+    for first in np.linspace(0, x.shape[-1] - size, count).astype(int):
+        part = x[:, order, first : first + size]
+        # SeisBench's networks add 1e-10 to what they divide by.
+        part = part / part.abs().amax(dim=(1, 2), keepdim=True).clamp(min=1e-20)
+        part = model.annotate_batch_pre(part, dict(model.default_args))
+        part = part[0] if isinstance(part, tuple) else part
+        y = model(part)
+        y = torch.stack(list(y), dim=1) if isinstance(y, tuple | list) else y
+        total[..., first : first + size] += y[:, rows].float()
+        weight[first : first + size] += 1
+    return (total / weight)[..., :samples]
+
+
+class Teach(Augmentation):
+    """
+    Replace a record's onsets by those that teachers find in it.
+
+    Each is written as ``trace_p_arrival_sample``, ``trace_p2_arrival_sample`` and so on, with its
+    probability in ``trace_p_probability``, which :py:class:`OnsetLabeller` takes for the height of
+    the label. An analyst's onset confirms a peak; one that no teacher sees becomes an unsure one.
+
+    :param teachers: See :py:class:`Teachers`.
+    """
+
+    def __init__(self, teachers: Teachers, key="X"):
+        super().__init__(key)
+        self.teachers = teachers
+
+    def apply(self, x, metadata):
+        rate = rate_of(metadata)
+        if abs(rate - self.teachers.sampling_rate) > 1e-6 * rate:
+            raise ValueError(
+                f"Teachers have {self.teachers.sampling_rate:g} Hz, the model {rate:g} Hz."
+            )
+        analyst = {phase: list(onsets_of(metadata, phase).values()) for phase in "PS"}
+        taught = {c: v for c, v in metadata.items() if phase_of(str(c)) is None}
+        lowest = LOWEST_IN_NOISE if is_noise(metadata) else LOWEST
+        for phase, peaks in zip("PS", self.teachers.peaks(x.astype(np.float32)), strict=True):
+            kept = [(at, height) for at, height in peaks if height >= lowest]
+            name = f"trace_{phase.lower()}{{}}_arrival_sample"
+            # Also where there is none, so that everybody sees that the phase was looked for.
+            taught[name.format("")] = np.nan
+            for i, (at, height) in enumerate(kept):
+                column = name.format(i + 1 if i else "")
+                known = any(abs(at - own) <= SAME_ONSET * rate for own in analyst[phase])
+                taught[column] = float(at)
+                taught[probability_column(column)] = (
+                    max(height, LEAST_WITH_ANALYST) if known else height
+                )
+            lost = [
+                own
+                for own in analyst[phase]
+                if not any(abs(at - own) <= SAME_ONSET * rate for at, _ in kept)
+            ]
+            for i, own in enumerate(lost):
+                taught[f"trace_{phase.lower()}9{i}_unsure_sample"] = own
+            taught.pop(f"trace_{phase.lower()}_unlabelled", None)
+        return x, taught
+
+    def __str__(self):
+        return f"Teach ({', '.join(model.name for model in self.teachers.models)})"
+
+
+def write_taught(dataset, steps: list, folder: str | Path, count: int, seed: int = 0) -> Path:
+    """
+    Write windows with their teachers' labels as a data set, so that teachers need not run again.
+
+    :param dataset: SeisBench data set of records.
+    :param steps: Augmentations of which the last is :py:class:`Teach`.
+    :param folder: Where to.
+    :param count: Number of windows; records are drawn again, and augmented anew, until there are
+        so many.
+    :param seed: Of the augmentations.
+    :return: The folder, a data set for ``fit`` with the recipe ``taught`` and without teachers.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    generator = SeededGenerator(dataset, [*steps, _keep_metadata], seed)
+    with sbd.WaveformDataWriter(folder / "metadata.csv", folder / "waveforms.hdf5") as writer:
+        writer.data_format = {"dimension_order": "CW", "component_order": "ZNE"}
+        for i in range(count):
+            sample = generator[i]
+            metadata = {**sample["metadata"], "trace_name": f"window_{i}"}
+            writer.add_trace(metadata, sample["X"].astype(np.float32))
+    return folder
+
+
+def _keep_metadata(state: dict) -> None:
+    state["metadata"] = (state["X"][1], None)
