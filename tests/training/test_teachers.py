@@ -147,7 +147,7 @@ def test_disturbances_are_finite_and_leave_missing_components(step):
     for _ in range(30):
         x = record()
         x[1] = 0
-        y, metadata = disturbed(x, [step], trace_p_arrival_sample=700.0)
+        y, _ = disturbed(x, [step], trace_p_arrival_sample=700.0)
         assert np.isfinite(y).all() and not y[1].any() and y.shape == x.shape
 
 
