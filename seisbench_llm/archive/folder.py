@@ -11,11 +11,12 @@ from pathlib import Path
 
 import obspy
 import pandas as pd
+import seisbench
 from obspy import UTCDateTime
 
-from ..export.files import write_parquet
+from ..export.files import replacing, write_parquet
 from .files import Files, SourceError, read_file, read_lock
-from .store import replacing
+from .store import StoreError, read_table
 
 COLUMNS = ["file", "size", "mtime", "id", "start", "end", "error"]
 
@@ -42,7 +43,10 @@ class Folder(Files):
         """Read the headers of all files that are new or changed."""
         old = pd.DataFrame(columns=COLUMNS)
         if self.index is not None and self.index.is_file():
-            old = pd.read_parquet(self.index)
+            try:
+                old = read_table(self.index)[COLUMNS]
+            except (StoreError, KeyError):
+                seisbench.logger.warning(f"{self.index} is damaged, and made anew.")
         known = set(zip(old["file"], old["size"], old["mtime"], strict=True))
         present = set()
         self._misnamed = {}
@@ -70,14 +74,14 @@ class Folder(Files):
         )
         table = table.sort_values(["file", "id", "start"], ignore_index=True)
         if self.index is not None and (rows or not all(keep)):
-            with replacing(self.index) as temporary:
-                write_parquet(table, temporary)
+            with replacing(self.index) as partial:
+                write_parquet(table, partial)
         self._table = table
         return table
 
     @cached_property
     def _table(self) -> pd.DataFrame:
-        return pd.read_parquet(self.index)
+        return read_table(self.index)
 
     @cached_property
     def _by_id(self) -> dict[str, list[tuple]]:

@@ -14,6 +14,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -24,7 +25,7 @@ import pandas as pd
 import seisbench
 from filelock import FileLock, Timeout
 
-from ..export.files import write_parquet
+from ..export.files import replacing, write_parquet
 from .station_days import StationDay
 
 # A better state wins, should a kill between two files have left two manifests of a station-day.
@@ -129,9 +130,9 @@ class Store:
 
     def write_plan(self, config: dict, stations: list[str], start: date, end: date) -> None:
         """Remember the configuration, and what was asked for last."""
-        write_atomically(self.path / "config.json", json.dumps(config, indent=2).encode() + b"\n")
+        write_json(self.path / "config.json", config)
         plan = {"stations": stations, "start": str(start), "end": str(end)}
-        write_atomically(self.path / "plan.json", json.dumps(plan, indent=2).encode() + b"\n")
+        write_json(self.path / "plan.json", plan)
 
     def plan(self) -> dict:
         """
@@ -160,12 +161,12 @@ class Store:
             for kind, table in tables.items():
                 file = self.path / kind / day / f"{name}.parquet"
                 if len(table):
-                    with replacing(file) as temporary:
-                        write_parquet(table, temporary)
+                    file.parent.mkdir(parents=True, exist_ok=True)
+                    with replacing(file) as partial:
+                        write_parquet(table, partial)
                 else:
                     file.unlink(missing_ok=True)
-            text = json.dumps(manifest, indent=2).encode() + b"\n"
-            write_atomically(self._manifest_file(station_day.day, name, state), text)
+            write_json(self._manifest_file(station_day.day, name, state), manifest)
             for other in set(STATES) - {state}:
                 self._manifest_file(station_day.day, name, other).unlink(missing_ok=True)
         except OSError as error:
@@ -202,7 +203,7 @@ class Store:
         return states
 
     def _pass_over(self, entry: os.DirEntry) -> None:
-        ours = entry.name.startswith(".") and entry.name.endswith(".tmp")
+        ours = entry.name.startswith(".part-")
         if not ours and entry.path not in self._strangers:
             self._strangers.add(entry.path)
             seisbench.logger.warning(f"{entry.path!a} is passed over: the run has not written it.")
@@ -212,10 +213,10 @@ class Store:
         return read_json(self._manifest_file(day, name, state))
 
     def remove_leftovers(self, age: float = 3600) -> None:
-        """Remove files that a killed run began, once nobody can be at them any more (s)."""
-        for file in self.path.glob("*/day=*/.*.tmp"):
-            if time.time() - file.stat().st_mtime > age:
-                file.unlink(missing_ok=True)
+        """Remove what a killed run began to write, once nobody can be at it any more (s)."""
+        for folder in (*self.path.glob(".part-*"), *self.path.glob("*/day=*/.part-*")):
+            if time.time() - folder.stat().st_mtime > age:
+                shutil.rmtree(folder, ignore_errors=True)
 
     def kinds(self) -> set[str]:
         """Names of the tables that any station-day has."""
@@ -229,7 +230,7 @@ class Store:
                 done.setdefault(day, []).append(name)
         for day in sorted(done):
             files = [self.path / kind / f"day={day}" / f"{n}.parquet" for n in sorted(done[day])]
-            parts = [_read(file) for file in files if file.is_file()]
+            parts = [read_table(file) for file in files if file.is_file()]
             if parts:
                 table = pd.concat(parts, ignore_index=True)
                 order = [column for column in _ORDER if column in table]
@@ -238,6 +239,13 @@ class Store:
 
 def _name(entry: os.DirEntry) -> str:
     return entry.name
+
+
+def write_json(file: Path, content: dict) -> None:
+    """Write an object to a file of a run, which is whole at any time."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(file) as partial:
+        partial.write_text(json.dumps(content, indent=2) + "\n")
 
 
 def read_json(file: Path) -> dict:
@@ -266,36 +274,17 @@ def _flat(entries: dict, prefix: str = "") -> dict:
     return flat
 
 
-@contextmanager
-def replacing(file: Path) -> Iterator[Path]:
+def read_table(file: Path) -> pd.DataFrame:
     """
-    A temporary file that takes a file's place at the end, if nothing fails, and is removed else.
+    A table from a Parquet file of a run.
 
-    So the file is seen as a whole or not at all, even if the power fails.
+    :raises StoreError: If it is damaged, with the file's name.
     """
-    file.parent.mkdir(parents=True, exist_ok=True)
-    temporary = file.with_name(f".{file.name}.{os.getpid()}.{time.monotonic_ns()}.tmp")
-    try:
-        yield temporary
-        with open(temporary, "rb") as stream:
-            os.fsync(stream.fileno())
-        os.replace(temporary, file)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def write_atomically(file: Path, content: bytes) -> None:
-    """Write a file so that it is seen as a whole or not at all, even if the power fails."""
-    with replacing(file) as temporary:
-        temporary.write_bytes(content)
-
-
-def _read(file: Path) -> pd.DataFrame:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
         # A file by itself: the reader of data sets would add the folder's day as a column.
         return pq.ParquetFile(file).read().to_pandas()
-    except pa.ArrowException as error:
+    except (pa.ArrowException, OSError) as error:
         raise StoreError(f"{file} is damaged ({error}). Remove it and its manifest.") from error

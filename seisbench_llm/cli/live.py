@@ -69,7 +69,7 @@ def live(
     """
     from ..live import Live, LiveSettings, LiveState, Replay, SeedLink, feed_from
     from ..live.output import JsonLines, QuakeMLFiles
-    from ..live.sources import parse_selections
+    from ..live.seedlink import parse_selections
     from ..models.seismollm import SeisMoLLM
 
     if (seedlink is None) == (not replay):

@@ -3,7 +3,8 @@
 from .instrument import LiveSettings
 from .picker import Live, feed_from, run
 from .picks import LivePick
-from .sources import Replay, SeedLink
+from .seedlink import SeedLink
+from .sources import Replay
 from .state import LiveState, StateError
 
 __all__ = [

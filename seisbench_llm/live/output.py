@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from pathlib import Path
 from typing import TextIO
@@ -10,6 +9,7 @@ from typing import TextIO
 import obspy
 from obspy.core.event import Catalog
 
+from ..export.files import replacing
 from ..export.quakeml import build_pick, creation_info, unassociated_event
 from .picks import LivePick
 
@@ -58,9 +58,5 @@ class QuakeMLFiles:
         catalog = Catalog([unassociated_event([built])])
         day = self.folder / pick.id.rpartition("/")[2][:10]
         day.mkdir(exist_ok=True)
-        partial = day / f".{name}.part"
-        try:
+        with replacing(day / f"{name}.xml") as partial:
             catalog.write(str(partial), format="QUAKEML")
-            os.replace(partial, day / f"{name}.xml")
-        finally:
-            partial.unlink(missing_ok=True)

@@ -286,7 +286,7 @@ def feed_from(
     state is saved and picks stay open, unless the source has ended.
 
     :param live: Picker.
-    :param source: A source of :py:mod:`seisbench_llm.live.sources`.
+    :param source: A :py:class:`SeedLink` or :py:class:`Replay` source.
     :param stop: Ends the run when set.
     :param duration: Seconds by the wall clock, None for no limit.
     :param state: What to go on from, if there is anything, and to save the state to, entered.

@@ -6,6 +6,7 @@ import errno
 import io
 import json
 import os
+import shutil
 import time
 import zipfile
 from pathlib import Path
@@ -15,6 +16,7 @@ import numpy as np
 import seisbench
 from filelock import FileLock, Timeout
 
+from ..export.files import replacing
 from .picks import LivePick
 
 FORMAT = 1
@@ -57,6 +59,9 @@ class LiveState:
             raise StateError(
                 f"Another process goes on from {self.file}. Stop it, or use another folder."
             ) from None
+        # Left by a kill; nobody else is at them now.
+        for folder in self.file.parent.glob(".part-*"):
+            shutil.rmtree(folder, ignore_errors=True)
         return self
 
     def __exit__(self, *exc) -> None:
@@ -147,15 +152,8 @@ def write_arrays(file: Path, tree: dict) -> None:
         return value.item() if isinstance(value, np.generic) else value
 
     text = json.dumps(pack(tree)).encode()
-    temporary = file.with_name(f".{file.name}.tmp")
-    try:
-        with open(temporary, "wb") as output:
-            np.savez(output, np.frombuffer(text, np.uint8), *arrays)
-            output.flush()
-            os.fsync(output.fileno())
-        os.replace(temporary, file)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with replacing(file) as partial:
+        np.savez(partial, np.frombuffer(text, np.uint8), *arrays)
 
 
 def read_arrays(file: Path) -> dict:

@@ -1,3 +1,4 @@
+import errno
 import itertools
 import json
 import os
@@ -79,7 +80,7 @@ def test_every_pick_once_and_on_its_day(undisturbed):
     for file in undisturbed.glob("picks/*/*.parquet"):
         table = pd.read_parquet(file, partitioning=None)
         assert len(table) and set(table.time.dt.strftime("day=%Y-%m-%d")) == {file.parent.name}
-    assert not list(undisturbed.rglob("*.tmp"))
+    assert not list(undisturbed.rglob(".part-*"))
 
 
 def test_manifest_and_status(undisturbed):
@@ -375,6 +376,21 @@ def test_merge(undisturbed, tmp_path, suffix):
     ]
 
 
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_merge_on_a_full_disk_leaves_what_was_there(undisturbed, tmp_path, suffix, monkeypatch):
+    to = tmp_path / f"all{suffix}"
+    to.write_text("before")
+
+    def fail(*args):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(archive_store.os, "fsync", fail)
+        with pytest.raises(OSError, match="No space left"):
+            merge(undisturbed, to)
+    assert to.read_text() == "before" and list(tmp_path.iterdir()) == [to]
+
+
 def test_merge_without_picks(tmp_path):
     with pytest.raises(FileNotFoundError, match="archive run"):
         merge(tmp_path, tmp_path / "all.csv")
@@ -409,6 +425,8 @@ def test_folder(scheduler, undisturbed, tmp_path):
     assert "not UTF-8" in result.unreadable[ascii(str(misnamed))]
     misnamed.unlink()
 
+    (out / "index.parquet").write_bytes(b"PAR1 damaged PAR1")
+    assert run_stub(root, out, scheduler=scheduler).new == 0
     index = pd.read_parquet(out / "index.parquet")
     assert len(index) == 7 and not index.file.str.startswith("out").any()
     (root / "nonsense.mseed").unlink()

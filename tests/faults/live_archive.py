@@ -94,9 +94,9 @@ def archives(folder: Path, kills: int, rng) -> str:
         out, trials = folder / f"out{trials}", trials + 1
 
         def check(out=out):
-            for file in out.glob("picks/*/[!.]*.parquet"):
+            for file in out.glob("picks/*/*.parquet"):
                 pd.read_parquet(file, partitioning=None)
-            for file in out.glob("manifest/*/[!.]*.json"):
+            for file in out.glob("manifest/*/*.json"):
                 json.loads(file.read_text())
 
         done += trial(lambda out=out: archive_run(sds, out), longest, rng, check)

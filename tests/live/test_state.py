@@ -4,6 +4,7 @@ import io
 import json
 import threading
 import time
+from pathlib import Path
 
 import numpy as np
 import obspy
@@ -207,6 +208,14 @@ def test_state_of_another_picker_or_source_is_refused(tmp_path):
         LiveState(tmp_path / "state.npz", tmp_path / "picks.jsonl"),
     ):
         go_on()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is full")
+def test_a_pick_that_cannot_be_written_ends_it(tmp_path):
+    with LiveState(tmp_path / "state.npz", "/dev/full") as state:
+        live = Live(filtered_model(), state.append, **LEVELS)
+        with pytest.raises(OSError, match="No space left"):
+            feed_from(live, Replay(arrivals(9000), 0), threading.Event(), state=state)
 
 
 def test_a_state_that_cannot_be_written_is_told(tmp_path, warnings_of):

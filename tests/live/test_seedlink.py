@@ -8,7 +8,7 @@ import pytest
 from obspy.clients.seedlink.seedlinkexception import SeedLinkException
 
 from seisbench_llm.live import Live, LiveSettings, SeedLink, run
-from seisbench_llm.live.sources import parse_selections, stations_of
+from seisbench_llm.live.seedlink import parse_selections, stations_of
 from tests.helpers.live_stub import (
     LEVELS,
     arrivals,
