@@ -24,7 +24,7 @@ from seisbench_llm.tasks import PUBLISHED_TASKS, TASKS
 TRUTHS = {name: TASKS[name].columns[0] for name in PUBLISHED_TASKS if TASKS[name].columns}
 SYNTHETIC, FIRST_MOTION = "synthetic", "first motions"
 # A first motion is clear if the half cycle that leaves the noise is as many times larger.
-SWING = 3.0
+LEAST_SWING = 3.0
 # dB; a P that is worth a look.
 CLEAR_P = 10.0
 
@@ -170,8 +170,8 @@ def first_motion(stream: obspy.Stream, time: obspy.UTCDateTime) -> float:
     1 for up, 0 for down, nan unless it is unmistakable.
 
     Unmistakable is the half cycle (Z, above 1 Hz, causal filter) that first exceeds all of the 3 s
-    before P, if it does so within 0.3 s of the pick and goes on to ``SWING`` times as much. This
-    is no analyst: it can take the second half cycle for the first where that drowns in noise.
+    before P, if it does so within 0.3 s of the pick and goes on to ``LEAST_SWING`` times as much.
+    This is no analyst: it can take the second half cycle for the first where that drowns in noise.
     """
     trace = _vertical(stream)
     if trace is None:
@@ -187,4 +187,4 @@ def first_motion(stream: obspy.Stream, time: obspy.UTCDateTime) -> float:
     swing = z[out[0] :]
     turns = np.flatnonzero(np.sign(swing) != np.sign(swing[0]))
     swing = swing[: turns[0]] if turns.size else swing
-    return float(swing[0] > 0) if np.abs(swing).max() >= SWING * level else np.nan
+    return float(swing[0] > 0) if np.abs(swing).max() >= LEAST_SWING * level else np.nan

@@ -14,9 +14,9 @@ from seisbench_llm.models.seismollm import SeisMoLLM
 
 SPREADS = (0.5, 1.0, 2.0)
 # Probability from which a polarity is decided.
-SURE = 0.7
+DECIDED_FROM = 0.7
 # The quantity of seisbench_llm.evaluate that is the first figure of a task.
-FIRST = {
+FIRST_MEASURE = {
     "polarity": "accuracy",
     "magnitude": "mae",
     "distance": "median_ae",
@@ -60,11 +60,11 @@ def scores(task: str, table: pd.DataFrame, typical: float) -> dict:
     result = {"records": len(table)}
     if task == "polarity":
         hit = (table["value"] >= 0.5) == (truth == 1)
-        sure = np.maximum(table["value"], 1 - table["value"]) >= SURE
+        sure = np.maximum(table["value"], 1 - table["value"]) >= DECIDED_FROM
         result |= {
             "accuracy": hit.mean(),
-            f"accuracy above {SURE}": hit[sure].mean(),
-            f"share above {SURE}": sure.mean(),
+            f"accuracy above {DECIDED_FROM}": hit[sure].mean(),
+            f"share above {DECIDED_FROM}": sure.mean(),
             "accuracy, majority": max(truth.mean(), 1 - truth.mean()),
         }
     elif task == "magnitude":
@@ -103,9 +103,9 @@ def interval(task: str, table: pd.DataFrame) -> list[float]:
     if task == "polarity":
         letters = np.where(table["truth"] == 1, "U", "D")
         columns = {"true": letters, "up": table["value"], "down": 1 - table["value"]}
-    measured = measures(task, pd.DataFrame(columns), 0, 0, SURE)[task]
+    measured = measures(task, pd.DataFrame(columns), 0, 0, DECIDED_FROM)[task]
     events = np.unique(table["event"].astype(str), return_inverse=True)[1]
-    return [round(limit, 3) for limit in measured.estimate(events)[FIRST[task]][1:]]
+    return [round(limit, 3) for limit in measured.estimate(events)[FIRST_MEASURE[task]][1:]]
 
 
 def by_group(task: str, table: pd.DataFrame, typical: float) -> dict:

@@ -18,7 +18,7 @@ DEFAULT_THRESHOLD = 0.3
 # Largest residuals of a hit in seconds.
 TOLERANCES = (0.5, 0.1)
 # Seconds about a pick within which a record is known.
-NEAR = 10.0
+NEAR_PICK_SECONDS = 10.0
 
 
 def true_picks(record: AnalystRecord, phase: str) -> np.ndarray:
@@ -38,7 +38,7 @@ def match(times: np.ndarray, picks: np.ndarray, tolerance: float) -> tuple[np.nd
     away = np.abs(times[:, None] - picks[None])
     rows, columns = linear_sum_assignment(np.where(away <= tolerance, away, 1e3))
     hit = away[rows, columns] <= tolerance
-    missed, false = np.ones(picks.size, bool), (away <= NEAR).any(axis=1)
+    missed, false = np.ones(picks.size, bool), (away <= NEAR_PICK_SECONDS).any(axis=1)
     missed[columns[hit]], false[rows[hit]] = False, False
     return missed, false
 
@@ -135,5 +135,7 @@ def outcomes(found: list[dict], truth: list, phase: str, tolerance: float = 0.5)
     for peaks, picks in zip(found, truth, strict=True):
         if picks.size:
             away = np.abs(peaks[phase][:, :1] - picks).min(axis=1)
-            rows.append(np.stack([peaks[phase][:, 1], away <= tolerance], 1)[away <= NEAR])
+            rows.append(
+                np.stack([peaks[phase][:, 1], away <= tolerance], 1)[away <= NEAR_PICK_SECONDS]
+            )
     return np.concatenate(rows) if rows else np.zeros((0, 2))

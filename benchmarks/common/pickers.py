@@ -28,7 +28,7 @@ from seisbench_llm.weights import WeightsError
 # Seconds between two picks of a phase.
 SEPARATION = 1.0
 # Seconds at either end of a record that its lengthening repeats.
-MIRRORED = 3.0
+MIRRORED_SECONDS = 3.0
 PUBLISHED_CLASSES = {"phasenet": "PhaseNet", "eqtransformer": "EQTransformer"}
 TEACHERS = "phasenet/volpick+phasenet/jma+eqtransformer/volpick"
 
@@ -149,14 +149,14 @@ def _prepared(model: WaveformModel, stream: obspy.Stream) -> obspy.Stream:
     if isinstance(model, SeisMoLLM):
         return stream
     # Records that begin or end at different times, or have gaps, stay as they are.
-    whole = len({(trace.stats.starttime, trace.stats.npts) for trace in stream}) == 1
+    whole = len({(trace.stats.starttime.ns, trace.stats.npts) for trace in stream}) == 1
     for trace in stream:
         trace.data = trace.data - trace.data.mean()
         trace.data = trace.data / (np.abs(trace.data).max() or 1.0) * 1e4
         rate, samples = trace.stats.sampling_rate, trace.stats.npts
         missing = (model.in_samples + 1) / model.sampling_rate * rate - samples
         if whole and missing > 0:
-            add, end = int(np.ceil(missing / 2)), min(samples, round(MIRRORED * rate))
+            add, end = int(np.ceil(missing / 2)), min(samples, round(MIRRORED_SECONDS * rate))
             before = np.pad(trace.data[:end], (add, 0), "symmetric")[:add]
             after = np.pad(trace.data[-end:], (0, add), "symmetric")[end:]
             trace.data = np.concatenate([before, trace.data, after])

@@ -48,7 +48,7 @@ from benchmarks.common.records import (
 )
 from benchmarks.making.labels import (
     RATE,
-    SILENT,
+    SILENT_BELOW,
     Teacher,
     adopt,
     events_of,
@@ -74,7 +74,7 @@ BLOCK = round(((PIECES_PER_BLOCK - 1) * STEP + PIECE) * RATE)  # samples
 UNLABELLED = "iquique_cx"
 NOISE_SECONDS, QUIET_PIECES = 90, 300
 DEV_FRACTION = 0.1
-CARRIED = [
+CARRIED_COLUMNS = [
     *("trace_start_time", "trace_channel", "station_location_code", "source_origin_time"),
     *STATION_COORDINATES,
     *SOURCE_COORDINATES,
@@ -134,7 +134,7 @@ def set_rows(folder: Path, name: str, teacher: Teacher):
         data = waveforms_of(record.stream)
         own, added, unsure = picks_of(record, teacher)
         row = _row(record, data, f"{name}_{record.event}")
-        row |= {column: source.get(column, np.nan) for column in CARRIED}
+        row |= {column: source.get(column, np.nan) for column in CARRIED_COLUMNS}
         row["trace_category"] = "earthquake"
         row["trace_polarity"] = polarity_letter(source.get("trace_polarity")) or np.nan
         if not oriented(source):
@@ -255,7 +255,7 @@ def quiet_rows(record: AnalystRecord, samples: int, teacher: Teacher):
     """Pieces in which the teacher sees nothing, nor half a minute before; each within a block."""
     data = waveforms_of(record.stream)
     start = time_span(record.stream)[0]
-    picks = sorted((time - start) * RATE for time, _, _ in teacher(record.stream, SILENT))
+    picks = sorted((time - start) * RATE for time, _, _ in teacher(record.stream, SILENT_BELOW))
     firsts = [
         first
         for before, after in pairwise([0.0, *picks, float(data.shape[1])])

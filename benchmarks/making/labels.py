@@ -15,7 +15,7 @@ from benchmarks.common.records import AnalystRecord
 
 RATE = 100.0
 # Probabilities of the teacher from which a pick is one, may be one, and below which is silence.
-CONFIDENT, UNSURE, SILENT = 0.6, 0.15, 0.1
+ADDED_FROM, UNSURE_FROM, SILENT_BELOW = 0.6, 0.15, 0.1
 # Half width in seconds of what trace_p_unsure_sample stands for.
 UNSURE_SECONDS = 1.0
 Pick = tuple[float, str]  # sample at RATE, phase
@@ -50,12 +50,12 @@ def picks_of(record: AnalystRecord, teacher: Teacher) -> tuple[list[Pick], list[
             for mark in np.linspace(-spare, spare, 1 + int(np.ceil(spare / UNSURE_SECONDS))):
                 unsure.append(((time - start + mark) * RATE, phase))
     added: list[Pick] = []
-    for time, phase, value in [] if record.split == "test" else teacher(record.stream, UNSURE):
+    for time, phase, value in [] if record.split == "test" else teacher(record.stream, UNSURE_FROM):
         at = (time - start) * RATE
         # The teacher and the analyst may differ about one and the same onset.
         if any(phase == other and abs(at - sample) < 50 for sample, other in own + added):
             continue
-        (added if value >= CONFIDENT else unsure).append((at, phase))
+        (added if value >= ADDED_FROM else unsure).append((at, phase))
     return own, added, unsure
 
 

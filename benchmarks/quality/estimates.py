@@ -52,7 +52,7 @@ from seisbench_llm.models.seismollm import SeisMoLLM
 from seisbench_llm.weights import WeightsError
 
 # Largest distance of a picker's P from the analyst's in seconds.
-MATCH = 1.0
+SAME_PICK_SECONDS = 1.0
 SPLITS = ("test", "unused", "dev")
 SYNTHETIC_CASES = 500
 
@@ -61,7 +61,7 @@ def nearest_pick(picker: SeisMoLLM, case: Case):
     """The picker's P that is nearest to the analyst's, None if none is within a second."""
     picks = [p for p in picker.classify(case.stream).picks if p.phase == "P"]
     away = [abs(p.peak_time - case.pick.peak_time) for p in picks]
-    return picks[int(np.argmin(away))] if away and min(away) <= MATCH else None
+    return picks[int(np.argmin(away))] if away and min(away) <= SAME_PICK_SECONDS else None
 
 
 def typical_truth(data: Path, kind: str, task: str) -> float:

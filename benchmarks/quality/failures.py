@@ -29,7 +29,7 @@ import seisbench
 
 from benchmarks.common.cases import real_cases, split_records
 from benchmarks.common.estimating import errors_of, estimate
-from benchmarks.common.matching import DEFAULT_THRESHOLD, NEAR, match, true_picks
+from benchmarks.common.matching import DEFAULT_THRESHOLD, NEAR_PICK_SECONDS, match, true_picks
 from benchmarks.common.pickers import Picker
 from benchmarks.common.records import SETS, AnalystRecord
 from seisbench_llm import weights
@@ -93,7 +93,7 @@ def picking_panel(picker: Picker, record: AnalystRecord) -> Panel | None:
     if not outcome:
         return None
     times = [time for _, time, value in marks if value is None]
-    span = (min(times) - NEAR, max(times) + NEAR)
+    span = (min(times) - NEAR_PICK_SECONDS, max(times) + NEAR_PICK_SECONDS)
     place = f"{record.dataset}, {record.station}"
     components = "".join(trace.stats.channel[-1] for trace in record.stream)
     return Panel(score, place, ", ".join(outcome), record.stream, components, marks, span)

@@ -47,7 +47,7 @@ from seisbench_llm.weights import WeightsError
 RESULTS = Path(__file__).parents[1] / "results" / "unseen_estimates.json"
 UNKNOWN = (np.nan, np.nan)
 # dB of P; below, a direction can hardly be read.
-CLEAR = {"back_azimuth": 15.0}
+CLEAR_DB = {"back_azimuth": 15.0}
 # Sets whose horizontals point anywhere, and whose samples are in gal.
 NOT_ORIENTED, IN_GAL = {"openeew_mexico"}, {"openeew_mexico"}
 # Hz and damping of the Wood-Anderson seismometer (IASPEI 2013).
@@ -222,12 +222,12 @@ def evaluate(task: str, rule: Rule, records: list[AnalystRecord]) -> dict:
         rows.append({**row, "truth": truth, "value": value, "spread": spread, "snr": snr})
     table = pd.DataFrame(rows)
     groups = dict(list(table.groupby("dataset", sort=False))) | {"all": table}
-    if task in CLEAR:
-        clear = table[table["snr"] >= CLEAR[task]]
+    if task in CLEAR_DB:
+        clear = table[table["snr"] >= CLEAR_DB[task]]
         groups |= {
-            f"{name}, above {CLEAR[task]:g} dB": part for name, part in clear.groupby("dataset")
+            f"{name}, above {CLEAR_DB[task]:g} dB": part for name, part in clear.groupby("dataset")
         }
-        groups[f"all, above {CLEAR[task]:g} dB"] = clear
+        groups[f"all, above {CLEAR_DB[task]:g} dB"] = clear
     found = {name: figures(task, part) for name, part in groups.items()}
     return {"without answer": int(table["value"].isna().sum()), **found}
 

@@ -81,9 +81,9 @@ class SeisMoLLM(PretrainedModel):
         own, see :py:func:`~seisbench_llm.preprocess.normalize`. Not in the paper.
     :param component_order: Components of a window.
     :param kwargs: Sizes of the network, see :py:class:`~seisbench_llm.network.config.NetworkConfig`
-        (``width``, ``polarisation``, ``embedder_...``, ``patch``, ``head_...``, ``pooled_...``),
-        and arguments of :py:class:`seisbench.models.WaveformModel` (``filter_args``,
-        ``filter_kwargs``, ``default_args``).
+        (``width``, ``polarisation``, ``compressed``, ``embedder_...``, ``patch``, ``head_...``,
+        ``pooled_...``), and arguments of :py:class:`seisbench.models.WaveformModel`
+        (``filter_args``, ``filter_kwargs``, ``default_args``).
     :raises ValueError: If sizes do not fit together, with what to change.
     :raises OSError: If the pre-trained language model cannot be had, with how to get it.
     """

@@ -80,6 +80,9 @@ class NetworkConfig:
     :param polarisation: Whether the embedder also sees the product of the vertical with each
         horizontal, see :py:func:`~seisbench_llm.network.embedder.with_polarisation`. Not in the
         paper: convolutions learn a product only slowly, and the back-azimuth lies in it.
+    :param compressed: Whether the embedder also sees each component compressed, see
+        :py:func:`~seisbench_llm.network.embedder.compress`. Not in the paper: an onset
+        that is small against the largest wave of the window is lost without.
     :param embedder_channels: Output channels of all embedder blocks but the last, which has
         width / patch.
     :param embedder_kernels: Smallest kernel of each embedder block.
@@ -106,6 +109,7 @@ class NetworkConfig:
     in_samples: int = 6000
     component_order: str = "ZNE"
     polarisation: bool = False
+    compressed: bool = False
     embedder_channels: Sequence[int] = (16, 48, 96)
     embedder_kernels: Sequence[int] = (16, 8, 6, 1)
     embedder_kernel_steps: Sequence[int] = (8, 6, 4, 2)
@@ -191,7 +195,8 @@ class NetworkConfig:
     def in_channels(self) -> int:
         """Channels that the embedder sees."""
         components = len(self.component_order)
-        return 2 * components - 1 if self.polarisation else components
+        seen = 2 * components - 1 if self.polarisation else components
+        return seen + components if self.compressed else seen
 
     @property
     def latent_channels(self) -> int:

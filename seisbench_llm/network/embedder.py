@@ -36,6 +36,26 @@ def with_polarisation(x: torch.Tensor) -> torch.Tensor:
     return torch.cat([x, x[:, :1] * x[:, 1:] / length], dim=1)
 
 
+def compress(x: torch.Tensor) -> torch.Tensor:
+    """
+    Compress the dynamic range: asinh(100 x) / 5.
+
+    Linear below a hundredth of the standard deviation, logarithmic above. GELU is nearly linear
+    where a signal is far below one; no envelope of it can be formed there, so an onset that is
+    small against the largest wave of the window cannot be told.
+
+    :param x: Normalised windows.
+    :return: The same shape.
+    """
+    return torch.asinh(100 * x) / 5
+
+
+def embedder_input(x: torch.Tensor, config: NetworkConfig) -> torch.Tensor:
+    """What the embedder sees of a window, shape (batch, ``config.in_channels``, samples)."""
+    seen = with_polarisation(x) if config.polarisation else x
+    return torch.cat([seen, compress(x)], dim=1) if config.compressed else seen
+
+
 class Branch(nn.Module):
     """One scale: 1x1 convolution, strided convolution, BatchNorm, GELU."""
 

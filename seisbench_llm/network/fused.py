@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from . import lora
-from .embedder import Branch, MultiScaleBlock, with_polarisation
+from .embedder import Branch, MultiScaleBlock, embedder_input
 from .heads import CurveHead, stage_sizes
 from .network import Network
 from .patches import from_tokens, to_tokens
@@ -314,7 +314,7 @@ class FusedNetwork(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Answers in single precision for normalised windows, (batch, components, samples)."""
         samples = x.shape[-1]
-        x = with_polarisation(x) if self.config.polarisation else x
+        x = embedder_input(x, self.config)
         signals = [x[:, :, None].contiguous(memory_format=torch.channels_last)]
         for block in self.embedder:
             signals.append(block(signals[-1]))

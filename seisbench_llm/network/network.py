@@ -5,7 +5,7 @@ from torch import nn
 
 from .backbone import Backbone
 from .config import NetworkConfig
-from .embedder import Embedder, with_polarisation
+from .embedder import Embedder, embedder_input
 from .heads import CurveHead, PooledHead
 from .patches import from_tokens, to_tokens
 
@@ -33,7 +33,7 @@ class Network(nn.Module):
 
     def forward(self, x: torch.Tensor, logits: bool = False) -> torch.Tensor:
         patch = self.config.patch
-        signals = [with_polarisation(x) if self.config.polarisation else x]
+        signals = [embedder_input(x, self.config)]
         for block in self.embedder:
             signals.append(block(signals[-1]))
         tokens = self.backbone(to_tokens(signals[-1], patch))

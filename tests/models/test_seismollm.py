@@ -8,7 +8,7 @@ import torch
 from seisbench_llm.models.presets import PRESETS
 from seisbench_llm.models.seismollm import SeisMoLLM
 from seisbench_llm.network.config import NetworkConfig
-from seisbench_llm.network.embedder import with_polarisation
+from seisbench_llm.network.embedder import compress, embedder_input, with_polarisation
 from seisbench_llm.network.heads import stage_sizes
 from seisbench_llm.network.patches import from_tokens, to_tokens
 from seisbench_llm.tasks import TASKS
@@ -101,6 +101,21 @@ def test_polarisation_points_along_the_horizontal_of_p():
         north, east = -joined[0, 3:].mean(dim=-1)
         assert torch.atan2(east, north).item() == pytest.approx(azimuth.item(), abs=1e-4)
     assert with_polarisation(torch.zeros(1, 3, 10)).isfinite().all()
+
+
+def test_compressed_input_shows_what_is_small():
+    model = tiny_model(compressed=True, polarisation=True)
+    x = torch.randn(2, 3, 500)
+    seen = embedder_input(x, model.network.config)
+    assert seen.shape == (2, 8, 500)
+    assert torch.equal(seen[:, :5], with_polarisation(x))
+    # Odd, linear where waves are a thousand times smaller than S, and growing throughout.
+    assert torch.equal(compress(-x), -compress(x))
+    small = torch.tensor([1e-4, 2e-4])
+    assert (compress(small) / small).tolist() == pytest.approx([20, 20], rel=1e-3)
+    assert compress(torch.linspace(-10, 10, 1000)).diff().min() > 0
+    assert model.get_model_args()["compressed"] is True
+    assert SeisMoLLM(**model.get_model_args()).network.config == model.network.config
 
 
 def test_hidden_layer_of_the_pooled_head_tells_when():

@@ -18,6 +18,7 @@ SHAPES = {
     # All that the compact preset has; its own window lengths.
     "compact": {},
     "convolutional": {"preset": "convolutional"},
+    "compressed": {"preset": "convolutional", "compressed": True},
     # As in the paper: no skip signals, even kernels, few channels at the end.
     "paper": {
         "in_samples": 3000,
