@@ -1,6 +1,18 @@
-"""monitor."""
+"""Monitoring of a network: picks, estimates at each P, association, location, catalogues."""
 
+from .association import associate
+from .location import Epicenter, epicenter, sp_distance
 from .monitor import SeismicMonitor, pair
+from .quality import quality_class
 from .result import MonitorResult
 
-__all__ = ["MonitorResult", "SeismicMonitor", "pair"]
+__all__ = [
+    "Epicenter",
+    "MonitorResult",
+    "SeismicMonitor",
+    "associate",
+    "epicenter",
+    "pair",
+    "quality_class",
+    "sp_distance",
+]

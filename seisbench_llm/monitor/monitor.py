@@ -168,7 +168,7 @@ class SeismicMonitor:
         :param vp: Velocity of P in km/s, for S-P distances, origin times and association.
         :param vp_vs: Its ratio to the velocity of S.
         :param associate: Whether to associate picks of at least three stations by PyOcto.
-        :param association: Arguments of :py:func:`seisbench_llm.association.associate`, such as
+        :param association: Arguments of :py:func:`seisbench_llm.monitor.associate`, such as
             ``velocity_model`` or PyOcto's ``n_picks``.
         :param kwargs: Arguments of the models' ``classify``, such as ``P_threshold``,
             ``polarity_threshold`` or ``batch_size``.

@@ -17,7 +17,7 @@ def plot_map(stations, picks=None, events=None, coastlines: bool | None = None):
     for some hundred kilometres that is all one needs.
 
     :param stations: Inventory or table of stations, see
-        :py:func:`seisbench_llm.export_formats.stations_to_dataframe`; None for none.
+        :py:func:`seisbench_llm.stations.stations_to_dataframe`; None for none.
     :param picks: Picks; stations with more of them are larger, those without are empty.
     :param events: ObsPy catalogue, or table with latitude, longitude, depth_km and magnitude, such
         as a monitor's events; only those with an origin are shown, larger ones larger, coloured by

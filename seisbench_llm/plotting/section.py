@@ -33,7 +33,7 @@ def plot_section(
     :param picks: Picks of SeisBench, a table of picks, or what ``classify`` gives.
     :param distances: NET.STA, NET.STA.LOC or STA -> distance in km.
     :param stations: Instead: inventory or table of stations
-        (:py:func:`seisbench_llm.export_formats.stations_to_dataframe`), together with
+        (:py:func:`seisbench_llm.stations.stations_to_dataframe`), together with
     :param origin: ObsPy origin or event, or (latitude, longitude), to measure them from. If it has
         a time, seconds count from there.
     :param component: Last letter of the channels shown.
