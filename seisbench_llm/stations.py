@@ -1,4 +1,4 @@
-"""Station coordinates from what users have."""
+"""Coordinates of stations, from inventories and tables."""
 
 from __future__ import annotations
 
@@ -75,28 +75,10 @@ class Stations:
                     )
 
     def _read_table(self, table: pd.DataFrame) -> None:
-        missing = [name for name in ("id", "latitude", "longitude") if name not in table]
-        if missing:
-            raise ValueError(
-                f"The station table has no column {', '.join(missing)}; it needs id (NET.STA or "
-                f"NET.STA.LOC), latitude, longitude and, in metres, elevation."
-            )
-        seen = {}
-        for row in table.to_dict("records"):
-            code = str(row["id"])
-            network, _, rest = code.partition(".")
-            name, _, location = rest.partition(".")
-            if not name:
-                raise ValueError(f"Station id '{code}' is neither NET.STA nor NET.STA.LOC.")
-            elevation = float(row.get("elevation", 0.0))
-            place = Station(float(row["latitude"]), float(row["longitude"]), elevation)
-            if not (abs(place.latitude) <= 90 and abs(place.longitude) <= 360):
-                raise ValueError(f"Station {code} has no possible coordinates: {place}.")
-            if not np.isfinite(place.elevation):
-                place = Station(place.latitude, place.longitude)
-            if seen.setdefault(code, place) != place:
-                raise ValueError(f"Station {code} is there twice, at different places.")
-            self.epochs[f"{network}.{name}"].append((location or None, *ALWAYS, place))
+        for row in check_table(table).itertuples():
+            network, station, location = _codes(row.id)
+            place = Station(row.latitude, row.longitude, row.elevation)
+            self.epochs[f"{network}.{station}"].append((location or None, *ALWAYS, place))
 
     def find(self, trace_id: str, time: obspy.UTCDateTime) -> Station | None:
         """
@@ -118,16 +100,72 @@ class Stations:
         return active[0][1] if active else None
 
 
+def check_table(table: pd.DataFrame) -> pd.DataFrame:
+    """
+    A table of stations with the columns id, latitude, longitude and elevation, and no others.
+
+    :param table: With id (NET.STA or NET.STA.LOC) or network, station and, optionally, location;
+        latitude, longitude (degrees) and, optionally, elevation (m, 0 where it is empty).
+    :return: One row per id, numbers as floats.
+    :raises ValueError: If a column is missing, coordinates are impossible, or an id is there twice
+        at different places, with the id.
+    """
+    frame = table.reset_index(drop=True).copy()
+    if "id" not in frame and {"network", "station"} <= set(frame):
+        location = frame["location"].fillna("") if "location" in frame else ""
+        frame["id"] = frame["network"] + "." + frame["station"] + "." + location
+    missing = [name for name in ("id", "latitude", "longitude") if name not in frame]
+    if missing:
+        raise ValueError(
+            f"The station table has no column {', '.join(missing)}; it needs id (NET.STA or "
+            f"NET.STA.LOC), latitude, longitude and, in metres, elevation."
+        )
+    frame["id"] = frame["id"].astype(str)
+    if "elevation" not in frame:
+        frame["elevation"] = 0.0
+    for column in ("latitude", "longitude", "elevation"):
+        frame[column] = _numbers(frame[column], frame["id"])
+    frame["elevation"] = frame["elevation"].where(np.isfinite(frame["elevation"]), 0.0)
+    known: dict[tuple, Station] = {}
+    for row in frame.itertuples():
+        place = Station(row.latitude, row.longitude, row.elevation)
+        if not (abs(place.latitude) <= 90 and abs(place.longitude) <= 360):
+            raise ValueError(f"Station {row.id} has no possible coordinates: {place}.")
+        if known.setdefault(_codes(row.id), place) != place:
+            raise ValueError(f"Station {row.id} is there twice, at different places.")
+    columns = ["id", "latitude", "longitude", "elevation"]
+    return frame[columns].drop_duplicates("id", ignore_index=True)
+
+
+def _codes(name: str) -> tuple[str, str, str]:
+    """Network, station and location of NET.STA or NET.STA.LOC."""
+    network, _, rest = name.partition(".")
+    station, _, location = rest.partition(".")
+    if not station:
+        raise ValueError(f"Station id '{name}' is neither NET.STA nor NET.STA.LOC.")
+    return network, station, location
+
+
+def _numbers(values: pd.Series, ids: pd.Series) -> pd.Series:
+    """A column as floats; what is empty is nan."""
+    text = values.where(values.astype(str).str.strip() != "")
+    numbers = pd.to_numeric(text, errors="coerce")
+    wrong = text.notna() & numbers.isna()
+    if wrong.any():
+        first = wrong.idxmax()
+        raise ValueError(
+            f"Station {ids[first]} has the {values.name} '{values[first]}', which is no number."
+        )
+    return numbers.astype(float)
+
+
 def read_stations(path) -> obspy.Inventory | pd.DataFrame:
     """
     Station coordinates of a file: a CSV table, or whatever inventory ObsPy can read.
 
-    :param path: A name that ends with ``.csv`` means a table: id (NET.STA or NET.STA.LOC) or
-        network, station and, optionally, location; latitude, longitude (degrees) and, optionally,
-        elevation (m).
-    :return: A table always has the column id.
+    :param path: A name that ends with ``.csv`` means a table, see :py:func:`check_table`.
     :raises FileNotFoundError: If there is no such file.
-    :raises ValueError: If it is neither.
+    :raises ValueError: If it is neither, or coordinates are impossible, with the file's name.
     """
     path = Path(path)
     if not path.is_file():
@@ -148,10 +186,10 @@ def read_stations(path) -> obspy.Inventory | pd.DataFrame:
     except Exception as error:
         # The readers raise whatever comes to them on a broken file.
         raise ValueError(f"{path} is no station file that can be read: {error}") from error
-    if "id" not in table and {"network", "station"} <= set(table):
-        location = table.get("location", "")
-        table["id"] = table["network"] + "." + table["station"] + "." + location
-    return table
+    try:
+        return check_table(table)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
 
 
 def warn_of_missing(picks: Sequence, stations: Stations) -> None:
@@ -170,45 +208,37 @@ def stations_to_dataframe(stations: obspy.Inventory | pd.DataFrame) -> pd.DataFr
     """
     Coordinates of stations, as PyOcto and GaMMA take them.
 
-    :param stations: Inventory, or a table with latitude and longitude (degrees), id (NET.STA.LOC)
-        or network and station, and if known elevation (m).
+    :param stations: Inventory, or a table as of :py:func:`check_table`.
     :return: Columns id, longitude, latitude, elevation (m), and x(km), y(km), z(km; down, as
         in GaMMA) east and north of the stations' mean. A station has one row per location.
-    :raises ValueError: If a column is missing, or there are no stations.
+    :raises ValueError: If there are no stations, or the table is none.
     """
-    if isinstance(stations, pd.DataFrame):
-        frame = stations.copy()
-        if "id" not in frame and {"network", "station"} <= set(frame):
-            location = frame["location"].fillna("") if "location" in frame else ""
-            frame["id"] = frame["network"] + "." + frame["station"] + "." + location
-        missing = [c for c in ("id", "latitude", "longitude") if c not in frame]
-        if missing:
-            raise ValueError(f"The table of stations has no column {', '.join(missing)}.")
-        if "elevation" not in frame:
-            frame["elevation"] = 0.0
-    else:
-        rows = {}
-        for network in stations:
-            for station in network:
-                for location in {channel.location_code or "" for channel in station} | {""}:
-                    name = f"{network.code}.{station.code}.{location}"
-                    rows[name] = (station.longitude, station.latitude, station.elevation)
-        frame = pd.DataFrame([(name, *rows[name]) for name in sorted(rows)])
-        frame = frame.set_axis(
-            ["id", "longitude", "latitude", "elevation"][: frame.shape[1]], axis=1
-        )
+    if not isinstance(stations, pd.DataFrame):
+        stations = _table_of(stations)
+    frame = check_table(stations)[["id", "longitude", "latitude", "elevation"]]
     if frame.empty:
         raise ValueError("There are no stations.")
-    frame = frame[["id", "longitude", "latitude", "elevation"]].drop_duplicates("id")
     first = frame["longitude"].iloc[0]
     # Degrees from the first station, so that the date line does not tear a network apart.
     east = (frame["longitude"] - first + 180) % 360 - 180
     centre = east.mean(), frame["latitude"].mean()
     local = [util_geo_km(*centre, *at) for at in zip(east, frame["latitude"], strict=True)]
-    return frame.reset_index(drop=True).assign(
+    return frame.assign(
         **{
             "x(km)": [x for x, _ in local],
             "y(km)": [y for _, y in local],
             "z(km)": (-frame["elevation"] / 1000).to_numpy(),
         }
     )
+
+
+def _table_of(inventory: obspy.Inventory) -> pd.DataFrame:
+    """Table of an inventory; of a station with several epochs, the last."""
+    rows = {}
+    for network in inventory:
+        for station in network:
+            for location in {channel.location_code or "" for channel in station} | {""}:
+                name = f"{network.code}.{station.code}.{location}"
+                rows[name] = (name, station.latitude, station.longitude, station.elevation)
+    columns = ["id", "latitude", "longitude", "elevation"]
+    return pd.DataFrame([rows[name] for name in sorted(rows)], columns=columns)

@@ -1,6 +1,7 @@
 import shutil
 
 import obspy
+import pandas as pd
 import pytest
 
 from seisbench_llm.stations import Stations, read_stations, stations_to_dataframe
@@ -58,3 +59,34 @@ def test_what_is_no_station_file_is_named(written, tmp_path):
             read_stations(written("", name))
     with pytest.raises(ValueError, match="no column id"):
         Stations.read(read_stations(written("name,latitude,longitude\nA,1,2\n")))
+
+
+TABLE = "id,latitude,longitude,elevation\n"
+
+
+@pytest.mark.parametrize(
+    "rows, message",
+    [
+        ("XX.A,north,2,3\n", "Station XX.A has the latitude 'north', which is no number"),
+        ("XX.A,1,2,high\n", "Station XX.A has the elevation 'high', which is no number"),
+        ("XX.A,1,,3\n", "Station XX.A has no possible coordinates"),
+        ("XX.A,91,2,3\n", "Station XX.A has no possible coordinates"),
+        ("XX.A.,1,2,\nXX.A.,1.5,2,3\n", "Station XX.A. is there twice, at different places"),
+        ("XX.A,1,2,3\nXX.A.,1.5,2,3\n", "Station XX.A. is there twice, at different places"),
+        ("XX,1,2,3\n", "Station id 'XX' is neither NET.STA nor NET.STA.LOC"),
+    ],
+)
+def test_wrong_rows_are_named_with_their_file(written, rows, message):
+    with pytest.raises(ValueError, match=rf"stations\[1\]\.csv: .*{message}"):
+        read_stations(written(TABLE + rows))
+    table = pd.read_csv(written(TABLE + rows))
+    for function in (Stations.read, stations_to_dataframe):
+        with pytest.raises(ValueError, match=message):
+            function(table)
+
+
+def test_empty_elevations_and_rows_that_repeat(written):
+    table = stations_to_dataframe(read_stations(written(TABLE + "XX.A,1,2,\nXX.A,1,2,\n")))
+    assert list(table["elevation"]) == [0.0] and list(table["z(km)"]) == [0.0]
+    with pytest.raises(ValueError, match="There are no stations"):
+        stations_to_dataframe(read_stations(written(TABLE)))
