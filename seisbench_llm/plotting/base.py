@@ -1,4 +1,4 @@
-"""What the figures have in common."""
+"""Colours, envelopes, axes and legends that the figures share."""
 
 from __future__ import annotations
 

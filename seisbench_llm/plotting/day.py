@@ -1,4 +1,4 @@
-"""A day of one channel, an hour a line."""
+"""Day overview of one channel, an hour a line."""
 
 from __future__ import annotations
 
@@ -42,44 +42,33 @@ def plot_day(
         raise ValueError(f"A day is no whole number of lines of {minutes} minutes.")
     table = as_table(picks)
     trace_id = trace_id or _most_picked(stream, table)
-    own = [trace for trace in stream if trace.id == trace_id and trace.stats.npts]
-    if not own:
+    traces = [trace for trace in stream if trace.id == trace_id and trace.stats.npts]
+    if not traces:
         raise ValueError(
             f"There are no data of {trace_id}; there are {sorted({t.id for t in stream})[:10]}."
         )
-    start = obspy.UTCDateTime(day) if day else _fullest(own)
+    start = obspy.UTCDateTime(day) if day else _fullest(traces)
     start = obspy.UTCDateTime(start.date)
-    # A little more, and cut after the filter, so that it has swung in.
-    around = (trace.slice(start - 60, start + 86460) for trace in own)
-    shown = for_display([trace for trace in around if trace.stats.npts], highpass)
     step, n_lines = minutes * 60, 1440 // minutes
-    lines = [
-        [
-            piece
-            for trace in shown
-            if (piece := trace.slice(start + i * step, start + (i + 1) * step)).stats.npts
-        ]
-        for i in range(n_lines)
-    ]
+    lines = _lines(traces, start, step, n_lines, highpass)
     if not any(lines):
         raise ValueError(f"There are no data of {trace_id} on {start.date}.")
     if scale is None:
         peaks = [max(np.nanmax(np.abs(p.data), initial=0) for p in row) for row in lines if row]
         scale = float(np.median(peaks)) / 2 or 1.0
-
     table = table[
         (table["trace_id"].map(location_of) == location_of(trace_id))
         & (table["time"] >= pd.Timestamp(start.datetime, tz="UTC"))
         & (table["time"] < pd.Timestamp((start + 86400).datetime, tz="UTC"))
     ]
+
     figure = Figure(figsize=(11, 1.5 + 0.3 * n_lines), layout="constrained")
     axis = figure.add_subplot()
     for i, pieces in enumerate(lines):
-        _line(axis, i, pieces, start + i * step, scale, step)
-    _picks(axis, table, start, step)
+        _draw_line(axis, i, pieces, start + i * step, scale, step)
+    _draw_picks(axis, table, start, step)
     axis.set(xlim=(0, minutes), ylim=(n_lines - 0.3, -0.7), xlabel="minutes")
-    every = max(1, n_lines // 24)
-    ticks = range(0, n_lines, every)
+    ticks = range(0, n_lines, max(1, n_lines // 24))
     axis.set_yticks(ticks, [(start + i * step).strftime("%H:%M") for i in ticks])
     axis.set_ylabel("time (UTC)")
     axis.spines[["top", "right"]].set_visible(False)
@@ -87,6 +76,21 @@ def plot_day(
     axis.set_title(f"{trace_id}  {start.date}{filtered}", loc="left", fontsize=10)
     phase_legend(figure, counts_of(table))
     return figure
+
+
+def _lines(traces, start, step: float, n_lines: int, highpass) -> list[list[obspy.Trace]]:
+    """The pieces of each line of a day."""
+    # A little more, and cut after the filter, so that it has swung in.
+    around = (trace.slice(start - 60, start + 86460) for trace in traces)
+    shown = for_display([trace for trace in around if trace.stats.npts], highpass)
+    return [
+        [
+            piece
+            for trace in shown
+            if (piece := trace.slice(start + i * step, start + (i + 1) * step)).stats.npts
+        ]
+        for i in range(n_lines)
+    ]
 
 
 def _fullest(traces: list[obspy.Trace]) -> obspy.UTCDateTime:
@@ -101,7 +105,7 @@ def _fullest(traces: list[obspy.Trace]) -> obspy.UTCDateTime:
     return obspy.UTCDateTime(min(seconds, key=lambda day: (-seconds[day], day)))
 
 
-def _line(axis, row: int, pieces, start, scale: float, step: float) -> None:
+def _draw_line(axis, row: int, pieces, start, scale: float, step: float) -> None:
     """Samples of a line, and grey where there are none."""
     from matplotlib.collections import LineCollection
 
@@ -121,18 +125,18 @@ def _line(axis, row: int, pieces, start, scale: float, step: float) -> None:
     axis.add_collection(LineCollection(segments, colors="0.85", lw=5, zorder=1))
 
 
-def _picks(axis, table: pd.DataFrame, start, step: float) -> None:
+def _draw_picks(axis, table: pd.DataFrame, start, step: float) -> None:
     seconds = (table["time"] - pd.Timestamp(start.datetime, tz="UTC")).dt.total_seconds()
     rows, offsets = np.divmod(seconds.to_numpy(), step)
     for phase, side in (("P", -1), ("S", 1)):
-        own = (table["phase"] == phase).to_numpy()
+        of_phase = (table["phase"] == phase).to_numpy()
         axis.vlines(
-            offsets[own] / 60,
-            rows[own] + side * 0.16,
-            rows[own] + side * 0.4,
+            offsets[of_phase] / 60,
+            rows[of_phase] + side * 0.16,
+            rows[of_phase] + side * 0.4,
             color=COLORS[phase],
             lw=1.2,
-            alpha=1 if own.sum() < 1000 else 0.6,
+            alpha=1 if of_phase.sum() < 1000 else 0.6,
             zorder=3,
         )
 

@@ -1,18 +1,20 @@
-"""Waveforms with their picks and curves."""
+"""Waveforms with picks and probability curves."""
 
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterable
 
 import numpy as np
 import obspy
 import pandas as pd
+import seisbench
 
 from ..trace_ids import location_of
 from .base import COLORS, as_table, envelope, for_display, phase_legend, time_axis
 
 # More than so many lines across a panel would hide the waveforms.
-_FEW = 40
+_MOST_LINES = 40
 
 
 def plot_picks(
@@ -31,7 +33,8 @@ def plot_picks(
     :param stream: Waveforms.
     :param picks: Picks of SeisBench, a table of picks, or what ``classify`` gives.
     :param annotations: Probability curves of the same stream, if they are to be shown.
-    :param max_stations: Largest number of stations shown; the ones with most picks come first.
+    :param max_stations: Largest number of stations shown, those with most picks; the figure says
+        how many there are, and a warning does.
     :param highpass: Corner of a high-pass for the eye, in Hz.
     :return: A matplotlib figure.
     :raises ValueError: If there is nothing to show.
@@ -40,7 +43,9 @@ def plot_picks(
 
     table = as_table(picks)
     table = table.assign(location=[location_of(name) for name in table["trace_id"]])
-    blocks = _blocks(stream, table, annotations, max_stations, highpass)
+    locations = _locations(stream)
+    chosen = _most_picked(locations, table, max_stations)
+    blocks = _blocks({name: locations[name] for name in chosen}, annotations, highpass)
     if not blocks:
         raise ValueError("There are no waveforms to plot.")
     together = _overlap([trace for rows in blocks.values() for row in rows for trace in row])
@@ -61,6 +66,10 @@ def plot_picks(
         axis.tick_params(labelbottom=not together or location == list(blocks)[-1])
     axis.set_xlabel("time (UTC)")
     phase_legend(figure)
+    if len(chosen) < len(locations):
+        text = f"{len(chosen)} of {len(locations)} stations, those with most picks"
+        figure.suptitle(text, x=0.01, ha="left", fontsize=9)
+        seisbench.logger.warning(f"The figure shows {text}; plot_picks(max_stations=) shows more.")
     return figure
 
 
@@ -88,7 +97,7 @@ def _draw(axis, traces: list[obspy.Trace], picks: pd.DataFrame, labels: bool) ->
 def _draw_picks(axis, traces, picks: pd.DataFrame, labels: bool) -> None:
     from matplotlib.dates import date2num
 
-    lower = 0.0 if len(picks) <= _FEW else 0.85
+    lower = 0.0 if len(picks) <= _MOST_LINES else 0.85
     for phase, own in picks.groupby("phase"):
         color = COLORS.get(phase, "k")
         axis.vlines(
@@ -135,19 +144,27 @@ def _overlap(traces: list[obspy.Trace]) -> bool:
     return max(t.stats.starttime for t in traces) <= min(t.stats.endtime for t in traces)
 
 
-def _blocks(stream, table, annotations, max_stations, highpass):
-    """NET.STA.LOC -> rows of traces: one row per channel, and one with the curves."""
+def _locations(stream: obspy.Stream) -> dict[str, dict[str, list[obspy.Trace]]]:
+    """NET.STA.LOC -> trace id -> traces."""
     locations = defaultdict(lambda: defaultdict(list))
     for trace in stream:
         if trace.stats.npts:
             locations[location_of(trace.id)][trace.id].append(trace)
+    return locations
+
+
+def _most_picked(locations: Iterable[str], table: pd.DataFrame, most: int) -> list[str]:
     counts = table["location"].value_counts()
-    chosen = sorted(locations, key=lambda name: (-counts.get(name, 0), name))[:max_stations]
+    return sorted(sorted(locations, key=lambda name: (-counts.get(name, 0), name))[:most])
+
+
+def _blocks(locations, annotations, highpass) -> dict[str, list[list[obspy.Trace]]]:
+    """NET.STA.LOC -> rows of traces: one row per channel, and one with the curves."""
     blocks = {}
-    for name in sorted(chosen):
+    for name, channels in locations.items():
         # Vertical first, as it is the one to look at for P.
-        order = sorted(locations[name], key=lambda trace_id: (trace_id[-1] != "Z", trace_id))
-        rows = [list(for_display(locations[name][trace_id], highpass)) for trace_id in order]
+        order = sorted(channels, key=lambda trace_id: (trace_id[-1] != "Z", trace_id))
+        rows = [list(for_display(channels[trace_id], highpass)) for trace_id in order]
         blocks[name] = [row for row in rows if row]
         curves = [
             trace

@@ -46,69 +46,33 @@ def plot_section(
     from matplotlib.figure import Figure
 
     table = as_table(picks)
-    rows = defaultdict(list)
-    for trace in obspy.Stream(list(stream)).slice(start, end):
-        if trace.stats.npts and trace.stats.channel.endswith(component):
-            rows[trace.id].append(trace)
-    if not rows:
-        raise ValueError(
-            f"There are no waveforms of component {component} to plot; "
-            f"there are {sorted({t.id for t in stream})[:10]}."
-        )
-    origin_time = None
-    if origin is not None:
-        origin_time, place = _origin(origin)
+    records = _records(stream, component, start, end)
+    origin_time, place = (None, None) if origin is None else _origin(origin)
     if distances is None and stations is not None:
-        if origin is None:
+        if place is None:
             raise ValueError("Distances need an origin as well as stations.")
         distances = _distances(stations, *place)
-    first = min(t.stats.starttime for traces in rows.values() for t in traces)
-    last = max(t.stats.endtime for traces in rows.values() for t in traces)
+    heights, unknown = _heights(records, table, distances)
+    first = min(t.stats.starttime for traces in records.values() for t in traces)
+    last = max(t.stats.endtime for traces in records.values() for t in traces)
     zero = origin_time or first
-    heights, unknown = _heights(rows, table, distances)
+    table = table[(table["time"] >= _stamp(first)) & (table["time"] <= _stamp(last))]
+    table = table.assign(location=table["trace_id"].map(location_of))
+    table = table[table["location"].isin(map(location_of, heights))]
 
     figure = Figure(figsize=(9, max(4, min(12, 1.5 + 0.45 * len(heights)))), layout="constrained")
     axis = figure.add_subplot()
-    levels = np.sort(list(heights.values()))
+    levels = np.unique(list(heights.values()))
     # A trace may reach the middle one of its neighbours, whatever the gaps between stations.
-    reach = float(np.median(np.diff(np.unique(levels)))) if np.unique(levels).size > 1 else 1.0
-    table = table[(table["time"] >= _stamp(first)) & (table["time"] <= _stamp(last))]
-    table = table.assign(location=table["trace_id"].map(location_of))
-    labels = {}
-    for name, height in sorted(heights.items(), key=lambda item: item[1]):
-        shown = for_display(rows[name], highpass)
-        largest = max(np.nanmax(np.abs(t.data), initial=0) for t in shown) or 1
-        for trace in shown:
-            seconds, data = envelope(trace)
-            seconds = seconds + (trace.stats.starttime - zero)
-            axis.plot(seconds, height + 0.7 * reach * data / largest, color="0.35", lw=0.4)
-        own = table[table["location"] == location_of(name)]
-        for phase, some in own.groupby("phase"):
-            times = [obspy.UTCDateTime(time.to_pydatetime()) - zero for time in some["time"]]
-            few = len(some) <= 40
-            axis.vlines(
-                times,
-                height - (0.5 if few else 0.25) * reach,
-                height + (0.5 if few else 0.25) * reach,
-                color=COLORS.get(phase, "k"),
-                lw=1.6 if few else 0.7,
-                zorder=3,
-            )
-        # Labels side by side where stations are.
-        apart = 0.022 * (levels[-1] - levels[0] + 2.4 * reach)
-        labels[name] = max([height, *(y + apart for y in labels.values())])
-        axis.annotate(
-            location_of(name).rstrip("."),
-            (1.005, labels[name]),
-            xycoords=("axes fraction", "data"),
-            fontsize=7,
-            va="center",
-            annotation_clip=False,
-        )
+    reach = float(np.median(np.diff(levels))) if levels.size > 1 else 1.0
+    for name, height in heights.items():
+        _draw_record(axis, for_display(records[name], highpass), height, reach, zero)
+        _draw_picks(axis, table[table["location"] == location_of(name)], height, reach, zero)
+    _draw_names(axis, heights, apart=0.022 * (levels[-1] - levels[0] + 2.4 * reach))
     axis.margins(x=0)
     axis.set_ylim(levels[0] - 1.2 * reach, levels[-1] + 1.2 * reach)
-    of = "the origin" if origin_time else ""
-    axis.set_xlabel(f"seconds after {of or zero.strftime('%Y-%m-%d %H:%M:%S')}")
+    since = "the origin" if origin_time else zero.strftime("%Y-%m-%d %H:%M:%S")
+    axis.set_xlabel(f"seconds after {since}")
     if distances is None:
         axis.set(yticks=[], ylabel="stations by first P")
     else:
@@ -116,8 +80,61 @@ def plot_section(
     if unknown:
         axis.set_title(f"without distance: {', '.join(unknown[:8])}", loc="left", fontsize=7)
     axis.spines[["top", "right"]].set_visible(False)
-    phase_legend(figure, counts_of(table[table["location"].isin(map(location_of, heights))]))
+    phase_legend(figure, counts_of(table))
     return figure
+
+
+def _records(stream, component: str, start, end) -> dict[str, list[obspy.Trace]]:
+    """Trace id -> traces of one component."""
+    records = defaultdict(list)
+    for trace in obspy.Stream(list(stream)).slice(start, end):
+        if trace.stats.npts and trace.stats.channel.endswith(component):
+            records[trace.id].append(trace)
+    if not records:
+        raise ValueError(
+            f"There are no waveforms of component {component} to plot; "
+            f"there are {sorted({t.id for t in stream})[:10]}."
+        )
+    return records
+
+
+def _draw_record(axis, traces: obspy.Stream, height: float, reach: float, zero) -> None:
+    """Waveforms about a height, which they leave by at most 0.7 of the reach."""
+    largest = max(np.nanmax(np.abs(t.data), initial=0) for t in traces) or 1
+    for trace in traces:
+        seconds, data = envelope(trace)
+        seconds = seconds + (trace.stats.starttime - zero)
+        axis.plot(seconds, height + 0.7 * reach * data / largest, color="0.35", lw=0.4)
+
+
+def _draw_picks(axis, picks, height: float, reach: float, zero) -> None:
+    for phase, of_phase in picks.groupby("phase"):
+        few = len(of_phase) <= 40
+        half = (0.5 if few else 0.25) * reach
+        axis.vlines(
+            [obspy.UTCDateTime(time.to_pydatetime()) - zero for time in of_phase["time"]],
+            height - half,
+            height + half,
+            color=COLORS.get(phase, "k"),
+            lw=1.6 if few else 0.7,
+            zorder=3,
+        )
+
+
+def _draw_names(axis, heights: Mapping[str, float], apart: float) -> None:
+    """Names of the stations at the right, side by side where they would cover each other."""
+    lowest = -np.inf
+    for name, height in sorted(heights.items(), key=lambda item: item[1]):
+        at = max(height, lowest)
+        lowest = at + apart
+        axis.annotate(
+            location_of(name).rstrip("."),
+            (1.005, at),
+            xycoords=("axes fraction", "data"),
+            fontsize=7,
+            va="center",
+            annotation_clip=False,
+        )
 
 
 def _stamp(time: obspy.UTCDateTime):

@@ -341,13 +341,14 @@ def test_catalogue_keeps_what_matters(tmp_path):
     assert read[0].comments[0].text == f"probability {picks[0].peak_value:.6f}"
 
 
-def test_figure_limits_stations_and_refuses_nothing():
+def test_figure_limits_stations_and_refuses_nothing(warnings_of):
     model, stream = tiny_model(), make_stream(components="Z", station="S0")
     for i in range(1, 5):
         stream += make_stream(components="Z", station=f"S{i}")
     annotations = model.annotate(stream)
     figure = plot_picks(stream, model.classify(stream).picks, annotations, max_stations=3)
     assert len(figure.axes) == 6
+    assert "3 of 5 stations" in figure.get_suptitle() and "3 of 5 stations" in warnings_of()
     with pytest.raises(ValueError, match="no waveforms"):
         plot_picks(obspy.Stream(), [])
 
