@@ -1,10 +1,11 @@
-"""Picks of files of any size, a station and a day at a time."""
+"""Picking of files of any number and size, a station and a day at a time."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from math import ceil
 from pathlib import Path
 
 import obspy
@@ -14,32 +15,37 @@ from tqdm import tqdm
 from .models.seismollm import SeisMoLLM
 from .streams.arguments import argument
 from .streams.picks import separate
+from .streams.skipped import SkippedList
+from .streams.windows import part_padding
 from .waveform_files import Reader, Segment, find_files
 
-# Samples that are annotated at once: a day of three components at 100 Hz are 26 million.
-LARGEST = 30_000_000
+# A day of three components at 100 Hz has 26 million.
+MAX_SAMPLES_AT_ONCE = 30_000_000
 
-
-_DAY = 86400
+_DAY_S = 86400
 
 
 @dataclass
 class Picked:
     """
-    What :py:func:`pick_files` found.
+    Picks of files.
 
     :param picks: Picks in the order of their times.
     :param stations: NET.STA that there are waveforms of.
     :param failed: File that could not be read -> why.
+    :param skipped: Traces that were left out or are of doubtful use, and why.
     """
 
     picks: PickList
     stations: list[str]
     failed: dict[Path, str] = field(default_factory=dict)
+    skipped: SkippedList = field(default_factory=SkippedList)
 
 
 @dataclass(frozen=True)
-class _Unit:
+class _Part:
+    """Segments that are picked at once; with start and end, only that day of theirs."""
+
     segments: list[Segment]
     start: obspy.UTCDateTime | None = None
     end: obspy.UTCDateTime | None = None
@@ -52,7 +58,7 @@ def pick_files(
     keep_going: bool = False,
     progress: bool = False,
     watch: Callable[[obspy.Stream, obspy.Stream, PickList], None] | None = None,
-    largest: int = LARGEST,
+    largest: int = MAX_SAMPLES_AT_ONCE,
     **kwargs,
 ) -> Picked:
     """
@@ -87,50 +93,55 @@ def pick_files(
 
     argdict = {**model.default_args, **kwargs}
     separation = argument(model, argdict, "min_separation")
-    margin = 2 * model.in_samples / model.sampling_rate
-    found = defaultdict(list)
-    for unit in tqdm(list(_units(segments, largest)), "picking", unit="part", **shown):
-        whole = unit.start is None
-        span = (None, None) if whole else (unit.start - margin, unit.end + margin)
-        stream = reader.stream(unit.segments, *span)
+    # Whole windows, so that they lie alike about each midnight.
+    window = model.in_samples / model.sampling_rate
+    padding = ceil(part_padding(model, argdict) / window) * window
+    groups, skipped = defaultdict(list), {}
+    for part in tqdm(list(_parts(segments, largest)), "picking", unit="part", **shown):
+        span = (None, None) if part.start is None else (part.start - padding, part.end + padding)
+        stream = reader.stream(part.segments, *span)
         if not stream:
             continue
         annotations = model.annotate(stream, **kwargs)
-        picks = model.classify_aggregate(annotations, argdict).picks
-        if not whole:
+        output = model.classify_aggregate(annotations, argdict)
+        picks = output.picks
+        if part.start is not None:
             # A pick may be on either side of midnight by a sample, so look across.
-            first, last = unit.start - separation, unit.end + separation
+            first, last = part.start - separation, part.end + separation
             picks = PickList(pick for pick in picks if first <= pick.peak_time < last)
             # Without the first sample of the next day.
-            stream.trim(unit.start, unit.end - 1e-6, nearest_sample=False)
+            stream.trim(part.start, part.end - 1e-6, nearest_sample=False)
         if watch is not None and stream:
             watch(stream, annotations, picks)
+        # Neighbouring days share what is beside them.
+        skipped |= {(e.trace_id, e.start.ns, e.end.ns, e.cause): e for e in output.skipped}
         for pick in picks:
-            found[pick.trace_id, pick.phase].append(pick)
-    picks = [pick for group in found.values() for pick in separate(group, separation)]
+            groups[pick.trace_id, pick.phase].append(pick)
+    picks = [pick for group in groups.values() for pick in separate(group, separation)]
     picks.sort(key=lambda pick: (pick.peak_time, pick.trace_id, pick.phase))
     stations = sorted({segment.station for segment in segments})
-    return Picked(PickList(picks), stations, reader.failed)
+    return Picked(PickList(picks), stations, reader.failed, SkippedList(skipped.values()))
 
 
-def _units(segments: list[Segment], largest: int) -> Iterator[_Unit]:
+def _parts(segments: list[Segment], largest: int) -> Iterator[_Part]:
     """Everything, or a station, or a station's day at a time: as much as may be at once."""
     if sum(segment.samples for segment in segments) <= largest:
-        yield _Unit(segments)
+        yield _Part(segments)
         return
     stations = defaultdict(list)
     for segment in segments:
         stations[segment.station].append(segment)
-    for own in (stations[name] for name in sorted(stations)):
-        if sum(segment.samples for segment in own) <= largest:
-            yield _Unit(own)
+    for _, of_station in sorted(stations.items()):
+        if sum(segment.samples for segment in of_station) <= largest:
+            yield _Part(of_station)
             continue
         days = {
             day
-            for segment in own
+            for segment in of_station
             for day in range(
-                int(segment.start.timestamp // _DAY), int(segment.end.timestamp // _DAY) + 1
+                int(segment.start.timestamp // _DAY_S), int(segment.end.timestamp // _DAY_S) + 1
             )
         }
         for day in sorted(days):
-            yield _Unit(own, obspy.UTCDateTime(day * _DAY), obspy.UTCDateTime((day + 1) * _DAY))
+            start = obspy.UTCDateTime(day * _DAY_S)
+            yield _Part(of_station, start, start + _DAY_S)

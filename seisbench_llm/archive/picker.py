@@ -7,7 +7,6 @@ from functools import cached_property
 
 import obspy
 import pandas as pd
-from obspy.core.trace import Stats
 
 from ..export.tables import picks_to_dataframe
 from ..models.seismollm import SeisMoLLM
@@ -15,7 +14,7 @@ from ..streams.arguments import argument, threshold, validate_arguments
 from ..streams.contiguous import ContiguousRecord
 from ..streams.selection import select_records
 from ..streams.skipped import SkippedList
-from ..streams.windows import WindowLayout, filter_reach
+from ..streams.windows import WindowLayout, part_padding
 
 
 class Picker:
@@ -50,17 +49,8 @@ class Picker:
 
     @cached_property
     def padding(self) -> float:
-        """
-        Seconds that picks of a day depend on, before and after it.
-
-        A window to each side sees a pick, and the filter reaches beyond it. Of picks that are too
-        close the smaller is dropped, which depends on a larger one, which depends on a still
-        larger one ...
-        """
-        header = Stats({"sampling_rate": self.layout.rate, "channel": self.model.component_order})
-        reach = filter_reach(self.model, self._argdict, [header]) or 0
-        separation = argument(self.model, self.arguments, "min_separation")
-        return self.bridge + max(self.bridge, reach / self.layout.rate) + 4 * separation
+        """Seconds before and after a day that its picks depend on."""
+        return part_padding(self.model, self._argdict)
 
     @property
     def _argdict(self) -> dict:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,6 +40,25 @@ def echo_json_lines(table: pd.DataFrame) -> None:
         typer.echo(
             table.to_json(orient="records", lines=True, date_format="iso", date_unit="us"), nl=False
         )
+
+
+def echo_skipped(skipped: Iterable, failed: Mapping[Path, str] | None = None) -> None:
+    """
+    Print what was left out as JSON objects, after those of the results.
+
+    They have the keys skipped (trace id or file), start, end, cause and used; the last one tells
+    whether it was used all the same.
+
+    :param skipped: Of a result, entries of :py:class:`seisbench_llm.streams.skipped.SkippedList`.
+    :param failed: File that could not be read -> why.
+    """
+    for entry in skipped:
+        span = {"start": str(entry.start), "end": str(entry.end)}
+        about = {"skipped": entry.trace_id, **span, "cause": entry.cause, "used": entry.used}
+        typer.echo(json.dumps(about))
+    for file, why in (failed or {}).items():
+        about = {"skipped": str(file), "start": None, "end": None, "cause": why, "used": False}
+        typer.echo(json.dumps(about))
 
 
 def echo_table(table: pd.DataFrame, formats: Mapping[str, Callable]) -> None:

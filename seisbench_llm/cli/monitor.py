@@ -9,7 +9,15 @@ from typing import Annotated
 
 import typer
 
-from .common import echo_json_lines, echo_table, echo_written, input_files, save_figure, short_time
+from .common import (
+    echo_json_lines,
+    echo_skipped,
+    echo_table,
+    echo_written,
+    input_files,
+    save_figure,
+    short_time,
+)
 from .options import AsJsonLines, Out, PThreshold, SThreshold, thresholds
 
 
@@ -89,6 +97,7 @@ def monitor(
     result = model.classify(stream, stations, **thresholds(p_threshold, s_threshold))
     if as_json:
         echo_json_lines(result.table)
+        echo_skipped(result.skipped)
     elif not quiet:
         typer.echo(str(result))
         for table, columns in ((result.table, _COLUMNS), (result.events, _EVENT_COLUMNS)):

@@ -11,7 +11,15 @@ from typing import Annotated
 
 import typer
 
-from .common import echo_json_lines, echo_table, echo_written, input_files, save_figure, short_time
+from .common import (
+    echo_json_lines,
+    echo_skipped,
+    echo_table,
+    echo_written,
+    input_files,
+    save_figure,
+    short_time,
+)
 from .options import (
     DONE_IN_PART,
     AsJsonLines,
@@ -155,6 +163,7 @@ def run_pick(
     table = picks_to_dataframe(found.picks)
     if show == "json":
         echo_json_lines(table)
+        echo_skipped(found.skipped, found.failed)
     elif show == "table":
         typer.echo(f"{len(table)} picks at {len(found.stations)} stations")
         echo_table(table, _COLUMNS)

@@ -19,6 +19,7 @@ from ..export.tables import ARRIVAL_TYPES, ESTIMATE_TYPES, EVENT_TYPES, empty, t
 from ..models.seismollm import SeisMoLLM
 from ..stations import Station, Stations, warn_of_missing
 from ..streams.arguments import PICKING_ARGS
+from ..streams.skipped import SkippedList
 from ..tasks import PUBLISHED_TASKS as TASKS
 from . import association as octo
 from .location import (
@@ -191,7 +192,8 @@ class SeismicMonitor:
             if associate:
                 octo.import_pyocto()
 
-        picks = PickList(self.models["picking"].classify(stream, **kwargs).picks)
+        output = self.models["picking"].classify(stream, **kwargs)
+        picks = PickList(output.picks)
         pairs = pair(picks, max_sp_time)
         estimates = self._estimate(stream, [picks[p] for p, _ in pairs], kwargs)
         rows = [_row(picks, p, s, estimates, vp, vp_vs) for p, s in pairs]
@@ -229,6 +231,7 @@ class SeismicMonitor:
             dict(self.methods),
             dict(self.errors),
             medium,
+            getattr(output, "skipped", SkippedList()),
         )
 
     def _place(self, row: Mapping, pick, stations: Stations) -> _Place | None:

@@ -38,6 +38,7 @@ from ..export.quakeml import (
     waveform_id,
 )
 from ..export.tables import timestamp
+from ..streams.skipped import SkippedList
 from ..tasks import get_task
 from .location import CONFIDENCE, REGION, SINGLE_STATION
 from .tables import pick_key, standard_error
@@ -296,6 +297,7 @@ class MonitorResult:
     :param methods: Task -> weight name and version.
     :param errors: Standard errors that the monitor was given.
     :param earth_model: Name of the medium of the locations.
+    :param skipped: Traces that the picker left out or that are of doubtful use, and why.
     """
 
     picks: PickList
@@ -305,6 +307,7 @@ class MonitorResult:
     methods: dict[str, str] = field(default_factory=dict)
     errors: dict[str, float] = field(default_factory=dict)
     earth_model: str = ""
+    skipped: SkippedList = field(default_factory=SkippedList)
 
     def to_dataframe(self) -> pd.DataFrame:
         """A copy of the table."""

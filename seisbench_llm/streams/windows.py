@@ -163,6 +163,20 @@ def counted(start: obspy.UTCDateTime, end: obspy.UTCDateTime, rate: float) -> in
     return int((end - start) * rate) + 1
 
 
+def part_padding(model: WaveformModel, argdict: dict) -> float:
+    """
+    Seconds before and after a part of a record that the picks in it depend on.
+
+    A window to each side sees a pick, and the filter reaches beyond it. Of picks that are too close
+    the smaller is dropped, which depends on a larger one, which depends on a still larger one ...
+    """
+    layout = WindowLayout.of(model, argdict)
+    header = Stats({"sampling_rate": layout.rate, "channel": model.component_order})
+    reach = filter_reach(model, argdict, [header]) or 0
+    separation = argument(model, argdict, "min_separation")
+    return layout.bridge + max(layout.bridge, reach / layout.rate) + 4 * separation
+
+
 def filter_reach(model: WaveformModel, argdict: dict, headers: Sequence[Stats]) -> int | None:
     """
     Samples to either side of a sample that the model's filter takes from or carries on to.

@@ -143,6 +143,21 @@ def test_python_and_command_line_agree(files, tmp_path):
     assert [str(p) for p in found.picks] == [str(p) for p in expected_picks(files)]
 
 
+def test_what_is_left_out_is_told_once(files, tmp_path):
+    stream = obspy.read(files[0]) + make_stream(9000, rate=0.5, station="SLOW")
+    stream.write(tmp_path / "more.mseed", format="MSEED")
+    found = pick_files(tiny_model(), [tmp_path / "more.mseed"], P_threshold=0.9, S_threshold=0.9)
+    assert len(found.picks) == len(expected_picks(files))
+    assert {entry.trace_id[:8] for entry in found.skipped} == {"XX.SLOW."}
+    result = run(cli.app, ["pick", str(tmp_path / "more.mseed"), *files[1:], *LEVELS, "--json"])
+    rows = [json.loads(line) for line in result.stdout.splitlines() if line.startswith("{")]
+    told = [row for row in rows if "skipped" in row]
+    assert len(rows) - len(told) == len(found.picks)
+    assert [(row["skipped"], row["cause"]) for row in told] == [
+        (entry.trace_id, entry.cause) for entry in found.skipped
+    ]
+
+
 def test_folders_and_patterns_are_read_once(files, tmp_path):
     folder = tmp_path / "data" / "[2020]"
     folder.mkdir(parents=True)
@@ -169,7 +184,9 @@ def test_broken_file_stops_or_is_skipped(files, tmp_path, monkeypatch, capsys):
     assert code_of([*arguments, "--json", "--keep-going"], monkeypatch) == 3
     streams = capsys.readouterr()
     assert f"skipped {broken}" in streams.err
-    assert streams.out.count("{") == len(expected_picks(files))
+    *picks, skipped = map(json.loads, streams.out.splitlines())
+    assert len(picks) == len(expected_picks(files))
+    assert skipped["skipped"] == str(broken) and not skipped["used"] and skipped["cause"]
     assert code_of(["pick", broken, *files[1:], "--keep-going"], monkeypatch) == 2
     assert "None of 1 files can be read" in capsys.readouterr().err
 
