@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
+from scipy.stats import chi2
 
 from ..export.formats import picks_to_pyocto
 from ..export.quakeml import identifier
@@ -73,8 +74,9 @@ def associate(
     (Muenchmeyer 2024, doi:10.26443/seismica.v3i1.1130).
 
     Of picks at several instruments of a station that are less than 1 s apart, only the most
-    probable one takes part. Uncertainties are PyOcto's residuals, and travel times that the medium
-    has wrong by ``MODEL_ERROR``, carried through the travel times of straight rays (Geiger's
+    probable one takes part. Uncertainties are those of picks (``SMALLEST_RESIDUAL``) and of
+    travel times that the medium has wrong by ``MODEL_ERROR``, or larger if the residuals are
+    (chi-square test, 5 %), carried through the travel times of straight rays (Geiger's
     linearised covariance); they do not hold wrong associations. A depth that the picks do not
     resolve is nan.
 
@@ -210,8 +212,11 @@ def _uncertainty(
     unknowns = matrix.shape[1]
     if len(speeds) <= unknowns or np.linalg.cond(matrix) > 1e6:
         return {}
-    variance = max(residuals @ residuals / (len(speeds) - unknowns), SMALLEST_RESIDUAL**2)
-    variance = variance + (MODEL_ERROR * lengths[:, 0] / speeds) ** 2
+    variance = SMALLEST_RESIDUAL**2 + (MODEL_ERROR * lengths[:, 0] / speeds) ** 2
+    squares, freedom = np.sum(residuals**2 / variance), len(speeds) - unknowns
+    # Few residuals are small or large by chance.
+    if squares > chi2.ppf(0.95, freedom):
+        variance = variance * squares / freedom
     solution = np.linalg.pinv(matrix)
     covariance = solution @ (variance[:, None] * solution.T)
     # PyOcto answers with the centre of a node: a uniform error.
