@@ -135,7 +135,10 @@ def _split_of_run(run: Path, name: str, metadata):
     files = sorted(run.glob("split_*.csv.gz"))
     if not files:
         raise FileNotFoundError(f"{run} has no split_*.csv.gz; is it a run folder of fit?")
-    tables = {table["dataset"].iloc[0]: table for table in map(pd.read_csv, files)}
+    try:
+        tables = {table["dataset"].iloc[0]: table for table in map(pd.read_csv, files)}
+    except (EOFError, KeyError, IndexError, ValueError) as error:
+        raise ValueError(f"The split in {run} cannot be read: {error}") from None
     if name not in tables:
         raise ValueError(f"{run} was not trained on {name} but on {', '.join(tables)}.")
     table = tables[name]
@@ -194,8 +197,18 @@ def export(
         version=version,
         licence=licence,
         limits=limits,
-        figures=json.loads(figures.read_text()) if figures else None,
+        figures=_read_figures(figures) if figures else None,
         language_model=language_model,
         half=half,
     )
     typer.echo(f"Written: {out}.json, {out}.safetensors")
+
+
+def _read_figures(file: Path) -> dict:
+    try:
+        figures = json.loads(file.read_text())
+    except ValueError as error:
+        raise ValueError(f"{file} is no JSON: {error}") from None
+    if not isinstance(figures, dict):
+        raise ValueError(f"{file} holds no figures by name, as metrics.json of evaluate does.")
+    return figures

@@ -161,7 +161,7 @@ def predict(
     home, training = model.device, model.training
     model.eval()
     if device is not None:
-        model.to(device)
+        _move(model, device)
     parts, level = [], thresholds_of(model, threshold)
     try:
         with torch.inference_mode():
@@ -172,6 +172,14 @@ def predict(
         model.to(home).train(training)
     columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     return pd.concat([_covariates(dataset.metadata), pd.DataFrame(columns)], axis=1)
+
+
+def _move(model: SeisMoLLM, device: str | torch.device) -> None:
+    try:
+        model.to(device)
+    # PyTorch has no type of its own for a device that it does not know or that is not there.
+    except (RuntimeError, AssertionError) as error:
+        raise ValueError(f"Device '{device}': {str(error).splitlines()[0]}") from None
 
 
 class _Onsets:

@@ -276,6 +276,12 @@ def test_aftershocks_of_which_nobody_made_a_label(monkeypatch, folder):
     assert (predict(model, dataset, complete=True)["p_judged"] == "1").all()
 
 
+def test_device_that_is_not_there(folder):
+    for device in ("abacus", "cuda:77"):
+        with pytest.raises(ValueError, match=f"Device '{device}'"):
+            predict(tiny_model(), open_dataset(folder), device=device, limit=2)
+
+
 def test_thresholds_of_the_weight():
     model = tiny_model()
     assert thresholds_of(model).tolist() == [0.3, 0.3]
