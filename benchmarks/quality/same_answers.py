@@ -278,7 +278,7 @@ def archived(data: Path, scratch: Path) -> dict[str, dict]:
     result = run(f"sds://{scratch / 'sds'}", out, "2020-01-01", "2020-01-03", stations, workers=1)
     merge(out, scratch / "archive.parquet")
     rows = rows_of(pd.read_parquet(scratch / "archive.parquet"), "trace_id", "phase", "time")
-    counts = {name: result[name] for name in ("planned", "done", "empty", "failed")}
+    counts = {name: getattr(result, name) for name in ("planned", "done", "empty", "failed")}
     return {"station-days": counts, **rows}
 
 

@@ -59,7 +59,7 @@ POINT_ARGS = {
     "calibration": (
         "What turns the spread over these windows into how wrong an estimate may be (magnitude, "
         "distance, back-azimuth, at picks): a dictionary of floor, windows and relative or, for "
-        "back-azimuth, length; see seisbench_llm.models.estimates.calibrated_spread. "
+        "back-azimuth, length; see seisbench_llm.streams.estimates.calibrated_spread. "
         "None: the spread over the windows itself",
         None,
     ),
