@@ -12,6 +12,7 @@ from seisbench.models import WaveformModel
 from ..seisbench_private import annotate_arguments
 from ..trace_ids import TraceId
 from . import chunks
+from .arguments import overlap_samples
 from .component_starts import component_starts, mute_starts
 from .contiguous import ContiguousRecord
 from .pipeline import fail_instead_of_hanging
@@ -145,6 +146,9 @@ def _checked(
 ) -> Callable[[obspy.Stream], Coroutine[None, None, obspy.Stream]]:
     """SeisBench's own ``annotate_async``, to be called with a stream that it may change."""
     arguments = annotate_arguments(model)
+    if model.output_type == "array":
+        # SeisBench takes a number of samples for an index, so that 1500.0 fails.
+        kwargs = {**kwargs, "overlap": overlap_samples(model, kwargs)}
     known = {n: v for n, v in kwargs.items() if n in arguments or n.endswith("_threshold")}
     given = [kwargs, known]  # so that SeisBench warns of unknown arguments only once
 

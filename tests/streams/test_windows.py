@@ -32,7 +32,7 @@ def cut(monkeypatch):
 
 @pytest.mark.parametrize("start", [0.0, 0.005, 0.00871])
 @pytest.mark.parametrize("samples", [100, 3000, 6001])
-@pytest.mark.parametrize("overlap", [0.5, 0.3333, 2001])
+@pytest.mark.parametrize("overlap", [0.5, 0.3333, 2001, 1500.0])
 def test_windows_are_those_that_seisbench_cuts(cut, samples, start, overlap):
     model, kwargs = tiny_model(), {"overlap": overlap}
     stream = make_stream(samples)
