@@ -118,7 +118,7 @@ def write(result, out: Path, formats: Sequence[MonitorFormat]) -> list[str]:
     """
     Write the estimates, all picks, the located events and the catalogue.
 
-    :param result: What a monitor found.
+    :param result: Results of a monitor.
     :param out: Folder, which exists.
     :return: Names of the files written.
     """

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-# Exit codes: https://typer.tiangolo.com ends with 2 for a wrong option, too.
+# Exit codes; Typer ends with 2 for a wrong option, too.
 USER_ERROR = 2
 DONE_IN_PART = 3
 

@@ -152,7 +152,7 @@ def run_pick(
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)
     figures = PartFigures(out) if plot else None
-    found = pick_files(
+    picked = pick_files(
         model,
         paths,
         keep_going=keep_going,
@@ -160,12 +160,12 @@ def run_pick(
         watch=figures,
         **arguments,
     )
-    table = picks_to_dataframe(found.picks)
+    table = picks_to_dataframe(picked.picks)
     if show == "json":
         echo_json_lines(table)
-        echo_skipped(found.skipped, found.failed)
+        echo_skipped(picked.skipped, picked.failed)
     elif show == "table":
-        typer.echo(f"{len(table)} picks at {len(found.stations)} stations")
+        typer.echo(f"{len(table)} picks at {len(picked.stations)} stations")
         echo_table(table, _COLUMNS)
     if out is not None:
         written = figures.names if figures else []
@@ -174,9 +174,9 @@ def run_pick(
             written += _write_stations(coordinates, table, out, plot)
         if show == "table":
             echo_written(out, written)
-    for file, why in found.failed.items():
+    for file, why in picked.failed.items():
         typer.echo(f"seisbench-llm: skipped {file}: {why}", err=True)
-    if found.failed:
+    if picked.failed:
         raise typer.Exit(DONE_IN_PART)
 
 

@@ -113,17 +113,17 @@ def _side(dataset, name: str, side: str, split_by: SplitBy | None, run: Path | N
     if split_by is None:
         split_by = SplitBy.column if "split" in metadata else SplitBy.event
     if run is not None:
-        found = _split_of_run(run, name, metadata)
+        sides = _split_of_run(run, name, metadata)
     elif split_by is SplitBy.column and "split" not in metadata:
         raise ValueError("The data set has no column 'split'; use --split-by event.")
     elif split_by is SplitBy.column:
-        found = metadata["split"]
+        sides = metadata["split"]
     else:
         function = splits.split_by_event if split_by is SplitBy.event else splits.split_by_row
-        found = function(metadata, seed=seed)
-    mask = (found == side).to_numpy()
+        sides = function(metadata, seed=seed)
+    mask = (sides == side).to_numpy()
     if not mask.any():
-        counts = found.value_counts(dropna=False).to_dict()
+        counts = sides.value_counts(dropna=False).to_dict()
         raise ValueError(f"No record is in the split '{side}'; there are {counts}. See --split.")
     return dataset.filter(mask, inplace=False)
 

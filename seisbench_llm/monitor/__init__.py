@@ -2,7 +2,8 @@
 
 from .association import associate
 from .location import Epicenter, epicenter, sp_distance
-from .monitor import SeismicMonitor, pair
+from .monitor import SeismicMonitor
+from .pairing import pair
 from .quality import quality_class
 from .result import MonitorResult
 

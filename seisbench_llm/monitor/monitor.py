@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Real
@@ -30,6 +29,7 @@ from .location import (
     single_station_event,
     sp_distance,
 )
+from .pairing import pair
 from .quality import with_quality
 from .result import MonitorResult
 from .tables import standard_error
@@ -88,9 +88,9 @@ class SeismicMonitor:
         for task, model in models.items():
             if model is None and task != "picking":
                 continue
-            found = getattr(getattr(model, "task", None), "name", type(model).__name__)
-            if found != task:
-                raise ValueError(f"The model for {task} is one for {found}.")
+            its_task = getattr(getattr(model, "task", None), "name", type(model).__name__)
+            if its_task != task:
+                raise ValueError(f"The model for {task} is one for {its_task}.")
         for task, error in (errors or {}).items():
             if task not in TASKS or task == "polarity":
                 raise ValueError(f"There is no standard error of '{task}'.")
@@ -274,44 +274,14 @@ class SeismicMonitor:
 
     def _estimate(self, stream: obspy.Stream, p_picks: list, kwargs: dict) -> dict:
         """(task, trace id, time in ns) -> estimate; polarities also go into the picks."""
-        own = {name: value for name, value in kwargs.items() if name not in _PICKER_ONLY}
-        found = {}
+        shared = {name: value for name, value in kwargs.items() if name not in _PICKER_ONLY}
+        estimates = {}
         for task in ESTIMATED:
             if task in self.models and p_picks:
-                output = self.models[task].classify(stream, picks=p_picks, **own)
+                output = self.models[task].classify(stream, picks=p_picks, **shared)
                 for estimate in output.estimates:
-                    found[task, estimate.trace_id, estimate.time.ns] = estimate
-        return found
-
-
-def pair(picks: Sequence, max_sp_time: float = 60.0) -> list[tuple[int, int | None]]:
-    """
-    Pair each P with an S at the same trace id.
-
-    The S of a P is the first one that comes after it, within ``max_sp_time`` and before the next
-    P. So each S has at most one P, and one that follows no P has none. The first, not the most
-    probable one: where a P was missed, that would be of the next event (in
-    benchmarks/quality/monitor.py, 15 of 107 pairs would be wrong, and 2 are).
-
-    :param picks: Picks of SeisBench, in any order.
-    :return: Index of each P, in the order of time, and of its S or None.
-    """
-    groups = defaultdict(list)
-    for index, pick in enumerate(picks):
-        if pick.phase in ("P", "S"):
-            groups[pick.trace_id].append(index)
-    partners = {}
-    for group in groups.values():
-        onset = None
-        # S before P of the same sample, which is not after it.
-        for index in sorted(group, key=lambda i: (picks[i].peak_time, picks[i].phase != "S")):
-            if picks[index].phase == "P":
-                onset = index
-                partners[onset] = None
-            elif onset is not None and partners[onset] is None:
-                if picks[index].peak_time - picks[onset].peak_time <= max_sp_time:
-                    partners[onset] = index
-    return sorted(partners.items(), key=lambda item: (picks[item[0]].peak_time, item[0]))
+                    estimates[task, estimate.trace_id, estimate.time.ns] = estimate
+        return estimates
 
 
 def _row(picks: Sequence, p: int, s: int | None, estimates: dict, vp: float, vp_vs: float) -> dict:

@@ -60,7 +60,7 @@ def to_catalog(result: MonitorResult, unassociated: bool = False) -> Catalog:
     as QuakeML ties each to an origin; each pick's comments hold its estimates in any case.
     Uncertainties are standard deviations, epicentre ellipses hold 68 %.
 
-    :param result: What a monitor found.
+    :param result: Results of a monitor.
     :param unassociated: Whether to return one event without origin that holds the picks of no
         event. They have a catalogue of their own, as NonLinLoc would locate that event, and NORDIC,
         CNV or KML cannot hold it.
@@ -283,7 +283,7 @@ def _station_magnitudes(located, members, picks, rows, result, origin) -> list[S
 @dataclass
 class MonitorResult:
     """
-    What a monitor found.
+    Results of a monitor.
 
     :param picks: All picks, of SeisBench; also S picks without a P. Each has an ``event_id``, which
         is None if it belongs to no event.

@@ -55,12 +55,12 @@ def plot_picks(
     first = None
     for cell, (location, rows) in zip(outer, blocks.items(), strict=True):
         inner = cell.subgridspec(len(rows), 1, hspace=0)
-        own = table[table["location"] == location]
+        members = table[table["location"] == location]
         block = None
         for i, traces in enumerate(rows):
             axis = figure.add_subplot(inner[i], sharex=first if together else block)
             first, block = first or axis, block or axis
-            _draw(axis, traces, own, labels=i == 0)
+            _draw(axis, traces, members, labels=i == 0)
             axis.tick_params(labelbottom=False)
         time_axis(axis)
         axis.tick_params(labelbottom=not together or location == list(blocks)[-1])
@@ -98,10 +98,10 @@ def _draw_picks(axis, traces, picks: pd.DataFrame, labels: bool) -> None:
     from matplotlib.dates import date2num
 
     lower = 0.0 if len(picks) <= _MOST_LINES else 0.85
-    for phase, own in picks.groupby("phase"):
+    for phase, of_phase in picks.groupby("phase"):
         color = COLORS.get(phase, "k")
         axis.vlines(
-            date2num(own["time"].dt.tz_localize(None)),
+            date2num(of_phase["time"].dt.tz_localize(None)),
             lower,
             1,
             transform=axis.get_xaxis_transform(),

@@ -174,11 +174,11 @@ def _heights(rows, table, distances) -> tuple[dict[str, float], list[str]]:
         trace_id = TraceId.parse(name)
         place = trace_id.station_id
         keys = (trace_id.location_id, f"{place}.", place, trace_id.station)
-        found = next((distances[key] for key in keys if key in distances), None)
-        if found is None:
+        distance = next((distances[key] for key in keys if key in distances), None)
+        if distance is None:
             unknown.append(place)
         else:
-            heights[name] = float(found)
+            heights[name] = float(distance)
     if not heights:
         raise ValueError(
             f"None of the stations {', '.join(unknown[:8])} has a distance; known are "
