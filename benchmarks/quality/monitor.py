@@ -132,7 +132,7 @@ def events(found: pd.DataFrame, records: pd.DataFrame) -> dict:
             "median": round(np.median(km), 2),
             "p90": round(np.quantile(km, 0.9), 2),
         },
-        "depth_error_km_median": round(np.median(depth), 1),
+        "depth_error_km_median": round(np.nanmedian(depth), 1),
         "within_stated_uncertainty": int((km <= uncertainty).sum()),
         "not_catalogued": {
             "all": len(extra),

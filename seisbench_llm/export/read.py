@@ -38,7 +38,7 @@ def read_picks(path: str | Path, format: str | None = None) -> pd.DataFrame:
     if not path.is_file():
         raise FileNotFoundError(f"There is no file {path}.")
     try:
-        return picks_to_dataframe(_READERS[format_of(path, format)](path))
+        return picks_to_dataframe(READERS[format_of(path, format)](path))
     except ImportError:
         raise
     except Exception as error:
@@ -103,7 +103,7 @@ def _read_catalog(path: Path) -> obspy.Catalog:
     return obspy.read_events(path)
 
 
-_READERS = {
+READERS = {
     "csv": _read_csv,
     "parquet": _read_parquet,
     "quakeml": _read_catalog,

@@ -6,8 +6,11 @@ import pandas as pd
 import pytest
 from seisbench.util import Pick
 
+from seisbench_llm.cli.pick import PickFormat
 from seisbench_llm.export import events_to_dataframe, export, picks_to_dataframe, read_picks
 from seisbench_llm.export.files import replacing
+from seisbench_llm.export.formats import FORMATS
+from seisbench_llm.export.read import READERS
 from seisbench_llm.export.tables import TIME
 
 T0 = obspy.UTCDateTime(2024, 3, 1, 0, 1)
@@ -184,3 +187,7 @@ def test_a_file_that_cannot_be_completed_leaves_the_one_before(tmp_path):
     with pytest.raises(ValueError, match="phases P and S only"):
         export([Pick("XX.A.", T0, T0, T0, 1, "Pn")], tmp_path / "b.gamma.csv")
     assert [file.name for file in tmp_path.iterdir()] == ["a.csv"]
+
+
+def test_all_formats_are_read_and_offered():
+    assert set(FORMATS) == set(READERS) == {form.value for form in PickFormat}
