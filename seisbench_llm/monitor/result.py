@@ -62,8 +62,8 @@ def to_catalog(result: MonitorResult, unassociated: bool = False) -> Catalog:
 
     :param result: Results of a monitor.
     :param unassociated: Whether to return one event without origin that holds the picks of no
-        event. They have a catalogue of their own, as NonLinLoc would locate that event, and NORDIC,
-        CNV or KML cannot hold it.
+        event, if there are any. They have a catalogue of their own, as NonLinLoc would locate
+        that event, and NORDIC, CNV or KML cannot hold it.
     :return: A catalogue that writes as valid QuakeML 1.2 and reads back equal.
     """
     rows = {(row["trace_id"], row["p_time"].value): row for row in result.table.to_dict("records")}
@@ -72,7 +72,7 @@ def to_catalog(result: MonitorResult, unassociated: bool = False) -> Catalog:
     arrivals = result.arrivals.drop_duplicates("pick")
     if unassociated:
         free = sorted(set(range(len(picks))) - set(arrivals["pick"]))
-        events = [unassociated_event([picks[i] for i in free])]
+        events = [unassociated_event([picks[i] for i in free])] if free else []
     else:
         members = dict(iter(arrivals.groupby("event_id")))
         events = [

@@ -173,7 +173,9 @@ def test_unknown_uncertainties_are_left_out(tmp_path):
         back_azimuth={"XX.S0.00": (90.0, np.nan)},
         magnitude={"XX.S0.00": (1.0, np.nan)},
     )
-    catalog = monitor.classify(obspy.Stream(), NETWORK).to_catalog()
+    result = monitor.classify(obspy.Stream(), NETWORK)
+    catalog = result.to_catalog()
+    assert len(result.to_catalog(unassociated=True)) == 0
     origin = catalog[0].origins[0]
     assert origin.origin_uncertainty is None and origin.latitude_errors.uncertainty is None
     assert catalog[0].station_magnitudes[0].mag_errors.uncertainty is None
