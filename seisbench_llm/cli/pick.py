@@ -104,6 +104,8 @@ def demo(
     """
     import obspy
 
+    from ..export.files import replacing
+
     data = Path(obspy.__file__).parent / "signal" / "tests" / "data"
     stream = obspy.read()
     for file in sorted(data.glob("BW.UH*.cut.slist.gz")):
@@ -111,7 +113,8 @@ def demo(
     out.mkdir(parents=True, exist_ok=True)
     for trace in stream:
         trace.data = trace.data.astype("float32")
-    stream.write(out / "waveforms.mseed", format="MSEED")
+    with replacing(out / "waveforms.mseed") as partial:
+        stream.write(str(partial), format="MSEED")
     run_pick([out / "waveforms.mseed"], out=out, plot=True)
 
 
