@@ -178,13 +178,8 @@ class SeismicMonitor:
         """
         if "picks" in kwargs:
             raise ValueError("A monitor makes its own picks; give picks to a model's classify.")
-        for name, value, least in (
-            ("max_sp_time", max_sp_time, 0),
-            ("vp", vp, 0),
-            ("vp_vs", vp_vs, 1),
-        ):
-            if not (isinstance(value, Real) and least < value < np.inf):
-                raise ValueError(f"{name}={value!r} is not possible: it must be above {least}.")
+        _require_above(0, max_sp_time=max_sp_time, vp=vp)
+        _require_above(1, vp_vs=vp_vs)
         stations = None
         if inventory is not None:
             stations = Stations.read(inventory)
@@ -254,14 +249,14 @@ class SeismicMonitor:
         """
         Events of one station each, and their arrivals.
 
-        Only a P with an S makes one: a P alone may be anything.
+        Only a P with an S makes one, neither of another event: a P alone may be anything.
 
         :param known: Indices of picks that belong to an event already.
         """
         events, arrivals = [], []
         error = self.errors.get("picking", np.nan)
         for (p, s), place in zip(pairs, places, strict=True):
-            if s is None or p in known or place is None or place.epicenter is None:
+            if s is None or known & {p, s} or place is None or place.epicenter is None:
                 continue
             where = place.epicenter
             event = single_station_event(picks[p], picks[s], where, vp_vs, error)
@@ -282,6 +277,12 @@ class SeismicMonitor:
                 for estimate in output.estimates:
                     estimates[task, estimate.trace_id, estimate.time.ns] = estimate
         return estimates
+
+
+def _require_above(least: float, **values) -> None:
+    for name, value in values.items():
+        if not (isinstance(value, Real) and least < value < np.inf):
+            raise ValueError(f"{name}={value!r} is not possible: it must be above {least}.")
 
 
 def _row(picks: Sequence, p: int, s: int | None, estimates: dict, vp: float, vp_vs: float) -> dict:
