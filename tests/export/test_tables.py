@@ -4,6 +4,8 @@ import numpy as np
 import obspy
 import pandas as pd
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from seisbench.util import Pick
 
 from seisbench_llm.cli.pick import PickFormat
@@ -191,3 +193,22 @@ def test_a_file_that_cannot_be_completed_leaves_the_one_before(tmp_path):
 
 def test_all_formats_are_read_and_offered():
     assert set(FORMATS) == set(READERS) == {form.value for form in PickFormat}
+
+
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    name=st.sampled_from(["a.csv", "a.obs", "a.gamma.csv", "a.pyocto.csv"]),
+    head=st.sampled_from(["", "trace_id,phase,time\n", "id,timestamp,type,prob\n", "PUBLIC_ID "]),
+    rest=st.one_of(st.text("XABC.,0129-:TZ \n\"'?", max_size=80), st.binary(max_size=80)),
+)
+def test_whatever_a_file_holds_it_is_a_table_or_one_error(name, head, rest, tmp_path):
+    content = rest if isinstance(rest, bytes) else rest.encode()
+    (tmp_path / name).write_bytes(head.encode() + content)
+    try:
+        table = read_picks(tmp_path / name)
+    except ValueError as error:
+        assert f"{name} is no file of picks that can be read" in str(error)
+    else:
+        assert str(table["time"].dtype) == TIME and table["time"].notna().all()
