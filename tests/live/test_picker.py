@@ -297,7 +297,7 @@ def test_a_server_that_lies_costs_neither_memory_nor_what_is_true(seed):
 
 @pytest.mark.parametrize("rate", [0.01, 1.0, 9.9, 6000.0])
 def test_sampling_rates_that_no_seismometer_has_are_named(rate, warnings_of):
-    odd = obspy.Trace(np.arange(400.0), {"station": "A", "channel": "LCZ", "sampling_rate": rate})
+    odd = obspy.Trace(np.arange(400.0), {"station": "A", "channel": "LHZ", "sampling_rate": rate})
     picks, _ = fed([odd, *packets(spikes(90, [50.0]))], spike_model())
     assert [round(p.time - START) for p in of(picks, "confirmed")] == [50]
-    assert f".A..LCZ at 1970-01-01T00:00:00.000000Z is ignored: it has {rate:g} Hz" in warnings_of()
+    assert f".A..LHZ at 1970-01-01T00:00:00.000000Z is ignored: it has {rate:g} Hz" in warnings_of()
