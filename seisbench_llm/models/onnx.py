@@ -68,9 +68,6 @@ def export_onnx(model: WaveformModel, path, normalization: bool = True) -> Path:
         warnings.simplefilter("ignore", DeprecationWarning)
         # Shapes become constants, which they are for windows of one length.
         warnings.simplefilter("ignore", torch.jit.TracerWarning)
-        # ONNX has the operator, the exporter does not know it.
-        asinh = ("aten::asinh", lambda g, x: g.op("Asinh", x), OPSET)
-        torch.onnx.register_custom_op_symbolic(*asinh)
         torch.onnx.export(graph, (example,), buffer, **options)
         answer = graph(example)
 

@@ -112,7 +112,7 @@ def test_compressed_input_shows_what_is_small():
     # Odd, linear where waves are a thousand times smaller than S, and growing throughout.
     assert torch.equal(compress(-x), -compress(x))
     small = torch.tensor([1e-4, 2e-4])
-    assert (compress(small) / small).tolist() == pytest.approx([20, 20], rel=1e-3)
+    assert (compress(small) / small).tolist() == pytest.approx([20, 20], rel=0.02)
     assert compress(torch.linspace(-10, 10, 1000)).diff().min() > 0
     assert model.get_model_args()["compressed"] is True
     assert SeisMoLLM(**model.get_model_args()).network.config == model.network.config
