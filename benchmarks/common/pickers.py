@@ -54,10 +54,13 @@ class Picker:
             ``+`` for the mean of their annotations.
         :param weights: Folder of the published weights, laid out as SeisBench's cache, which is
             the default.
+        :return: Its name has the version of a SeisMoLLM weight.
         :raises WeightsError: If there is no such weight.
         """
         folder = Path(weights or Path(seisbench.cache_model_root) / "models" / "v3")
-        return cls(Path(name).name if Path(name).suffix else name, _models(name, folder))
+        models = _models(name, folder)
+        record = getattr(models[0], "record", None) if len(models) == 1 else None
+        return cls(f"{Path(name).name} {record.version}" if record else name, models)
 
     def fingerprint(self) -> str:
         """What identifies the weights and the arguments they are used with, 16 letters."""

@@ -4,11 +4,11 @@ Calibrate the model of a finished run and package it, with a record of what it w
     python -m benchmarks.making.package picking --run RUNS/picking --records RECORDS --data DATA
 
 and likewise for polarity, magnitude, distance and back_azimuth. DATA is what making/data.py wrote
-and the run has read. When all five are there, and quality/picking.py and quality/estimates.py
-have run:
+and the run has read. When all five are there, and quality/unseen_regions.py and
+quality/unseen_estimates.py have run:
 
-    python -m benchmarks.making.package picking --figures benchmarks/results/picking.json
-    python -m benchmarks.making.package magnitude --figures benchmarks/results/estimates.json
+    python -m benchmarks.making.package picking --figures benchmarks/results/unseen_regions.json
+    python -m benchmarks.making.package magnitude --figures benchmarks/results/unseen_estimates.json
 
 puts their figures on record, likewise for the others. Writes seisbench_llm/pretrained/compact_TASK.
 
@@ -297,7 +297,10 @@ def put_figures(args: argparse.Namespace) -> None:
     metadata = json.loads(file.read_text())
     record = WeightRecord.from_dict(metadata["record"])
     results = json.loads(args.figures.read_text())
-    record = replace(record, figures=figures_of(args.task, args.out.name, results))
+    name = args.out.name
+    if args.task == "picking":
+        name = f"{name} {record.version}"
+    record = replace(record, figures=figures_of(args.task, name, results))
     file.write_text(json.dumps({**metadata, "record": asdict(record)}, indent=2) + "\n")
     print(json.dumps(record.figures, indent=1))
 

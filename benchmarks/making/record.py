@@ -126,18 +126,31 @@ def start_of(config: dict, data: Path) -> WeightRecord | None:
 
 
 def figures_of(task: str, name: str, results: dict) -> dict:
-    """What belongs on record, from the results of quality/picking.py or quality/estimates.py."""
-    if name not in results:
-        raise SystemExit(f"The results know {', '.join(results)}, but not {name}.")
-    found = results[name]
+    """
+    What belongs on record.
+
+    :param results: Of quality/unseen_regions.py or quality/unseen_estimates.py, or, for the
+        training's own regions, of quality/picking.py or quality/estimates.py.
+    """
+    unseen = "regions" in results
+    known = results["pickers" if task == "picking" else task] if unseen else results
+    if name not in known:
+        raise SystemExit(f"The results know {', '.join(known)}, but not {name}.")
+    found = known[name]
     if task == "picking":
         columns = ("P@0.5", "S@0.5", "P@0.1", "S@0.1")
         rates = found["false picks per hour"]
+        where, script = "held-out stations and events", "picking"
+        if unseen:
+            where, script = "regions never trained on", "unseen_regions"
+            rates = {phase: {"at 0.3": rate["at 0.3"]["all"]} for phase, rate in rates.items()}
         return {
-            "protocol": "F1 at 0.3, benchmarks/quality/picking.py, held-out stations and events",
+            "protocol": f"F1 at 0.3, benchmarks/quality/{script}.py, {where}",
             **{key: found[key]["at 0.3"]["all"] for key in columns},
             "false picks per hour of noise": {phase: rates[phase]["at 0.3"] for phase in rates},
         }
+    if unseen:
+        return {"protocol": "benchmarks/quality/unseen_estimates.py, analysts' P", **found}
     chosen = {}
     for group, kinds in found.items():
         if group != "reliability":

@@ -10,6 +10,7 @@ from benchmarks.common import disturbances
 from benchmarks.common.pickers import Picker
 from benchmarks.common.records import AnalystRecord
 from benchmarks.making import tables
+from benchmarks.making.record import figures_of
 from benchmarks.peers.pnsn import window_at
 from benchmarks.quality import clear_p, unseen_estimates, unseen_regions
 from tests.conftest import make_stream, tiny_model
@@ -130,6 +131,20 @@ def test_figures_of_estimates():
     assert found["within 1 spreads"] == pytest.approx(1 / 3, abs=1e-3)
     assert found["within 2 spreads"] == 1
     assert unseen_estimates.figures("polarity", table.assign(truth=np.nan)) == {"records": 0}
+
+
+def test_figures_of_unseen_regions_go_on_record():
+    column = {"at 0.3": {"all": 0.9}}
+    picker = dict.fromkeys(tables.COLUMNS, column)
+    picker["false picks per hour"] = {phase: {"at 0.3": {"all": 1.5}} for phase in "PS"}
+    results = {"regions": {}, "pickers": {"mine 4": picker}}
+    found = figures_of("picking", "mine 4", results)
+    assert found["P@0.1"] == 0.9 and "unseen_regions.py" in found["protocol"]
+    assert found["false picks per hour of noise"] == {"P": 1.5, "S": 1.5}
+    with pytest.raises(SystemExit, match="know mine 4, but not mine 3"):
+        figures_of("picking", "mine 3", results)
+    results = {"regions": {}, "distance": {"mine": {"all": {"records": 3}}}}
+    assert figures_of("distance", "mine", results)["all"] == {"records": 3}
 
 
 def test_windows_about_a_time_are_resampled_and_padded():
