@@ -50,7 +50,7 @@ FURTHER_SETS = ("deepdenoiser_ncedc", "uturuncu_plutons", "hengill_malmi")
 CLEAR_DB, SP_LIMITS, TOLERANCE = 20.0, (0.3, 40.0), 0.5
 COMPONENTS = ("ZNE", "ZN", "Z")
 RATES = (20.0, 50.0, 100.0, 250.0)
-SYNTHETIC_RECORDS, SYNTHETIC_SEED = 120, 991
+SYNTHETIC_RECORDS, SYNTHETIC_SEED = 300, 991
 NEAR_DISTURBANCE = 2.0
 # Panel -> column and edges of its bins.
 PANELS = {
@@ -290,7 +290,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, help="folder of the real records")
     parser.add_argument("--weights", type=Path, help="published ones, as in SeisBench's cache")
     parser.add_argument("--synthetic", type=int, default=SYNTHETIC_RECORDS)
-    parser.add_argument("--repeats", type=int, default=1, help="disturbances per noise record")
+    parser.add_argument("--repeats", type=int, default=2, help="disturbances per noise record")
     parser.add_argument("--out", type=Path, default=RESULTS)
     parser.add_argument("--figure", type=Path, default=FIGURE)
     parser.add_argument("--draw", nargs="+", help="pickers to draw, by default the two named first")
