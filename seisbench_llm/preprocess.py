@@ -56,4 +56,6 @@ def resample(data: np.ndarray, rate: float, target: float) -> np.ndarray:
     if ratio == 1:
         return data
     # A pad of the edge value instead of zero: an offset must not become a step.
-    return resample_poly(data, ratio.numerator, ratio.denominator, axis=-1, padtype="line")
+    # There is no line through one sample.
+    padtype = "line" if data.shape[-1] > 1 else "edge"
+    return resample_poly(data, ratio.numerator, ratio.denominator, axis=-1, padtype=padtype)

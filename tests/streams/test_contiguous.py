@@ -287,3 +287,13 @@ def test_rate_that_changes(rates):
     assert min(t.stats.starttime for t in found) - start < 0.01
     assert abs(max(t.stats.endtime for t in found) - time) < 0.03
     assert sum(t.stats.npts for t in found) == pytest.approx(4000 * len(rates), abs=5)
+
+
+@pytest.mark.parametrize("rate", [50.0, 200.0, 1000.0])
+def test_record_of_one_sample(rate):
+    stream = make_stream()
+    lonely = stream[1].copy()
+    lonely.data, lonely.stats.sampling_rate = np.array([1000.0]), rate
+    annotations = tiny_model("magnitude").annotate(obspy.Stream([stream[0], lonely, stream[2]]))
+    assert len(annotations) == 1 and not annotations.skipped
+    assert np.isfinite(annotations[0].data).all()
