@@ -187,27 +187,36 @@ def test_day_in_pieces_of_two_hours(picker):
 @pytest.mark.parametrize("fraction", [0.0, 0.001, 0.005, 0.00499])
 @pytest.mark.parametrize("samples", [30000, 30001, 33333, 34999, 35000, 36007])
 def test_chunks_have_the_windows_of_the_whole(monkeypatch, picker, samples, fraction):
-    monkeypatch.setattr(windows, "CHUNK_SECONDS", 50)
+    """By what SeisBench makes of each chunk, and its rule: every 1500 samples, and at the end."""
     stream = make_stream(samples)
     for trace, factor in zip(stream, (0, 1, -1), strict=True):
         trace.stats.starttime += factor * fraction
-    argdict = {"batch_size": 4}
-    _, (segment,) = divide(stream, picker, argdict)
+    arrays, original = [], SeisMoLLM.stream_to_array
 
-    def starts(first, length):
-        count = segment.grid(first, length)[1]
-        regular = set(range(first, first + count - 3000 + 1, 1500))
-        return regular | {first + count - 3000}
+    def record(*args, **kwargs):
+        arrays.append(original(*args, **kwargs))
+        return arrays[-1]
 
-    whole = starts(0, segment.samples)
-    reached = 0
-    for chunk in segment.chunks:
+    monkeypatch.setattr(SeisMoLLM, "stream_to_array", record)
+    monkeypatch.setattr(windows, "CHUNK_SECONDS", 1e9)
+    picker.annotate(stream, batch_size=4)
+    monkeypatch.setattr(windows, "CHUNK_SECONDS", 50)
+    picker.annotate(stream, batch_size=4)
+    _, (segment,) = divide(stream, picker, {"batch_size": 4})
+
+    def starts(array):
+        first = round((array.start_time - arrays[0].start_time) * 100)
+        last = first + array.data.shape[-1] - 3000
+        return {*range(first, last + 1, 1500), last}
+
+    whole, reached = starts(arrays[0]), 0
+    for chunk, array in zip(segment.chunks, arrays[1:], strict=True):
         begin, end = chunk.keep
         assert begin == reached
         reached = end
-        seen = {w for w in starts(chunk.first, chunk.samples) if w < end and w + 3000 > begin}
+        seen = {w for w in starts(array) if w < end and w + 3000 > begin}
         assert seen == {w for w in whole if w < end and w + 3000 > begin}
-    assert reached == segment.outputs
+    assert reached == arrays[0].data.shape[-1]
     assert len(segment.chunks) > 2
 
 
