@@ -65,18 +65,30 @@ def test_value_and_spread_are_over_shifted_windows():
     assert found.spread == pytest.approx(np.std(single, ddof=1), abs=1e-4)
 
 
-@pytest.mark.parametrize("task, kind", [("magnitude", "relative"), ("distance", "relative")])
-def test_calibrated_spread_of_numbers(task, kind):
-    model, stream = tiny_model(task), make_stream(12000)
+@pytest.mark.parametrize("task", ["magnitude", "distance"])
+def test_calibrated_spread_of_numbers(task):
+    model = tiny_model(task)
+    # Mean 8, standard deviation 6.
+    outputs = np.array([[2.0], [8.0], [14.0]])
+
+    def spread(**factors):
+        estimate = summarize(model, "XX.STA.", START, outputs, factors)
+        assert estimate.value == 8
+        return estimate.spread
+
+    assert spread(floor=3) == pytest.approx(3)
+    assert spread(relative=0.5) == pytest.approx(4)
+    assert spread(windows=2) == pytest.approx(12)
+    # In quadrature: 3, 4 and 5; 5, 12 and 13.
+    assert spread(floor=3, relative=0.5) == pytest.approx(5)
+    assert spread(floor=3, relative=0.5, windows=2) == pytest.approx(13)
+
+
+def test_calibration_is_an_argument_of_classify():
+    model, stream = tiny_model("magnitude"), make_stream(12000)
     bare = model.classify(stream, picks=[pick()]).estimates[0]
-    factors = {"floor": 0.5, kind: 0.1, "windows": 2.0}
-    found = model.classify(stream, picks=[pick()], calibration=factors).estimates[0]
-    assert found.value == bare.value
-    expected = np.sqrt(0.5**2 + (0.1 * bare.value) ** 2 + (2 * bare.spread) ** 2)
-    assert found.spread == pytest.approx(expected)
-    # What is left out counts as zero.
-    only = model.classify(stream, picks=[pick()], calibration={"windows": 3}).estimates[0]
-    assert only.spread == pytest.approx(3 * bare.spread)
+    found = model.classify(stream, picks=[pick()], calibration={"windows": 3}).estimates[0]
+    assert found.value == bare.value and found.spread == pytest.approx(3 * bare.spread)
 
 
 def test_calibrated_spread_of_angles_knows_how_long_the_vector_is():
