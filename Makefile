@@ -1,20 +1,29 @@
 PYTHON ?= python3.11
 VENV ?= .venv
+JOBS ?= 2
 BIN = $(VENV)/bin
+# 0.12.0 and 0.12.1 are not on PyPI.
+SEISBENCH_OLDEST = 0.12.2
 
-.PHONY: demo test lint docs clean
+.PHONY: demo test test-seisbench-oldest lint docs clean
 
 # Pick the earthquakes that come with ObsPy; results in ./demo_output.
 demo: $(VENV)/.demo
 	$(BIN)/seisbench-llm demo --out demo_output
 
-# The whole suite, offline.
+# The whole suite, offline, in JOBS processes.
 test: $(VENV)/.test
-	$(BIN)/pytest
+	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses $(JOBS)
+
+# Streams, models and live picking with the oldest SeisBench that is allowed, in .venv-oldest.
+test-seisbench-oldest:
+	$(MAKE) VENV=.venv-oldest .venv-oldest/.oldest
+	OMP_NUM_THREADS=1 .venv-oldest/bin/pytest --numprocesses $(JOBS) tests/network tests/models tests/streams tests/live
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/mypy
 
 # The pages of docs/ and the Python interface as HTML, in docs/_build.
 docs: $(VENV)/.docs
@@ -31,9 +40,14 @@ $(VENV)/.test: $(BIN)/pip setup.cfg constraints.txt
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[test,language,train,archive,monitor,export]'
 	touch $@
 
+$(VENV)/.oldest: $(VENV)/.test
+	sed '/^seisbench==/d' constraints.txt > $(VENV)/constraints.txt
+	$(BIN)/pip install --quiet --constraint $(VENV)/constraints.txt seisbench==$(SEISBENCH_OLDEST)
+	touch $@
+
 $(VENV)/.docs: $(BIN)/pip setup.cfg constraints.txt
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[docs,language,train,archive,monitor,export]'
 	touch $@
 
 clean:
-	rm -rf $(VENV) demo_output docs/_build
+	rm -rf $(VENV) .venv-oldest demo_output docs/_build

@@ -100,7 +100,7 @@ class Cluster:
 
         # A worker that is paused for what its model needs anyway would never go on.
         memory = ("target", "spill", "pause")
-        settings = {f"distributed.worker.memory.{what}": False for what in memory}
+        settings: dict = {f"distributed.worker.memory.{what}": False for what in memory}
         # Without Dask's MALLOC_TRIM_THRESHOLD_, which gives every tensor back to the system at
         # once: the model takes twice as long with it.
         threads = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")

@@ -94,6 +94,10 @@ class Files:
         if not self.root.is_dir():
             raise ArchiveLost(f"The archive {self.root} is no folder, or not mounted.")
 
+    def files(self, *codes_and_times) -> Iterator[tuple[Path, bool]]:
+        """Files of some days, and whether each is of the days themselves."""
+        raise NotImplementedError
+
     def get_waveforms(
         self,
         network: str,

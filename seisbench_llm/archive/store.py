@@ -187,7 +187,10 @@ class Store:
         """
         states: dict[tuple[str, str], tuple[str, float]] = {}
         root = self.path / "manifest"
-        for folder in sorted(os.scandir(root), key=_name) if root.is_dir() else ():
+        folders: list[os.DirEntry[str]] = []
+        if root.is_dir():
+            folders = sorted(os.scandir(root), key=_name)
+        for folder in folders:
             day = _DAY.fullmatch(folder.name)
             if day is None or not folder.is_dir():
                 self._pass_over(folder)

@@ -30,7 +30,7 @@ from .options import (
     thresholds,
 )
 
-PickFormat = Enum(
+PickFormat = Enum(  # type: ignore[misc]
     "PickFormat",
     {name: name for name in ("csv", "parquet", "quakeml", "pyocto", "gamma", "hypodd", "nlloc")},
     type=str,

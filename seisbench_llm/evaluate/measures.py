@@ -79,7 +79,10 @@ def _picks_of(table, phase: str, samples: int) -> tuple[list, list, list]:
     """Onsets and picks of each record, and which of the picks are judged."""
     name, columns = phase.lower(), ("onsets", "picks", "judged")
     if all(f"{name}_{column}" in table for column in columns):
-        return tuple([parse_numbers(v) for v in table[f"{name}_{c}"]] for c in columns)
+        onsets, picks, judged = (
+            [parse_numbers(entry) for entry in table[f"{name}_{column}"]] for column in columns
+        )
+        return onsets, picks, judged
     # One onset and one pick per window.
     onsets, picks = (
         [[v] if 0 <= v < samples else [] for v in table[f"{name}_{column}"]]
@@ -276,7 +279,7 @@ def breakdown(
             inside = np.flatnonzero((values >= low) & (values < high))
             if not len(inside):
                 continue
-            row = {"phase": group} if head == "curves" else {}
+            row: dict = {"phase": group} if head == "curves" else {}
             row |= {"low": low, "high": high, "records": len(inside)}
             row["events"] = len(np.unique(events[inside]))
             if name == "confidence":

@@ -79,7 +79,8 @@ def _read_hypodd(path: Path) -> pd.DataFrame:
 
 def _read_nlloc(path: Path) -> pd.DataFrame:
     """Observations of NonLinLoc (NLLOC_OBS)."""
-    rows, event = [], None
+    rows: list[tuple] = []
+    event = None
     for number, line in enumerate(path.read_text().splitlines(), start=1):
         words = line.split()
         if not words or words[0] == "#":

@@ -43,7 +43,7 @@ PRESETS: dict[str, dict] = {
 # What each question needs to see: the first motion, the polarisation of P, or P to the S coda. The
 # former two are learnt from short windows in minutes, and hardly at all from long ones.
 # A shift by less than a second changes little in a minute, which is most of the work.
-_LONG = {
+_LONG: dict = {
     "pred_sample": 500,
     "joint_norm": True,
     "pooled_hidden": 64,
@@ -51,7 +51,7 @@ _LONG = {
 }
 
 
-_SHORT = {"in_samples": 512, "joint_norm": True, "default_args": {"window_jitter": 0.1}}
+_SHORT: dict = {"in_samples": 512, "joint_norm": True, "default_args": {"window_jitter": 0.1}}
 
 
 _TASKS = {

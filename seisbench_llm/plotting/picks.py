@@ -53,8 +53,8 @@ def plot_picks(
     figure = Figure(figsize=(11, 0.9 + 0.75 * sum(heights)), layout="constrained")
     outer = figure.add_gridspec(len(blocks), 1, height_ratios=heights)
     first = None
-    for cell, (location, rows) in zip(outer, blocks.items(), strict=True):
-        inner = cell.subgridspec(len(rows), 1, hspace=0)
+    for block_number, (location, rows) in enumerate(blocks.items()):
+        inner = outer[block_number].subgridspec(len(rows), 1, hspace=0)
         members = table[table["location"] == location]
         block = None
         for i, traces in enumerate(rows):

@@ -26,7 +26,7 @@ from .skipped import SkippedList
 from .textbook import combine_angles, polarisation_back_azimuth, sp_epicentral_distance
 
 # Normalised windows, precision -> outputs of the network.
-Predict = Callable[[torch.Tensor, str], torch.Tensor]
+Predict = Callable[..., torch.Tensor]
 
 
 @dataclass(frozen=True)
@@ -143,11 +143,11 @@ def classify_at_picks(
         windows = (waveforms.windows(onset) for onset in anchored)
         outputs = _outputs(model, windows, argdict, predict)
         textbook = model.task.name if argument(model, argdict, "textbook") else None
-        times: list[float | None] = [None] * len(anchored)
+        sp: list[float | None] = [None] * len(anchored)
         if textbook == "distance":
             s_picker = argument(model, argdict, "s_picker")
-            times = sp_times(model, stream, anchored, picks, s_picker)
-        for onset, output, sp_time in zip(anchored, outputs, times, strict=True):
+            sp = sp_times(model, stream, anchored, picks, s_picker)
+        for onset, output, sp_time in zip(anchored, outputs, sp, strict=True):
             name = waveforms.name(onset)
             estimate = summarize(model, name, onset.time, output, calibration)
             if sp_time is not None:
@@ -188,7 +188,7 @@ def _outputs(
 ) -> np.ndarray:
     """Windows of one pick after the other -> outputs, shape (picks, windows, outputs)."""
     size = argument(model, argdict, "batch_size")
-    predict = partial(predict, precision=argument(model, argdict, "precision"))
+    answer = partial(predict, precision=argument(model, argdict, "precision"))
     each = argument(model, argdict, "windows_per_pick")
     turns = argument(model, argdict, "rotations") if model.task.head == "angle" else 1
     outputs = []
@@ -196,7 +196,7 @@ def _outputs(
     while group := list(islice(windows, max(1, size // (each * turns)))):
         batch = torch.from_numpy(np.concatenate(group)).to(model.device)
         for part in batch.split(max(1, size // turns)):
-            outputs.append(_averaged(model, part, turns, predict).cpu())
+            outputs.append(_averaged(model, part, turns, answer).cpu())
     return torch.cat(outputs).unflatten(0, (-1, each)).numpy()
 
 

@@ -14,6 +14,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from types import CoroutineType
 from weakref import WeakKeyDictionary
 
 
@@ -112,7 +113,7 @@ class CallingThread(ThreadPoolExecutor):
         return future
 
 
-def run_here(coroutine: Coroutine):
+def run_here(coroutine: CoroutineType):
     """
     Run a coroutine to its end, in this thread alone.
 

@@ -22,7 +22,7 @@ class Draws:
 
     _BLOCK = 64
 
-    def __init__(self, keys: Sequence[Sequence[int]]):
+    def __init__(self, keys: Sequence[Sequence[int]] | np.ndarray):
         self._generators = [np.random.default_rng([int(word) for word in key]) for key in keys]
         self._buffer = np.empty((len(self._generators), 0))
         self._used = 0
