@@ -84,7 +84,7 @@ class Teachers:
         first = [
             y for y, m in zip(found, self.models, strict=True) if type(m) is type(self.models[0])
         ]
-        return sum(first) / len(first), sum(found) / len(found)
+        return torch.stack(first).mean(dim=0), torch.stack(found).mean(dim=0)
 
     def peaks(self, window: np.ndarray) -> list[list[tuple[int, float]]]:
         """
