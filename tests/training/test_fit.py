@@ -156,9 +156,10 @@ def step_of(checkpoint):
     return torch.load(checkpoint, weights_only=True, map_location="cpu")["global_step"]
 
 
+@pytest.mark.timeout(400)
 def test_two_processes_share_the_records(config, tmp_path):
     process = start(config, "--trainer.devices=2", "--trainer.strategy=ddp")
-    output, _ = process.communicate(timeout=100)
+    output, _ = process.communicate(timeout=300)
     assert process.returncode == 0, output.decode()
     run = tmp_path / "run"
     one = losses(fit(config, f"--run={tmp_path / 'one'}", "--data.batch_size=16"))
@@ -326,14 +327,16 @@ def test_overwrite_removes_runs_only(config, tmp_path):
     assert (tmp_path / "mine" / "data.csv").read_text() == "1"
 
 
+@pytest.mark.timeout(400)
 def test_sigterm_says_that_the_run_goes_on(config, tmp_path):
     process = start(config, "--trainer.max_epochs=50")
     last = tmp_path / "run" / "checkpoints" / "last.ckpt"
-    deadline = time.time() + 60
+    deadline = time.time() + 200
     while time.time() < deadline and process.poll() is None and not last.is_file():
         time.sleep(0.02)
     process.send_signal(signal.SIGTERM)
-    output, _ = process.communicate(timeout=60)
+    output, _ = process.communicate(timeout=100)
+    assert last.is_file(), output.decode()
     assert process.returncode == 143, output.decode()
     assert b"The same command goes on" in output
 
