@@ -117,4 +117,5 @@ class LastCheckpoint(Checkpoint):
 
     def _save(self, trainer) -> None:
         self._saved = trainer.global_step
-        trainer.save_checkpoint(self.path)
+        # Optimizer, schedule and loops, too.
+        trainer.save_checkpoint(self.path, weights_only=False)
