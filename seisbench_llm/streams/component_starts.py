@@ -8,6 +8,7 @@ and none where a component ends or after gaps of half a second.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable
 
@@ -15,6 +16,7 @@ import numpy as np
 import obspy
 
 from .contiguous import ContiguousRecord
+from .spans import union
 
 # Seconds from the start of a component within which a peak is not believed.
 REACH_S = 0.15
@@ -42,11 +44,15 @@ def component_starts(records: Iterable[ContiguousRecord]) -> list[obspy.UTCDateT
     starts = []
     for component, spans in components.items():
         others = [s for other, of in components.items() if other != component for s in of]
+        others = union(others, 0.0)
         reached = None
         for start, end in sorted(spans):
             silent = reached is None or start - reached >= SILENCE_S
-            if silent and any(a <= start - RUN_UP_S and b >= start for a, b in others):
-                starts.append(start)
+            if silent:
+                run_up = (start - RUN_UP_S).ns
+                before = bisect_right(others, run_up, key=lambda span: span[0].ns)
+                if before and others[before - 1][1] >= start:
+                    starts.append(start)
             reached = end if reached is None else max(reached, end)
     return sorted(starts)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import heapq
 import math
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable
 from copy import deepcopy
@@ -90,9 +91,14 @@ class ContiguousRecord:
         """The parts of the record outside of sorted, disjoint time spans."""
         parts, stats = [], self.stats
         begin = 0
-        for start, end in spans:
+        # A file may have thousands of gaps and conflicts: look only at those of the record.
+        at = bisect_left(spans, (stats.starttime - stats.delta).ns, key=lambda span: span[1].ns)
+        latest = stats.endtime + stats.delta
+        while at < len(spans) and spans[at][0] <= latest:
+            start, end = spans[at]
             first = round((start - stats.starttime) / stats.delta)
             last = round((end - stats.starttime) / stats.delta) + 1
+            at += 1
             if last <= begin or first >= stats.npts:
                 continue
             if first > begin:

@@ -35,16 +35,19 @@ def data_spans(traces: Iterable, rate: float) -> list[Span]:
 
 def missing(spans: list[Span], covered: Iterable[Span], delta: float) -> list[Span]:
     """
-    The parts of time spans that others do not cover.
+    The parts of sorted, disjoint time spans that others do not cover.
 
     :param delta: Seconds from sample to sample; what is missing is longer.
     """
-    holes, covered = [], union(covered, 1.5 * delta)
+    holes, covered, at = [], union(covered, 1.5 * delta), 0
     for start, end in spans:
         reached = start - delta
-        for first, last in covered:
-            if first > end or last < start:
-                continue
+        while at < len(covered) and covered[at][1] < start:
+            at += 1
+        for index in range(at, len(covered)):
+            first, last = covered[index]
+            if first > end:
+                break
             if first - reached > 1.5 * delta:
                 holes.append((reached + delta, first - delta))
             reached = last

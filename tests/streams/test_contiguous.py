@@ -1,5 +1,7 @@
 """Records as they come: gaps, overlaps, fractions of samples, and what cannot be used."""
 
+import time
+
 import numpy as np
 import obspy
 import pytest
@@ -7,7 +9,7 @@ import pytest
 from seisbench_llm.preprocess import resample
 from seisbench_llm.streams.contiguous import find_contiguous
 from seisbench_llm.streams.skipped import SkippedList
-from seisbench_llm.streams.spans import data_spans
+from seisbench_llm.streams.spans import data_spans, missing
 from tests.helpers.models import tiny_model
 from tests.helpers.streams import assert_same, make_stream
 
@@ -297,3 +299,35 @@ def test_record_of_one_sample(rate):
     annotations = tiny_model("magnitude").annotate(obspy.Stream([stream[0], lonely, stream[2]]))
     assert len(annotations) == 1 and not annotations.skipped
     assert np.isfinite(annotations[0].data).all()
+
+
+@pytest.mark.timeout(60)
+def test_thousands_of_gaps_and_conflicts_take_no_time():
+    samples = 100_000
+    data = np.arange(samples, dtype=np.int32)
+    stream = pieces(data, (0, samples), (0, samples))
+    stream[1].data[::20] += 1
+    for trace in stream:
+        trace.data = np.ma.masked_array(trace.data, np.arange(samples) % 20 == 10)
+    skipped = SkippedList()
+    began = time.process_time()
+    records = find_contiguous(stream, skipped)
+    assert time.process_time() - began < 30
+    # Of each twenty samples one is masked and one is in conflict.
+    assert sum(record.stats.npts for record in records) == samples * 18 // 20
+    assert len(skipped) == samples // 20
+
+
+def test_missing_spans():
+    start = obspy.UTCDateTime(2020, 1, 1)
+
+    def spans(*pairs):
+        return [(start + a, start + b) for a, b in pairs]
+
+    whole = spans((0, 10), (20, 30))
+    assert missing(whole, whole, 0.01) == []
+    holes = missing(whole, spans((2, 10), (20, 22), (25, 29)), 0.01)
+    expected = spans((0, 1.99), (22.01, 24.99), (29.01, 30))
+    np.testing.assert_allclose(
+        [(b - start, e - start) for b, e in holes], [(b - start, e - start) for b, e in expected]
+    )
