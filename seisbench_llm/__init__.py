@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from .models.presets import PRESETS
     from .models.seismollm import SeisMoLLM
     from .streams.estimates import Estimate, EstimateList
-    from .tasks import TASKS, TaskSpec
+    from .tasks import TASKS, TaskSpec, register_task
     from .weights import WeightRecord, WeightsError
 
 cache_folder.ensure_writable()
@@ -26,6 +26,7 @@ __all__ = [
     "WeightRecord",
     "WeightsError",
     "__version__",
+    "register_task",
 ]
 
 
@@ -38,6 +39,7 @@ _PLACES = {
     "PRESETS": "models.presets",
     "TASKS": "tasks",
     "TaskSpec": "tasks",
+    "register_task": "tasks",
     "WeightRecord": "weights",
     "WeightsError": "weights",
 }

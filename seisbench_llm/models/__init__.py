@@ -1,5 +1,6 @@
-"""The network, and the SeisBench model around it."""
+"""SeisMoLLM, the SeisBench model around the network; its presets; ONNX files."""
 
+from .presets import PRESETS
 from .seismollm import SeisMoLLM
 
-__all__ = ["SeisMoLLM"]
+__all__ = ["PRESETS", "SeisMoLLM"]

@@ -40,10 +40,10 @@ PRESETS: dict[str, dict] = {
 }
 
 
-# What each question needs to see: the first motion, the polarisation of P, or P to the S coda. The
+# What each task needs to see: the first motion, the polarisation of P, or P to the S coda. The
 # former two are learnt from short windows in minutes, and hardly at all from long ones.
 # A shift by less than a second changes little in a minute, which is most of the work.
-_LONG: dict = {
+_UNTIL_S_CODA: dict = {
     "pred_sample": 500,
     "joint_norm": True,
     "pooled_hidden": 64,
@@ -51,25 +51,25 @@ _LONG: dict = {
 }
 
 
-_SHORT: dict = {"in_samples": 512, "joint_norm": True, "default_args": {"window_jitter": 0.1}}
+_ABOUT_P: dict = {"in_samples": 512, "joint_norm": True, "default_args": {"window_jitter": 0.1}}
 
 
-_TASKS = {
-    "polarity": {**_SHORT, "pred_sample": 256},
+_TASK_ARGUMENTS = {
+    "polarity": {**_ABOUT_P, "pred_sample": 256},
     "back_azimuth": {
-        **_SHORT,
+        **_ABOUT_P,
         "pred_sample": 192,
         "polarisation": True,
         # Answers turn with the horizontals only as far as the network has learnt it.
-        "default_args": {**_SHORT["default_args"], "rotations": 8},
+        "default_args": {**_ABOUT_P["default_args"], "rotations": 8},
     },
-    "distance": _LONG,
-    "magnitude": _LONG,
+    "distance": _UNTIL_S_CODA,
+    "magnitude": _UNTIL_S_CODA,
 }
 
 
 # Few samples are soon used up by strides.
-_FEW = {
+_SMALL_STRIDES = {
     "width": 48,
     "embedder_channels": (16, 24, 32),
     "embedder_kernels": (7, 5, 5, 1),
@@ -80,9 +80,12 @@ _FEW = {
 
 # (preset, task) -> arguments that differ from the preset.
 TASK_CHANGES: dict[tuple[str, str], dict] = {
-    **{("compact", task): changes for task, changes in _TASKS.items()},
+    **{("compact", task): changes for task, changes in _TASK_ARGUMENTS.items()},
     **{
-        ("convolutional", task): {**(_FEW if "in_samples" in changes else {}), **changes}
-        for task, changes in _TASKS.items()
+        ("convolutional", task): {
+            **(_SMALL_STRIDES if "in_samples" in changes else {}),
+            **changes,
+        }
+        for task, changes in _TASK_ARGUMENTS.items()
     },
 }
