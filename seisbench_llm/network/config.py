@@ -174,16 +174,19 @@ class NetworkConfig:
             raise ValueError("head_skips needs as many head stages as embedder blocks.")
 
     def _check_window(self) -> None:
-        longest = self.tokens if self.backbone_config is None else self.backbone_config.positions
         shortest = 1
         if self.spec.head != "curves":
             # Two convolutions without padding.
             samples = self.pooled_kernel + (self.pooled_kernel - 1) * self.pooled_stride
             shortest = -(-samples // self.patch)
-        if not shortest <= self.tokens <= longest:
+        possible, fits = f"at least {shortest}", shortest <= self.tokens
+        if self.backbone_config is not None:
+            positions = self.backbone_config.positions
+            possible, fits = f"{shortest} to {positions}", shortest <= self.tokens <= positions
+        if not fits:
             raise ValueError(
                 f"A window of {self.in_samples} samples makes {self.tokens} tokens; the model "
-                f"takes {shortest} to {longest}. Change in_samples, embedder_strides or patch."
+                f"takes {possible}. Change in_samples, embedder_strides or patch."
             )
 
     @property

@@ -1,5 +1,4 @@
 import inspect
-import itertools
 import json
 
 import pytest
@@ -9,8 +8,6 @@ from seisbench_llm.models.presets import PRESETS
 from seisbench_llm.models.seismollm import SeisMoLLM
 from seisbench_llm.network.config import NetworkConfig
 from seisbench_llm.network.embedder import compress, embedder_input, with_polarisation
-from seisbench_llm.network.heads import stage_sizes
-from seisbench_llm.network.patches import from_tokens, to_tokens
 from seisbench_llm.tasks import TASKS
 from tests.helpers.models import tiny_model, varied_windows
 
@@ -88,21 +85,6 @@ def test_head_skips():
     assert not tiny_model("magnitude", head_skips=True).network.skips
 
 
-def test_polarisation_points_along_the_horizontal_of_p():
-    pulse = torch.randn(500)
-    azimuth = torch.deg2rad(torch.tensor(70.0))
-    # Away from a source in the back-azimuth: up, and so horizontally away from it.
-    for sign in (1, -1):
-        z, n, e = sign * pulse, -sign * azimuth.cos() * pulse, -sign * azimuth.sin() * pulse
-        x = torch.stack([z, n, e])[None]
-        joined = with_polarisation(x)
-        assert joined.shape == (1, 5, 500)
-        assert torch.equal(joined[:, :3], x)
-        north, east = -joined[0, 3:].mean(dim=-1)
-        assert torch.atan2(east, north).item() == pytest.approx(azimuth.item(), abs=1e-4)
-    assert with_polarisation(torch.zeros(1, 3, 10)).isfinite().all()
-
-
 def test_compressed_input_shows_what_is_small():
     model = tiny_model(compressed=True, polarisation=True)
     x = torch.randn(2, 3, 500)
@@ -129,21 +111,6 @@ def test_hidden_layer_of_the_pooled_head_tells_when():
         with torch.no_grad():
             one, other = model(x, logits=True)[:, 0].tolist()
         assert (one == pytest.approx(other, rel=1e-4)) == (hidden is None)
-
-
-def test_tokens_are_channel_major_and_invertible():
-    x = torch.arange(2 * 3 * 19.0).reshape(2, 3, 19)
-    tokens = to_tokens(x, 8)
-    assert tokens.shape == (2, 2, 24)
-    torch.testing.assert_close(tokens[0, 1, 8:16], x[0, 1, 8:16])
-    torch.testing.assert_close(from_tokens(tokens, 8), x[..., :16])
-
-
-def test_stage_sizes_are_geometric():
-    assert stage_sizes(744, 6000, 4)[-1] == 6000
-    sizes = [744, *stage_sizes(744, 6000, 4)]
-    ratios = [b / a for a, b in itertools.pairwise(sizes)]
-    assert max(ratios) - min(ratios) < 0.01
 
 
 def test_logits_are_before_the_nonlinearity():
