@@ -12,8 +12,8 @@ False picks per hour are those on the fifth of the noise before P (mirrored to 9
 of the negatives that are kept out of training, at 0.3 and at the threshold of 0.5 s. Limits (95 %)
 are of a bootstrap over events and stations.
 
-Peaks are kept in CACHE by the content of the weights, so that only what is new is computed; what
-the result file has of other pickers stays.
+Peaks are kept in CACHE by the content of the weights, so that only what is new is computed; remove
+it when annotate has changed. What the result file has of other pickers stays.
 """
 
 from __future__ import annotations
