@@ -5,7 +5,7 @@ BIN = $(VENV)/bin
 # 0.12.0 and 0.12.1 are not on PyPI.
 SEISBENCH_OLDEST = 0.12.2
 
-.PHONY: demo test test-seisbench-oldest lint docs clean
+.PHONY: demo test test-seisbench-oldest lint style types docs clean
 
 # Pick the earthquakes that come with ObsPy; results in ./demo_output.
 demo: $(VENV)/.demo
@@ -20,9 +20,13 @@ test-seisbench-oldest:
 	$(MAKE) VENV=.venv-oldest .venv-oldest/.oldest
 	OMP_NUM_THREADS=1 .venv-oldest/bin/pytest --numprocesses $(JOBS) tests/network tests/models tests/streams tests/live
 
-lint: $(VENV)/.test
+lint: style types
+
+style: $(VENV)/.test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+
+types: $(VENV)/.test
 	$(BIN)/mypy
 
 # The pages of docs/ and the Python interface as HTML, in docs/_build.
