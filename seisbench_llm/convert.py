@@ -13,7 +13,7 @@ import torch
 from .models.seismollm import SeisMoLLM
 from .network.language import KNOWN_SHAPES
 from .tasks import TASKS, get_task
-from .weights import Uninitialised, WeightsError, check_tensor, one_line, read_tensors
+from .weight_files import Uninitialised, WeightsError, check_tensor, one_line, read_tensors
 
 # Published name -> ours, applied in order.
 _RENAMING = (
