@@ -19,7 +19,7 @@ from pathlib import Path
 from benchmarks.common.pickers import TEACHERS
 
 RESULTS = Path(__file__).parents[1] / "results"
-PAGES = [Path(__file__).parents[2] / "docs" / "weights.md"]
+PAGES = [Path(__file__).parents[2] / name for name in ("README.md", "docs/weights.md")]
 MARK = re.compile(r"(<!-- table (?P<name>[\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 COLUMNS = {"P@0.5": "P 0.5 s", "S@0.5": "S 0.5 s", "P@0.1": "P 0.1 s", "S@0.1": "S 0.1 s"}
 MEAN_OF_TEACHERS = (
@@ -59,6 +59,25 @@ def picking(level: str) -> str:
         rows.append([_named(name), *cells])
     ends = ["false P, S an hour before P", "with negatives"]
     return markdown(["", *COLUMNS.values(), *ends], rows)
+
+
+def headline() -> str:
+    """F1 of the packaged picker and of the best published ones, short enough for the first page."""
+    found = results("unseen_regions")["pickers"]
+    packaged = max(name for name in found if name.startswith("compact_picking"))
+    rows = []
+    for name in (packaged, "phasenet/volpick", "phasenet/original", "eqtransformer/volpick"):
+        by_column = found[name]
+        cells = [
+            f"{by_column[c]['at 0.3']['all']:.2f} ({by_column[c]['best']['all']:.2f})"
+            for c in COLUMNS
+        ]
+        rates = [by_column["false picks per hour"][phase]["at 0.3"] for phase in "PS"]
+        for kind in ("noise before P", "all"):
+            cells.append(" / ".join(f"{rate[kind]:.1f}" for rate in rates))
+        rows.append([f"`{name}`", *cells])
+    ends = ["false P / S an hour of noise", "with negatives"]
+    return markdown(["model", *COLUMNS.values(), *ends], rows)
 
 
 def picking_by_region() -> str:
@@ -151,6 +170,7 @@ def disturbances() -> str:
 
 
 TABLES: dict[str, Callable[[], str]] = {
+    "headline": headline,
     "unseen-picking": lambda: picking("at 0.3"),
     "unseen-picking-best": lambda: picking("best"),
     "unseen-by-region": picking_by_region,
