@@ -1,8 +1,9 @@
 """
 Private names of SeisBench, all that this package touches but those a SeisBench model has to define.
 
-A new version of SeisBench may change any of them: look here first. docs/upstream.md says what would
-make each of them needless. A model defines ``_annotate_args``, as SeisBench asks of every model.
+A new version of SeisBench may change any of them: look here first. docs/project/upstream.md says
+what would make each of them needless. A model defines ``_annotate_args``, as SeisBench asks of
+every model.
 """
 
 from __future__ import annotations

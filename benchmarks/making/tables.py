@@ -1,7 +1,7 @@
 """
 Tables of the documentation from the files of results.
 
-    python -m benchmarks.making.tables [docs/weights.md ...]
+    python -m benchmarks.making.tables [PAGE ...]
 
 A page marks the place of a table by its name, ``<!-- table NAME -->`` and ``<!-- end -->``; what is
 between the two is replaced. ``--check`` changes nothing and fails if a page is not up to date.
@@ -19,7 +19,8 @@ from pathlib import Path
 from benchmarks.common.pickers import TEACHERS
 
 RESULTS = Path(__file__).parents[1] / "results"
-PAGES = [Path(__file__).parents[2] / name for name in ("README.md", "docs/weights.md")]
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("[!_]*/*.md"))]
 MARK = re.compile(r"(<!-- table (?P<name>[\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 COLUMNS = {"P@0.5": "P 0.5 s", "S@0.5": "S 0.5 s", "P@0.1": "P 0.1 s", "S@0.1": "S 0.1 s"}
 MEAN_OF_TEACHERS = (

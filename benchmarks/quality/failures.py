@@ -4,10 +4,10 @@ Where do the packaged weights fail worst? The twelve worst held-out records of e
     python -m benchmarks.quality.failures --records RECORDS --data DATA
 
 DATA is what making/data.py wrote. Without names, for all packaged weights. Writes
-docs/figures/failures_TASK.png and, unless it is there, docs/failures.md with a line per panel to be
-completed by what went wrong. Held out are records of split test and, as these are few, those of
-which the station or the event is unknown to the training (unused); for polarity all, as it is
-learnt from synthetic records alone.
+docs/figures/failures_TASK.png and, unless it is there, docs/explanation/failures.md with a line per
+panel to be completed by what went wrong. Held out are records of split test and, as these are few,
+those of which the station or the event is unknown to the training (unused); for polarity all, as it
+is learnt from synthetic records alone.
 
 Worst is: for picking what the probabilities of missed and false picks add up to, threshold 0.3,
 tolerance 0.5 s; for polarity the least probability of the right answer; for distance the error in
@@ -201,7 +201,7 @@ def main() -> None:
     parser.add_argument("--records", type=Path, required=True, help="folder of the real records")
     parser.add_argument("--data", type=Path, required=True, help="what making/data.py wrote")
     parser.add_argument("--figures", type=Path, default=Path("docs/figures"))
-    parser.add_argument("--page", type=Path, default=Path("docs/failures.md"))
+    parser.add_argument("--page", type=Path, default=Path("docs/explanation/failures.md"))
     args = parser.parse_args()
     seisbench.logger.setLevel(logging.ERROR)
     try:
@@ -222,7 +222,7 @@ def main() -> None:
         worst = sorted(panels, key=lambda panel: -panel.score)[:PANELS]
         figure = args.figures / f"failures_{task}.png"
         draw(worst, f"{task.replace('_', '-')}: the {len(worst)} worst of {len(panels)}", figure)
-        parts.append(section(task, worst, len(panels), f"{args.figures.name}/{figure.name}"))
+        parts.append(section(task, worst, len(panels), f"../{args.figures.name}/{figure.name}"))
         print(f"\n{parts[-1]}")
     if args.page.is_file():
         print(f"\n{args.page} is there already and stays as it is.")

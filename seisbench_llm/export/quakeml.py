@@ -216,7 +216,7 @@ def picks_to_catalog(
         says which event a pick belongs to; nothing or -1 for none.
     :param method: What made the picks, for example ``compact_picking/1``.
     :param events: Table with the columns event_id, time, latitude, longitude (degrees), depth_km
-        and, if known, magnitude; see docs/tables.md.
+        and, if known, magnitude; see docs/reference/tables.md.
     :param uncertainty: Standard deviation of the picks' times in s, None if it is not known.
     :return: A catalogue that writes as QuakeML 1.2.
     :raises ValueError: If a trace id is none, or picks and events do not fit together.

@@ -24,9 +24,9 @@ def read_picks(path: str | Path, format: str | None = None) -> pd.DataFrame:
     """
     Read picks that :py:func:`~seisbench_llm.export.export` wrote, in any of its formats.
 
-    A format gives back what it holds: docs/tables.md says what each leaves out. Probabilities and
-    polarities that it does not hold are missing, start and end times are those of the picks, and
-    networks are empty.
+    A format gives back what it holds: docs/reference/tables.md says what each leaves out.
+    Probabilities and polarities that it does not hold are missing, start and end times are those of
+    the picks, and networks are empty.
 
     :param path: The file. Any catalogue that ObsPy can read will do, too.
     :param format: Name of the format; by default the one that the end of ``path`` stands for.

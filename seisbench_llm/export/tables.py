@@ -1,7 +1,7 @@
 """
 Tables of picks, arrivals, events and estimates: names and types of their columns, times.
 
-docs/tables.md describes each column.
+docs/reference/tables.md describes each column.
 """
 
 from __future__ import annotations

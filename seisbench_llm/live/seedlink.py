@@ -222,7 +222,7 @@ def stations_of(text: bytes) -> set[tuple[str, str]]:
 
 class _Connection(SeedLinkConnection):
     """
-    ObsPy's connection without its traps (see docs/live.md), which all come from two things.
+    ObsPy's connection without its traps (see docs/how-to/live.md), which all come from two things.
 
     It takes a closed socket for one without news and looks again for ``netto`` seconds; and it
     waits for data for as long, during which it neither sends keep-alives nor can be stopped.

@@ -21,7 +21,8 @@ PRESETS: dict[str, dict] = {
         "in_samples": 6016,
     },
     # No language model: in its place the embedder and the head have two more stages, which see as
-    # far as is of use and cost less. Most packaged weights are so, see docs/controls.md.
+    # far as is of use and cost less. Most packaged weights are so, see
+    # docs/explanation/language-model.md.
     "convolutional": {
         "backbone": None,
         "width": 64,

@@ -287,8 +287,8 @@ class MonitorResult:
 
     :param picks: All picks, of SeisBench; also S picks without a P. Each has an ``event_id``, which
         is None if it belongs to no event.
-    :param table: One row per P pick, see docs/tables.md. Distances in km, angles in degrees,
-        ``uncertainty_region`` as well-known text, ``event_id`` that of ``events``.
+    :param table: One row per P pick, see docs/reference/tables.md. Distances in km, angles in
+        degrees, ``uncertainty_region`` as well-known text, ``event_id`` that of ``events``.
     :param events: One row per located event: those of PyOcto, and single-station epicentres of
         P and S picks that belong to none of them. ``method`` says which. Uncertainties are standard
         deviations, those of the epicentre regions of 68 %.

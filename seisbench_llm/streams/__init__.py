@@ -2,7 +2,7 @@
 From an ObsPy stream to annotations, picks and estimates, through SeisBench's pipeline.
 
 This is the door to all that works around or overrides SeisBench's own machinery (windows, stacking,
-threads); docs/upstream.md says what change in SeisBench would let each piece go.
+threads); docs/project/upstream.md says what change in SeisBench would let each piece go.
 """
 
 from .annotate import Annotations, annotate_stream, fill

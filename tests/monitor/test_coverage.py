@@ -1,7 +1,7 @@
 """
 Share of epicentres within the stated 68 % regions, for 3 to 12 stations.
 
-``python -m tests.monitor.test_coverage`` prints the table of docs/monitor.md.
+``python -m tests.monitor.test_coverage`` prints the table of docs/how-to/monitor.md.
 """
 
 import numpy as np
