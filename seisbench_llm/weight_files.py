@@ -69,7 +69,7 @@ _INITIALISERS |= {"fill_", "zero_"}
 
 def one_line(error: Exception) -> str:
     """The message of an error, short and in one line."""
-    text = " ".join(str(error).split())
+    text = " ".join(str(error).split()) or type(error).__name__
     return text if len(text) <= 300 else f"{text[:300]} ..."
 
 
@@ -114,11 +114,7 @@ def read_tensors(path) -> dict[str, torch.Tensor]:
     try:
         if ".safetensors" in path.name:
             return safetensors.torch.load_file(path)
-        if zipfile.is_zipfile(path):
-            with zipfile.ZipFile(path) as file:
-                if any(entry.compress_type != zipfile.ZIP_STORED for entry in file.infolist()):
-                    raise ValueError("it is compressed, and may be of any size")
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        content = read_torch(path)
         if not isinstance(content, dict):
             raise TypeError(f"it holds a {type(content).__name__}, not a state dict")
         return content
@@ -127,6 +123,35 @@ def read_tensors(path) -> dict[str, torch.Tensor]:
         raise WeightsError(
             f"{path} is not a safe and complete weight file: {one_line(error)}"
         ) from error
+
+
+def read_torch(path):
+    """
+    Content of a PyTorch file, on the CPU; nothing in the file is ever executed.
+
+    :raises Exception: Of many kinds, if the file is broken or hostile.
+    """
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as file:
+            if any(entry.compress_type != zipfile.ZIP_STORED for entry in file.infolist()):
+                raise ValueError("it is compressed, and may be of any size")
+    return torch.load(path, map_location="cpu", weights_only=True)
+
+
+def write_torch(content, path: Path) -> None:
+    """
+    Write a PyTorch file.
+
+    :raises OSError: If that is not possible, for example as the disk is full.
+    """
+    try:
+        with open(path, "wb") as file:
+            torch.save(content, file)
+    except RuntimeError as error:
+        # PyTorch's writer tells of a full disk as of a position that it did not expect.
+        if isinstance(error.__context__, OSError):
+            raise error.__context__ from error
+        raise
 
 
 def sha256(path: Path) -> str:

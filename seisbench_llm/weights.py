@@ -17,6 +17,7 @@ from packaging.version import InvalidVersion
 from packaging.version import parse as parse_version
 
 from . import seisbench_private
+from .atomic import replacing
 from .weight_files import (
     Uninitialised,
     WeightsError,
@@ -25,6 +26,7 @@ from .weight_files import (
     read_metadata,
     read_tensors,
     sha256,
+    write_torch,
 )
 
 PACKAGED = Path(__file__).parent / "pretrained"
@@ -287,20 +289,8 @@ def save(
     """
     path = Path(path)
     suffix = "" if version_str is None else f".v{version_str}"
-    path.parent.mkdir(parents=True, exist_ok=True)
     state = {name: value.cpu() for name, value in state.items()}
-    if half is None:
-        weight_file = path.with_name(f"{path.name}.pt{suffix}")
-        torch.save(state, weight_file)
-    else:
-        weight_file = path.with_name(f"{path.name}.safetensors{suffix}")
-        if half:
-            state = {k: v.half() if v.is_floating_point() else v for k, v in state.items()}
-        # Not save_file, which makes files that only their owner can read.
-        weight_file.write_bytes(
-            safetensors.torch.save({k: v.contiguous() for k, v in state.items()})
-        )
-
+    kind = "pt" if half is None else "safetensors"
     old = seisbench_private.weights_metadata(model)
     record = record or record_of(model)
     metadata = {
@@ -309,7 +299,22 @@ def save(
         "seisbench_requirement": SEISBENCH_REQUIREMENT,
         "default_args": model.default_args,
         "version": version_str or (record and record.version) or old.get("version", "1"),
-        "sha256": sha256(weight_file),
+        "sha256": None,
         "record": asdict(record) if record else None,
     }
-    path.with_name(f"{path.name}.json{suffix}").write_text(json.dumps(metadata, indent=2) + "\n")
+    with (
+        # Takes its place last, and at once: without it, or with another sum, a weight is none.
+        replacing(path.with_name(f"{path.name}.json{suffix}")) as description,
+        replacing(path.with_name(f"{path.name}.{kind}{suffix}")) as weight_file,
+    ):
+        if half is None:
+            write_torch(state, weight_file)
+        else:
+            if half:
+                state = {k: v.half() if v.is_floating_point() else v for k, v in state.items()}
+            # Not save_file, which makes files that only their owner can read.
+            weight_file.write_bytes(
+                safetensors.torch.save({k: v.contiguous() for k, v in state.items()})
+            )
+        metadata["sha256"] = sha256(weight_file)
+        description.write_text(json.dumps(metadata, indent=2) + "\n")

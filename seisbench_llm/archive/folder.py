@@ -14,7 +14,8 @@ import pandas as pd
 import seisbench
 from obspy import UTCDateTime
 
-from ..export.files import replacing, write_parquet
+from ..atomic import replacing
+from ..export.files import write_parquet
 from .files import Files, SourceError, read_file, read_lock
 from .store import StoreError, read_table
 

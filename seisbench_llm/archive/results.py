@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from ..export.files import replacing, to_arrow, write_csv
+from ..atomic import replacing
+from ..export.files import to_arrow, write_csv
 from ..export.tables import picks_to_dataframe
 from .cluster import require_dask
 from .days import days_between
@@ -121,7 +122,6 @@ def merge(out, to, kind: str = "picks") -> Merged:
     first = next(tables, None)
     if first is None:
         first = _empty(store, kind)
-    to.parent.mkdir(parents=True, exist_ok=True)
     with replacing(to) as partial:
         rows = write(partial, first, tables)
     return Merged(rows, counts["pending"], counts["failed"])

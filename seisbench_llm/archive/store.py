@@ -14,8 +14,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import date
@@ -25,7 +23,8 @@ import pandas as pd
 import seisbench
 from filelock import FileLock, Timeout
 
-from ..export.files import replacing, write_parquet
+from ..atomic import PARTIAL, remove_leftovers, replacing
+from ..export.files import write_parquet
 from .station_days import StationDay
 
 # A better state wins, should a kill between two files have left two manifests of a station-day.
@@ -161,7 +160,6 @@ class Store:
             for kind, table in tables.items():
                 file = self.path / kind / day / f"{name}.parquet"
                 if len(table):
-                    file.parent.mkdir(parents=True, exist_ok=True)
                     with replacing(file) as partial:
                         write_parquet(table, partial)
                 else:
@@ -206,7 +204,7 @@ class Store:
         return states
 
     def _pass_over(self, entry: os.DirEntry) -> None:
-        ours = entry.name.startswith(".part-")
+        ours = entry.name.startswith(PARTIAL)
         if not ours and entry.path not in self._strangers:
             self._strangers.add(entry.path)
             seisbench.logger.warning(f"{entry.path!a} is passed over: the run has not written it.")
@@ -217,9 +215,7 @@ class Store:
 
     def remove_leftovers(self, age: float = 3600) -> None:
         """Remove what a killed run began to write, once nobody can be at it any more (s)."""
-        for folder in (*self.path.glob(".part-*"), *self.path.glob("*/day=*/.part-*")):
-            if time.time() - folder.stat().st_mtime > age:
-                shutil.rmtree(folder, ignore_errors=True)
+        remove_leftovers([self.path, *self.path.glob("*/day=*")], age)
 
     def kinds(self) -> set[str]:
         """Names of the tables that any station-day has."""
@@ -246,7 +242,6 @@ def _name(entry: os.DirEntry) -> str:
 
 def write_json(file: Path, content: dict) -> None:
     """Write an object to a file of a run, which is whole at any time."""
-    file.parent.mkdir(parents=True, exist_ok=True)
     with replacing(file) as partial:
         partial.write_text(json.dumps(content, indent=2) + "\n")
 

@@ -92,7 +92,7 @@ def echo_written(out: Path, names: Sequence[str], most: int = 10) -> None:
 
 def save_figure(figure, path: Path) -> None:
     """Write a figure, whole or not at all."""
-    from ..export.files import replacing
+    from ..atomic import replacing
 
     with replacing(path) as partial:
         figure.savefig(partial, dpi=150)

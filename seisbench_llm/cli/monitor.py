@@ -122,7 +122,8 @@ def write(result, out: Path, formats: Sequence[MonitorFormat]) -> list[str]:
     :param out: Folder, which exists.
     :return: Names of the files written.
     """
-    from ..export.files import replacing, write_csv, write_parquet
+    from ..atomic import replacing
+    from ..export.files import write_csv, write_parquet
     from ..export.tables import picks_to_dataframe
 
     tables = {

@@ -104,13 +104,12 @@ def demo(
     """
     import obspy
 
-    from ..export.files import replacing
+    from ..atomic import replacing
 
     data = Path(obspy.__file__).parent / "signal" / "tests" / "data"
     stream = obspy.read()
     for file in sorted(data.glob("BW.UH*.cut.slist.gz")):
         stream += obspy.read(file)
-    out.mkdir(parents=True, exist_ok=True)
     for trace in stream:
         trace.data = trace.data.astype("float32")
     with replacing(out / "waveforms.mseed") as partial:
@@ -194,7 +193,8 @@ def _write(table, out: Path, formats: Sequence[str], method: str) -> list[str]:
 
 def _write_stations(coordinates, table, out: Path, plot: bool) -> list[str]:
     """Write a table of stations and, if asked for, a map; returns the names of the files."""
-    from ..export.files import replacing, write_csv
+    from ..atomic import replacing
+    from ..export.files import write_csv
 
     with replacing(out / "stations.csv") as partial:
         write_csv(coordinates, partial)

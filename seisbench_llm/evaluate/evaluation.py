@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import seisbench
 
+from ..atomic import replacing
 from ..data.splits import event_numbers
 from ..tasks import get_task
 from . import figures, metrics
@@ -155,7 +156,9 @@ class Evaluation:
 
     def to_json(self, path: str | Path) -> None:
         """Write :py:meth:`to_dict` to a file."""
-        Path(path).write_text(json.dumps(self.to_dict(), indent=2, allow_nan=False) + "\n")
+        text = json.dumps(self.to_dict(), indent=2, allow_nan=False)
+        with replacing(path) as partial:
+            partial.write_text(f"{text}\n")
 
     def summary(self) -> str:
         """All figures as a table of text."""
@@ -182,11 +185,12 @@ class Evaluation:
     def write(self, folder: str | Path) -> None:
         """Write ``metrics.json``, ``predictions.csv`` and the figures as PNG files."""
         folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
         self.to_json(folder / "metrics.json")
-        self.table.to_csv(folder / "predictions.csv", index=False)
+        with replacing(folder / "predictions.csv") as partial:
+            self.table.to_csv(partial, index=False)
         for name, figure in self.figures().items():
-            figure.savefig(folder / f"{name}.png", dpi=150)
+            with replacing(folder / f"{name}.png") as partial:
+                figure.savefig(partial, dpi=150)
 
 
 def evaluate(

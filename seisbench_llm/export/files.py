@@ -1,43 +1,12 @@
-"""Writing of tables: whole files or none, CSV and Parquet in one way each."""
+"""Writing of tables, CSV and Parquet in one way each."""
 
 from __future__ import annotations
 
-import os
-import shutil
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pandas as pd
 
 from .tables import ISO
-
-
-@contextmanager
-def replacing(path: str | Path) -> Iterator[Path]:
-    """
-    A file of the same name to write to, in a folder beside, which takes its place once it is
-    complete and on the disk.
-
-    Whatever happens, ``path`` is the file of before or the new one, whole.
-
-    :raises OSError: If it cannot be written, with the name of the file.
-    """
-    path = Path(path)
-    folder = None
-    try:
-        folder = Path(tempfile.mkdtemp(prefix=".part-", dir=path.parent))
-        partial = folder / path.name
-        yield partial
-        with open(partial, "rb") as file:
-            os.fsync(file.fileno())
-        os.replace(partial, path)
-    except OSError as error:
-        raise OSError(f"{path} cannot be written: {error.strerror or error}") from error
-    finally:
-        if folder is not None:
-            shutil.rmtree(folder, ignore_errors=True)
 
 
 def write_csv(frame: pd.DataFrame, path: str | Path, mode: str = "w", header: bool = True) -> None:

@@ -9,7 +9,7 @@ import pandas as pd
 import seisbench
 from obspy.core.event import Catalog
 
-from .files import replacing
+from ..atomic import replacing
 from .formats import FORMATS, format_of
 from .quakeml import PICK_UNCERTAINTY, picks_to_catalog
 from .tables import picks_to_dataframe
@@ -74,7 +74,6 @@ def export(
                 f"{left_out} picks belong to no event and are not in {path.name}; export writes "
                 f"them without events=."
             )
-    path.parent.mkdir(parents=True, exist_ok=True)
     options = {"uncertainty": uncertainty} if chosen.name == "nlloc" else {}
     with replacing(path) as partial:
         chosen.write(content, partial, **options)

@@ -9,7 +9,7 @@ from typing import TextIO
 import obspy
 from obspy.core.event import Catalog
 
-from ..export.files import replacing
+from ..atomic import replacing
 from ..export.quakeml import build_pick, creation_info, unassociated_event
 from .picks import LivePick
 
@@ -57,6 +57,5 @@ class QuakeMLFiles:
         )
         catalog = Catalog([unassociated_event([built])])
         day = self.folder / pick.id.rpartition("/")[2][:10]
-        day.mkdir(exist_ok=True)
         with replacing(day / f"{name}.xml") as partial:
             catalog.write(str(partial), format="QUAKEML")

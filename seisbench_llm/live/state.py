@@ -6,7 +6,6 @@ import errno
 import io
 import json
 import os
-import shutil
 import time
 import zipfile
 from pathlib import Path
@@ -16,7 +15,7 @@ import numpy as np
 import seisbench
 from filelock import FileLock, Timeout
 
-from ..export.files import replacing
+from ..atomic import remove_leftovers, replacing
 from .picks import LivePick
 
 FORMAT = 1
@@ -60,8 +59,7 @@ class LiveState:
                 f"Another process goes on from {self.file}. Stop it, or use another folder."
             ) from None
         # Left by a kill; nobody else is at them now.
-        for folder in self.file.parent.glob(".part-*"):
-            shutil.rmtree(folder, ignore_errors=True)
+        remove_leftovers([self.file.parent])
         return self
 
     def __exit__(self, *exc) -> None:

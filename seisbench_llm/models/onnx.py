@@ -18,6 +18,7 @@ from seisbench.models import WaveformModel
 from torch import nn
 from torch.overrides import TorchFunctionMode
 
+from ..atomic import replacing
 from ..network import lora
 from ..preprocess import normalize
 
@@ -81,8 +82,8 @@ def export_onnx(model: WaveformModel, path, normalization: bool = True) -> Path:
         written.metadata_props.add(key=key, value=text)
     onnx.checker.check_model(written, full_check=True)
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(written.SerializeToString())
+    with replacing(path) as partial:
+        partial.write_bytes(written.SerializeToString())
     return path
 
 

@@ -23,7 +23,8 @@ from obspy.core.event import (
 from obspy.geodetics import kilometers2degrees
 from seisbench.util import PickList
 
-from ..export.files import replacing, write_csv
+from ..atomic import replacing
+from ..export.files import write_csv
 from ..export.quakeml import (
     build_comments,
     build_pick,

@@ -2,67 +2,29 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
 
-import torch
 from lightning.pytorch.callbacks import Checkpoint
 from lightning.pytorch.plugins.io import TorchCheckpointIO
+
+from ..atomic import replacing
+from ..weight_files import one_line, read_torch, write_torch
 
 LAST, BEST = "last.ckpt", "best.ckpt"
 
 
-@contextmanager
-def replacing(path: Path) -> Iterator[BinaryIO]:
-    """
-    A file to write to that takes the place of another one when it is complete, and not before.
-
-    It is written beside the other one, as only a file of the same file system can take a place at
-    once; the folder for temporary files may be anywhere.
-
-    :param path: The file to be replaced; it need not be there yet.
-    """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # Always the same name, so that a killed run leaves one such file at most.
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        with partial.open("wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, path)
-    except BaseException:
-        partial.unlink(missing_ok=True)
-        raise
-    _sync_folder(path.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make a new name in a folder outlast a power cut, where the system can."""
-    if os.name != "posix":
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
 class SafeCheckpointIO(TorchCheckpointIO):
     """
-    Lightning's checkpoint files, written by :py:func:`replacing` and read without executing any.
+    Lightning's checkpoint files, written by
+    :py:func:`~seisbench_llm.atomic.replacing` and read without executing any.
 
     Lightning's own writes into the folder for temporary files and moves the result. From another
     file system that is a copy: a kill or a full disk leaves half a checkpoint in place of a whole.
     """
 
     def save_checkpoint(self, checkpoint, path, storage_options=None) -> None:
-        with replacing(Path(path)) as file:
-            torch.save(checkpoint, file)
+        with replacing(path) as partial:
+            write_torch(checkpoint, partial)
 
     def load_checkpoint(self, path, map_location=None, weights_only=True):
         return load_checkpoint(path)
@@ -76,13 +38,12 @@ def load_checkpoint(path: str | Path) -> dict:
     :raises ValueError: If it is no checkpoint, with its name.
     """
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        state = read_torch(path)
     except OSError:
         raise
     # Depending on where the file is broken: EOFError, RuntimeError, UnpicklingError, KeyError ...
     except Exception as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise ValueError(f"{path} is no checkpoint that can be read: {reason}") from error
+        raise ValueError(f"{path} is no checkpoint that can be read: {one_line(error)}") from error
     if not isinstance(state, dict) or "state_dict" not in state:
         raise ValueError(f"{path} is no checkpoint of a training run: it has no 'state_dict'.")
     return state

@@ -13,12 +13,12 @@ import seisbench
 import torch
 from torch.utils.data import ConcatDataset, DataLoader, Dataset
 
+from ..atomic import replacing
 from ..data import splits
 from ..data.datasets import open_dataset
 from ..data.metadata import has_onset, is_unlabelled, usable
 from ..models.seismollm import SeisMoLLM
 from ..tasks import get_task
-from .checkpoints import replacing
 from .generator import SeededGenerator
 from .recipes import recipe_for
 from .teachers import Teachers
@@ -177,9 +177,9 @@ class DataModule(lightning.LightningDataModule):
         for i, (name, dataset, sides) in enumerate(parts):
             table = pd.DataFrame({"trace_name": dataset.metadata["trace_name"], "split": sides})
             table.insert(0, "dataset", name)
-            with replacing(folder / f"split_{i}.csv.gz") as file:
+            with replacing(folder / f"split_{i}.csv.gz") as partial:
                 # The same bytes for the same split, whenever it is written.
-                table.to_csv(file, index=False, compression={"method": "gzip", "mtime": 0})
+                table.to_csv(partial, index=False, compression={"method": "gzip", "mtime": 0})
 
     def _generators(self, side: str, augment: bool) -> list[SeededGenerator]:
         options = self.hparams

@@ -20,6 +20,7 @@ from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 from lightning.pytorch.utilities import rank_zero_only
 from lightning.pytorch.utilities.exceptions import MisconfigurationException, SIGTERMException
 
+from ..atomic import replacing
 from ..tasks import TASKS
 from .checkpoints import LastCheckpoint, SafeCheckpointIO
 from .datamodule import DataModule, fingerprint
@@ -252,7 +253,8 @@ def _finish(cli: FitCLI, folder: RunFolder) -> None:
         "records": cli.datamodule.counts(),
         "split_sha256": fingerprint(folder.path),
     }
-    logged_metrics(folder.path).to_csv(folder.path / "metrics.csv", index=False)
+    with replacing(folder.path / "metrics.csv") as partial:
+        logged_metrics(folder.path).to_csv(partial, index=False)
     folder.write_json("metrics.json", result)
     seisbench.logger.info(f"Finished {folder.path}: {result['best_val_loss']}")
     print(  # noqa: T201 (the command's result)

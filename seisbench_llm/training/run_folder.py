@@ -11,7 +11,8 @@ from pathlib import Path
 import pandas as pd
 import yaml
 
-from .checkpoints import LAST, replacing
+from ..atomic import PARTIAL, remove_leftovers, replacing
+from .checkpoints import LAST
 
 PACKAGES = (
     *("seisbench_llm", "seisbench", "torch", "lightning", "peft", "transformers", "obspy"),
@@ -29,7 +30,7 @@ MAY_DIFFER_ON_RESUME = {
 # All that a run writes, and so all that --overwrite removes.
 _CONTENTS = (
     *("config.yaml", "versions.json", "split_*.csv.gz", "metrics.csv", "metrics.json"),
-    *("logs", "tensorboard", "checkpoints", ".*.partial"),
+    *("logs", "tensorboard", "checkpoints", f"{PARTIAL}*"),
 )
 
 
@@ -102,13 +103,15 @@ class RunFolder:
 
     def write_config(self, config: dict) -> None:
         """Write ``config.yaml`` and ``versions.json``."""
-        with replacing(self.config) as file:
-            file.write(yaml.safe_dump(config, sort_keys=False).encode())
+        # Of starts that were killed.
+        remove_leftovers([self.path, self.checkpoints])
+        with replacing(self.config) as partial:
+            partial.write_text(yaml.safe_dump(config, sort_keys=False))
         self.write_json("versions.json", versions())
 
     def write_json(self, name: str, content: dict) -> None:
-        with replacing(self.path / name) as file:
-            file.write(f"{json.dumps(content, indent=2)}\n".encode())
+        with replacing(self.path / name) as partial:
+            partial.write_text(f"{json.dumps(content, indent=2)}\n")
 
 
 def logged_metrics(folder: Path) -> pd.DataFrame:

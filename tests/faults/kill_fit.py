@@ -83,7 +83,7 @@ def kill(folder: Path, kills: int, tmpdir: Path) -> tuple[dict, list[str]]:
         process.send_signal(signal.SIGKILL)
         process.wait()
         counts["kills"] += 1
-        counts["of these with a checkpoint half written"] += any(run.rglob(".*.partial"))
+        counts["of these with a checkpoint half written"] += any(run.rglob(".part-*/*.ckpt"))
         faults += _check(run)
     if _start(config, run, tmpdir).wait():
         faults.append("The last start did not end well.")
@@ -114,11 +114,10 @@ def _start(config: Path, run: Path, tmpdir: Path) -> subprocess.Popen:
 
 def _wait(process, last: Path, before: int, while_saving: bool) -> bool:
     """Until the moment of the kill; false if the process has ended before."""
-    partial = last.with_name(f".{last.name}.partial")
     deadline, progress = None, False
     while process.poll() is None:
         progress = progress or (last.is_file() and last.stat().st_mtime_ns != before)
-        if progress and while_saving and partial.is_file():
+        if progress and while_saving and any(last.parent.glob(f".part-*/{last.name}")):
             return True
         if progress and not while_saving:
             deadline = deadline or time.monotonic() + random.uniform(0, 1.5)

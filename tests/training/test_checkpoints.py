@@ -6,7 +6,7 @@ import torch
 import yaml
 
 from seisbench_llm.training import checkpoints
-from seisbench_llm.training.checkpoints import LastCheckpoint, load_checkpoint, replacing
+from seisbench_llm.training.checkpoints import LastCheckpoint, load_checkpoint
 from seisbench_llm.training.fit import fit
 from seisbench_llm.training.module import trained_model
 from seisbench_llm.training.run_folder import RunFolder, logged_metrics
@@ -72,14 +72,6 @@ def test_checkpoint_before_is_kept(tmp_path, monkeypatch, fault):
     with pytest.raises(type(fault)):
         io.save_checkpoint({"state_dict": {"a": torch.zeros(3)}}, path)
     assert path.read_bytes() == before and list(tmp_path.iterdir()) == [path]
-
-
-def test_written_beside_whatever_the_folder_for_temporary_files(tmp_path, monkeypatch):
-    monkeypatch.setenv("TMPDIR", str(tmp_path / "nowhere"))
-    with replacing(tmp_path / "sub" / "file") as file:
-        assert [f.name for f in (tmp_path / "sub").iterdir()] == [".file.partial"]
-        file.write(b"whole")
-    assert (tmp_path / "sub" / "file").read_bytes() == b"whole"
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04", b"text", b"\x80\x02cos\nsystem\n."])
