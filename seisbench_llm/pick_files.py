@@ -13,7 +13,9 @@ from seisbench.util import PickList
 from tqdm import tqdm
 
 from .models.seismollm import SeisMoLLM
+from .stations import Stations
 from .streams.arguments import argument
+from .streams.orientation import Rotation
 from .streams.picks import separate
 from .streams.skipped import SkippedList
 from .streams.windows import part_padding
@@ -59,6 +61,7 @@ def pick_files(
     progress: bool = False,
     watch: Callable[[obspy.Stream, obspy.Stream, PickList], None] | None = None,
     largest: int = MAX_SAMPLES_AT_ONCE,
+    stations=None,
     **kwargs,
 ) -> Picked:
     """
@@ -75,12 +78,16 @@ def pick_files(
     :param progress: Whether to show how far it is, on standard error.
     :param watch: Called with waveforms, curves and picks of each part, for example to plot them.
     :param largest: Number of samples that may be annotated at once.
+    :param stations: Inventory, table or file of stations, see
+        :py:meth:`seisbench_llm.stations.Stations.read`: components that do not point up, north and
+        east are rotated first.
     :param kwargs: Arguments of ``model.classify``, such as ``P_threshold``.
     :raises ValueError: If the model is no picker, or a file cannot be read, with its name.
     :raises FileNotFoundError: If there is no such file.
     """
     if model.task.name != "picking":
         raise ValueError(f"The model is for {model.task.name}, not for picking.")
+    rotation = None if stations is None else Rotation(Stations.read(stations))
     files = find_files(paths)
     reader = Reader(keep_going, hint=" (--keep-going skips such files)")
     shown = {"disable": not progress, "leave": False, "delay": 1}
@@ -102,6 +109,8 @@ def pick_files(
         stream = reader.stream(part.segments, *span)
         if not stream:
             continue
+        if rotation is not None:
+            stream = rotation(stream)
         annotations = model.annotate(stream, **kwargs)
         output = model.classify_aggregate(annotations, argdict)
         picks = output.picks

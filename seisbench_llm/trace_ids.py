@@ -115,6 +115,19 @@ def split_channel(channel: str) -> tuple[str, str]:
     return channel[:-1], channel[-1:]
 
 
+def with_component(channel: str, component: str) -> str:
+    """
+    Channel code of another component of the same instrument.
+
+    >>> with_component("HH1", "N"), with_component("NS2", "Z")
+    ('HHN', 'UD2')
+    """
+    nied = _NIED.fullmatch(channel)
+    if nied:
+        return {"N": "NS", "E": "EW", "Z": "UD"}[component] + nied[2]
+    return channel[:-1] + component
+
+
 def records_ground_motion(channel: str) -> bool:
     """False for codes of clocks, mass positions, pressure and the like; see SEED's appendix A."""
     if len(channel) != 3 or _NIED.fullmatch(channel):

@@ -14,11 +14,12 @@ from pathlib import Path
 
 from obspy import UTCDateTime
 
+from ..stations import Stations, read_stations
 from .cluster import Cluster, process_all, require_dask
 from .days import days_between
 from .sources import open_source
 from .station_days import StationDay, choose_instruments, instrument_id
-from .store import Store
+from .store import ConfigurationError, Store
 from .worker import make_processor
 
 PICKER = "seisbench_llm.archive.picker:Picker"
@@ -56,6 +57,7 @@ def run(
     weights: str = "compact_picking",
     arguments: dict | None = None,
     *,
+    inventory=None,
     processor: str = PICKER,
     workers: int | None = None,
     scheduler: str | None = None,
@@ -74,6 +76,8 @@ def run(
     :param weights: Name, path or Hugging Face id.
     :param arguments: Further arguments of the processor, here of
         :py:meth:`seisbench_llm.SeisMoLLM.classify`, such as ``P_threshold``.
+    :param inventory: Stations, see :py:meth:`seisbench_llm.stations.Stations.read`: components
+        that do not point up, north and east are rotated first. A copy is kept in ``out``.
     :param processor: ``module:Class``, see :py:class:`seisbench_llm.archive.picker.Picker`.
     :param workers: Processes of a local cluster, of one thread each; by default one per core.
     :param scheduler: Address of a Dask scheduler to use instead.
@@ -93,6 +97,7 @@ def run(
     made = make_processor(settings)
     settings["identity"] = made.identity
     with store.lock():
+        _keep_inventory(store, settings, inventory)
         store.check_config(_config(settings), getattr(made, "default", None))
         source = open_source(settings["archive"], store.index_file)
         planned = _plan(store, source, settings, list(stations), days)
@@ -149,12 +154,37 @@ def _settings(store: Store, archive, weights: str, arguments: dict, processor: s
 def _config(settings: dict) -> dict:
     """What makes the results, and must not change from call to call."""
     arguments = {name: x for name, x in settings["options"].items() if name != "weights"}
-    return {
+    config = {
         "archive": settings["archive"],
         "processor": settings["processor"],
         "model": settings["identity"],
         "arguments": arguments,
     }
+    if "inventory" in settings:
+        config["inventory"] = Stations.read(settings["inventory"]).digest()
+    return config
+
+
+def _keep_inventory(store: Store, settings: dict, inventory) -> None:
+    """Put the stations where all workers find them, as they are at the first call."""
+    if inventory is None:
+        return
+    asked = str(inventory).startswith("fdsn:")
+    kept = next((f for f in store.inventory_files if f.is_file()), None)
+    if not (asked and kept):
+        if isinstance(inventory, str | Path):
+            inventory = read_stations(inventory)
+        old = None if kept is None else Stations.read(kept).digest()
+        if old != Stations.read(inventory).digest():
+            # Those of the run are only replaced if its configuration allows it.
+            config = store.path / "config.json"
+            if kept is not None and config.is_file():
+                raise ConfigurationError(
+                    f"{store.path} holds results with other stations ({kept.name}). Use another "
+                    f"folder, or the same stations."
+                )
+            kept = store.write_inventory(inventory)
+    settings["inventory"] = str(kept.resolve())
 
 
 def _absolute(archive: str) -> str:

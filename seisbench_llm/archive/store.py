@@ -2,6 +2,7 @@
 The folder of an archive run: results and state, from which a killed run goes on.
 
     config.json, plan.json          what makes the result; what was asked for
+    inventory.xml, or .csv          stations, if they were given
     picks/day=2020-01-01/ID.parquet one file per station-day that has picks, other tables alike
     manifest/day=2020-01-01/ID.done.json, or .empty.json, or .failed.json
 
@@ -19,12 +20,13 @@ from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 
+import obspy
 import pandas as pd
 import seisbench
 from filelock import FileLock, Timeout
 
 from ..atomic import PARTIAL, remove_leftovers, replacing
-from ..export.files import write_parquet
+from ..export.files import write_csv, write_parquet
 from .station_days import StationDay
 
 # A better state wins, should a kill between two files have left two manifests of a station-day.
@@ -62,6 +64,22 @@ class Store:
     def index_file(self) -> Path:
         """Headers of the files of an archive that is a folder."""
         return self.path / "index.parquet"
+
+    @property
+    def inventory_files(self) -> tuple[Path, Path]:
+        """Stations of the run, of which at most one is there."""
+        return self.path / "inventory.xml", self.path / "inventory.csv"
+
+    def write_inventory(self, inventory: obspy.Inventory | pd.DataFrame) -> Path:
+        """Keep the stations of the run."""
+        xml, csv = self.inventory_files
+        file = csv if isinstance(inventory, pd.DataFrame) else xml
+        with replacing(file) as partial:
+            if file == csv:
+                write_csv(inventory, partial)
+            else:
+                inventory.write(str(partial), format="STATIONXML")
+        return file
 
     @contextmanager
     def lock(self) -> Iterator[None]:

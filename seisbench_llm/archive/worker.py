@@ -17,7 +17,9 @@ from importlib.metadata import version
 import obspy
 import seisbench
 
+from ..stations import Stations
 from ..streams.contiguous import find_contiguous
+from ..streams.orientation import Rotation
 from ..streams.skipped import SkippedList
 from .days import align, check, coverage, keep_day, of_day, traces_of
 from .files import ArchiveLost
@@ -64,7 +66,9 @@ def _prepared(settings_text: str):
     if identity != settings["identity"]:
         raise SetupError(f"A worker has other weights: {identity}, not {settings['identity']}.")
     store = Store(settings["out"])
-    return processor, open_source(settings["archive"], store.index_file), store
+    inventory = settings.get("inventory")
+    rotation = None if inventory is None else Rotation(Stations.read(inventory))
+    return processor, open_source(settings["archive"], store.index_file), store, rotation
 
 
 def process_day(settings_text: str, station_day: tuple) -> str:
@@ -74,7 +78,8 @@ def process_day(settings_text: str, station_day: tuple) -> str:
     Whatever is wrong with the data ends in the manifest. What would be wrong with any
     other station-day, too, is raised.
 
-    :param settings_text: JSON: out, archive, processor, options, identity.
+    :param settings_text: JSON: out, archive, processor, options, identity and, if directions of
+        components are known, inventory, a file.
     :param station_day: See :py:class:`~seisbench_llm.archive.station_days.StationDay`.
     :return: State: done, empty or failed.
     :raises SetupError: If the model cannot be loaded, or is another one.
@@ -82,11 +87,11 @@ def process_day(settings_text: str, station_day: tuple) -> str:
     :raises StoreError: If results cannot be written.
     """
     with _load_lock:
-        processor, source, store = _prepared(settings_text)
+        processor, source, store, rotation = _prepared(settings_text)
     station_day, began = StationDay(*station_day), time.perf_counter()
     with collected_warnings() as warnings:
         try:
-            tables, facts = _process(processor, source, station_day)
+            tables, facts = _process(processor, source, station_day, rotation)
         except (ArchiveLost, StoreError, SetupError):
             raise
         except Exception as error:
@@ -125,10 +130,14 @@ def versions() -> dict[str, str]:
     return {name: version(name) for name in names}
 
 
-def _process(processor, source, station_day: StationDay) -> tuple[dict, dict]:
+def _process(
+    processor, source, station_day: StationDay, rotation: Rotation | None
+) -> tuple[dict, dict]:
     start, end = station_day.start, station_day.end
     stream = source.get_waveforms(*station_day[:4], start, end, processor.padding)
     stream = check(stream, start)
+    if rotation is not None:
+        stream = rotation(stream)
     skipped = SkippedList()
     stream = traces_of(getattr(processor, "usable", find_contiguous)(stream, skipped))
     if not of_day(stream, start):

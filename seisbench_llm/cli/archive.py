@@ -10,7 +10,16 @@ from typing import Annotated
 
 import typer
 
-from .options import DONE_IN_PART, AsJson, PThreshold, Quiet, SThreshold, Weights, thresholds
+from .options import (
+    DONE_IN_PART,
+    AsJson,
+    Inventory,
+    PThreshold,
+    Quiet,
+    SThreshold,
+    Weights,
+    thresholds,
+)
 
 archive_app = typer.Typer(
     no_args_is_help=True,
@@ -29,6 +38,7 @@ def run(
     stations: Annotated[
         list[str], typer.Option(help="NET.STA.LOC.CHA with * and ?; may be repeated.")
     ] = ["*.*"],  # noqa: B006 (typer copies it)
+    inventory: Inventory = None,
     weights: Weights = "compact_picking",
     p_threshold: PThreshold = None,
     s_threshold: SThreshold = None,
@@ -63,6 +73,7 @@ def run(
         stations,
         weights,
         thresholds(p_threshold, s_threshold),
+        inventory=inventory,
         workers=workers,
         scheduler=scheduler,
         memory=memory,

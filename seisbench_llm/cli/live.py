@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from .options import Out, PThreshold, SThreshold, Weights, thresholds
+from .options import Out, PThreshold, StationsFile, SThreshold, Weights, thresholds
 
 
 class LiveFormat(str, Enum):
@@ -32,6 +32,7 @@ def live(
         list[Path] | None, typer.Option(help="File to play instead; may be repeated.")
     ] = None,
     speed: Annotated[float, typer.Option(min=0, help="Of the replay; 0: at once.")] = 1.0,
+    stations: StationsFile = None,
     weights: Weights = "compact_picking",
     p_threshold: PThreshold = None,
     s_threshold: SThreshold = None,
@@ -100,6 +101,7 @@ def live(
             lambda pick: [output(pick) for output in outputs],
             settings,
             weight=f"{Path(weights).name}/{model.weights_version}",
+            stations=stations,
             **thresholds(p_threshold, s_threshold),
         )
         if stream is not None:

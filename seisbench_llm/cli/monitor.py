@@ -18,7 +18,7 @@ from .common import (
     save_figure,
     short_time,
 )
-from .options import AsJsonLines, Out, PThreshold, SThreshold, thresholds
+from .options import AsJsonLines, Out, PThreshold, StationsFile, SThreshold, thresholds
 
 
 class MonitorFormat(str, Enum):
@@ -60,10 +60,7 @@ _EVENT_COLUMNS = {
 def monitor(
     files: Annotated[list[Path], typer.Argument(help="Waveform files that ObsPy can read.")],
     weights: Annotated[str, typer.Option(help="Family of weights: name or path.")] = "compact",
-    inventory: Annotated[
-        Path | None,
-        typer.Option(help="Stations: StationXML, or CSV with id, latitude, longitude, elevation."),
-    ] = None,
+    inventory: StationsFile = None,
     out: Out = None,
     formats: Annotated[
         list[MonitorFormat], typer.Option("--format", help="Format to write; may be repeated.")
@@ -82,16 +79,16 @@ def monitor(
     """
     Pick, estimate polarity, magnitude, distance and back-azimuth at each P, and locate.
 
-    With --inventory: epicentres of single stations and, from three stations, association by
+    With --stations: epicentres of single stations and, from three stations, association by
     PyOcto.
 
-    Example: seisbench-llm monitor day.mseed --inventory stations.xml --out catalogue
+    Example: seisbench-llm monitor day.mseed --stations stations.xml --out catalogue
     """
     from ..monitor.monitor import SeismicMonitor
-    from ..stations import read_stations
+    from ..stations import Stations
     from ..waveform_files import read_files
 
-    stations = None if inventory is None else read_stations(inventory)
+    stations = None if inventory is None else Stations.read(inventory)
     stream = read_files(input_files(files, out))
     model = SeismicMonitor.from_pretrained(weights, strict=strict)
     result = model.classify(stream, stations, **thresholds(p_threshold, s_threshold))

@@ -26,6 +26,15 @@ SThreshold = Annotated[
     typer.Option(min=0, max=1, help="Smallest probability of S; default: as the weights say."),
 ]
 
+_STATIONS_HELP = (
+    "StationXML, dataless SEED, CSV with id, latitude, longitude, elevation, or "
+    "fdsn://GFZ?network=CX: components are rotated to Z, N, E by it"
+)
+StationsFile = Annotated[
+    str | None, typer.Option("--stations", "--inventory", help=f"{_STATIONS_HELP}.")
+]
+Inventory = Annotated[str | None, typer.Option(help=f"{_STATIONS_HELP}.")]
+
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 AsJsonLines = Annotated[bool, typer.Option("--json", help="Print JSON lines, no table.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]

@@ -25,6 +25,7 @@ from .options import (
     AsJsonLines,
     Out,
     PThreshold,
+    StationsFile,
     SThreshold,
     Weights,
     thresholds,
@@ -58,10 +59,7 @@ def pick(
         typer.Option("--format", help="Format to write, csv and quakeml by default; repeatable."),
     ] = None,
     plot: Annotated[bool, typer.Option(help="Draw waveforms and picks.")] = False,
-    stations: Annotated[
-        Path | None,
-        typer.Option(help="StationXML, or CSV with id, latitude, longitude: table and map."),
-    ] = None,
+    stations: StationsFile = None,
     p_threshold: PThreshold = None,
     s_threshold: SThreshold = None,
     keep_going: Annotated[
@@ -124,7 +122,7 @@ def run_pick(
     out: Path | None = None,
     formats: Sequence[str] | None = None,
     plot: bool = False,
-    stations: Path | None = None,
+    stations: str | None = None,
     keep_going: bool = False,
     show: str = "table",
     **arguments,
@@ -132,6 +130,8 @@ def run_pick(
     """
     Pick files, print the picks, and write them.
 
+    :param stations: File or service; components are rotated by it and, with ``out``, a table of
+        coordinates is written.
     :param show: ``table``, ``json`` or ``quiet``.
     :param arguments: Of the model's ``classify``.
     """
@@ -139,14 +139,15 @@ def run_pick(
     from ..export.tables import picks_to_dataframe
     from ..models.seismollm import SeisMoLLM
     from ..pick_files import pick_files
-    from ..stations import read_stations, stations_to_dataframe
+    from ..stations import Stations, stations_to_dataframe
 
-    if out is None and (formats or plot or stations):
-        raise ValueError("--format, --plot and --stations need a folder to write to: --out.")
+    if out is None and (formats or plot):
+        raise ValueError("--format and --plot need a folder to write to: --out.")
     formats = formats or ("csv", "quakeml")
     for name in formats:
         require(name, associated=False)
-    coordinates = stations_to_dataframe(read_stations(stations)) if stations else None
+    known = Stations.read(stations) if stations else None
+    coordinates = None if known is None else stations_to_dataframe(known)
     paths = input_files(files, out)
     model = SeisMoLLM.from_pretrained(weights)
     if model.task.name != "picking":
@@ -160,6 +161,7 @@ def run_pick(
         keep_going=keep_going,
         progress=show != "quiet" and sys.stderr.isatty(),
         watch=figures,
+        stations=known,
         **arguments,
     )
     table = picks_to_dataframe(picked.picks)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter, deque
+from collections.abc import Callable
 
 import numpy as np
 import obspy
@@ -12,8 +13,9 @@ from obspy.core.trace import Stats
 
 from ..models.seismollm import SeisMoLLM
 from ..streams.arguments import argument
+from ..streams.orientation import Rotation
 from ..streams.windows import WindowLayout, filter_reach
-from ..trace_ids import component_index, split_channel
+from ..trace_ids import TraceId, component_index, split_channel
 from .buffer import TraceBuffer
 from .final import grid, grid_time
 
@@ -34,6 +36,7 @@ class InstrumentData:
     :param warm_up: Seconds until the model's filter has forgotten where the data began, see
         :py:func:`warm_up`.
     :param counts: Counter that packets and samples are added to.
+    :param orient: Rotates a stream of this instrument to Z, N, E; by default it is as it is.
     """
 
     def __init__(
@@ -43,8 +46,10 @@ class InstrumentData:
         max_latency: float,
         warm_up: float,
         counts: Counter,
+        orient: Callable[[obspy.Stream], obspy.Stream] | None = None,
     ):
         self.model, self.argdict, self.counts = model, argdict, counts
+        self.orient = orient
         self.max_latency, self.warm_up = max_latency, warm_up
         self.layout = WindowLayout.of(model, {**argdict, "strict": False})
         self.rate = model.sampling_rate
@@ -206,11 +211,17 @@ class InstrumentData:
                 header = {"sampling_rate": buffer.rate, "starttime": buffer.time(number)}
                 header["channel"] = channel
                 stream.append(obspy.Trace(samples - samples.mean(), header))
+        if self.orient is not None:
+            stream = self.orient(stream)
         if stream:
             self.model.annotate_stream_pre(stream, self.argdict)
         data = np.zeros((len(self.model.component_order), last - first), np.float32)
         for trace in stream:
-            row = data[component(self.model, self.argdict, trace.stats.channel)]
+            index = component(self.model, self.argdict, trace.stats.channel)
+            if index is None:
+                # One of three tilted components alone tells no direction.
+                continue
+            row = data[index]
             at = grid(trace.stats.starttime, self.rate) - first
             samples = trace.data[max(0, -at) : max(0, last - first - at)]
             row[max(0, at) : max(0, at) + len(samples)] = samples
@@ -263,3 +274,15 @@ def component(model: SeisMoLLM, argdict: dict, channel: str) -> int | None:
     """Row of a channel in the model's input, None if the model does not know its component."""
     flexible = argument(model, argdict, "flexible_horizontal_components")
     return component_index(split_channel(channel)[1], model.component_order, flexible)
+
+
+def orient_as(rotation: Rotation, name: str, stream: obspy.Stream) -> obspy.Stream:
+    """
+    Rotate a stream of one instrument to Z, N, E.
+
+    :param name: NET.STA.LOC and more, which the traces get.
+    """
+    network, station, location = TraceId.parse(name)[:3]
+    for trace in stream:
+        trace.stats.update({"network": network, "station": station, "location": location})
+    return rotation(stream)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -106,6 +106,7 @@ class Instrument:
     :param settings: What to wait for.
     :param warm_up: See :py:func:`seisbench_llm.live.data.warm_up`.
     :param counts: Counter that packets, samples and windows are added to.
+    :param orient: See :py:class:`seisbench_llm.live.data.InstrumentData`.
     """
 
     def __init__(
@@ -116,7 +117,9 @@ class Instrument:
         settings: LiveSettings,
         warm_up: float,
         counts: Counter,
+        orient: Callable[[obspy.Stream], obspy.Stream] | None = None,
     ):
+        self.orient = orient
         self.name, self.model, self.argdict = name, model, argdict
         self.settings, self.warm_up, self.counts = settings, warm_up, counts
         self.rate = model.sampling_rate
@@ -128,8 +131,9 @@ class Instrument:
         self._begin()
 
     def _begin(self) -> None:
+        latency, warm = self.settings.max_latency, self.warm_up
         self.data = InstrumentData(
-            self.model, self.argdict, self.settings.max_latency, self.warm_up, self.counts
+            self.model, self.argdict, latency, warm, self.counts, self.orient
         )
         self.layout = self.data.layout
         self.settle = max(round(self.settings.settle * self.rate), self.layout.blinding[1])

@@ -7,6 +7,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import asdict
+from functools import partial
 
 import numpy as np
 import obspy
@@ -14,9 +15,11 @@ import seisbench
 import torch
 
 from ..models.seismollm import SeisMoLLM
+from ..stations import Stations
 from ..streams.arguments import argument, validate_arguments
+from ..streams.orientation import Rotation
 from ..trace_ids import TraceId, records_ground_motion
-from .data import component, warm_up
+from .data import component, orient_as, warm_up
 from .final import PHASES
 from .instrument import Instrument, LiveSettings, Report, Window
 from .picks import LivePick
@@ -43,6 +46,8 @@ class Live:
     :param settings: What to wait for.
     :param weight: Name and version of the weight, for the picks.
     :param batch_size: Number of windows that pass the network at a time.
+    :param stations: Stations, see :py:meth:`seisbench_llm.stations.Stations.read`: components that
+        do not point up, north and east are rotated first.
     :param kwargs: Arguments of ``annotate`` and ``classify``, such as P_threshold.
     :raises ValueError: If the model is no picker, or an argument has an impossible value.
     """
@@ -54,6 +59,7 @@ class Live:
         settings: LiveSettings | None = None,
         weight: str = "",
         batch_size: int = 32,
+        stations=None,
         **kwargs,
     ):
         if model.task.name != "picking":
@@ -63,6 +69,7 @@ class Live:
         self.settings = settings or LiveSettings()
         self.argdict = {**model.default_args, **kwargs}
         self.batch_size = batch_size
+        self.rotation = None if stations is None else Rotation(Stations.read(stations))
         self.counts: Counter = Counter()
         self.latencies = {s: deque(maxlen=LATENCIES_KEPT) for s in ("preliminary", "confirmed")}
         self.instruments: dict[str, Instrument] = {}
@@ -112,8 +119,10 @@ class Live:
         code = name.rpartition(".")[2]
         if code not in self._warm_ups:
             self._warm_ups[code] = warm_up(self.model, self.argdict, code)
+        orient = None if self.rotation is None else partial(orient_as, self.rotation, name)
+        warmed = self._warm_ups[code]
         instrument = Instrument(
-            name, self.model, self.argdict, self.settings, self._warm_ups[code], self.counts
+            name, self.model, self.argdict, self.settings, warmed, self.counts, orient
         )
         if state is not None:
             instrument.restore(state, later)
@@ -129,7 +138,7 @@ class Live:
     def _usable(self, trace: obspy.Trace, name: str) -> bool:
         stats, cause = trace.stats, None
         lowest, highest = SAMPLING_RATES
-        if component(self.model, self.argdict, stats.channel) is None:
+        if component(self.model, self.argdict, stats.channel) is None and not self._turns(trace):
             cause = f"its component is none of {', '.join(self.model.component_order)}"
         elif not records_ground_motion(stats.channel):
             cause = "its channel code is that of something else than ground motion"
@@ -144,6 +153,14 @@ class Live:
             self.ignored.add(trace.id)
             seisbench.logger.warning(f"{trace.id} at {stats.starttime} is ignored: {cause}.")
         return False
+
+    def _turns(self, trace: obspy.Trace) -> bool:
+        """Whether the direction of a component is known, so that it can be rotated."""
+        if self.rotation is None or not trace.stats.channel:
+            return False
+        span = trace.stats.starttime, trace.stats.endtime
+        channels = self.rotation.stations.find_channels(trace.id, *span)
+        return any(channel.direction is not None for channel in channels)
 
     def process(self, clock: float | None = None) -> None:
         """
@@ -260,7 +277,10 @@ class Live:
             for name, value in self.argdict.items()
         }
         weight = [self.weight, self.model.sha256]
-        return {"weight": weight, "settings": asdict(self.settings), "arguments": arguments}
+        made_by = {"weight": weight, "settings": asdict(self.settings), "arguments": arguments}
+        if self.rotation is not None:
+            made_by["stations"] = self.rotation.stations.digest()
+        return made_by
 
     def statistics(self) -> dict:
         """What was counted, and percentiles 50, 95 and 100 of the latency in seconds by status."""

@@ -18,6 +18,7 @@ from ..export.tables import ARRIVAL_TYPES, ESTIMATE_TYPES, EVENT_TYPES, empty, t
 from ..models.seismollm import SeisMoLLM
 from ..stations import Station, Stations, warn_of_missing
 from ..streams.arguments import PICKING_ARGS
+from ..streams.orientation import Rotation
 from ..streams.skipped import SkippedList
 from ..tasks import PUBLISHED_TASKS as TASKS
 from . import association as octo
@@ -150,7 +151,7 @@ class SeismicMonitor:
     def classify(
         self,
         stream: obspy.Stream,
-        inventory: obspy.Inventory | pd.DataFrame | None = None,
+        inventory: obspy.Inventory | pd.DataFrame | Stations | str | Path | None = None,
         *,
         max_sp_time: float = 60.0,
         vp: float = 6.0,
@@ -163,8 +164,10 @@ class SeismicMonitor:
         Pick, pair P and S, estimate at each P and, with station coordinates, locate.
 
         :param stream: Waveforms; not changed.
-        :param inventory: Station coordinates: an ObsPy inventory, or a DataFrame with id
-            (NET.STA or NET.STA.LOC), latitude, longitude and elevation (m). None: no locations.
+        :param inventory: Stations: an ObsPy inventory, a file, or a DataFrame with id (NET.STA or
+            NET.STA.LOC), latitude, longitude and elevation (m), see
+            :py:meth:`seisbench_llm.stations.Stations.read`. Components that do not point up, north
+            and east are rotated first. None: no locations.
         :param max_sp_time: Largest time between P and S of a pair in s.
         :param vp: Velocity of P in km/s, for S-P distances, origin times and association.
         :param vp_vs: Its ratio to the velocity of S.
@@ -186,6 +189,7 @@ class SeismicMonitor:
             import_geod()
             if associate:
                 octo.import_pyocto()
+            stream = Rotation(stations)(stream)
 
         output = self.models["picking"].classify(stream, **kwargs)
         picks = PickList(output.picks)

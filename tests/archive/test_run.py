@@ -489,3 +489,28 @@ def test_wrong_task_is_refused(tmp_path):
     tiny_model("magnitude").save(tmp_path / "magnitude")
     with pytest.raises(ValueError, match="are for magnitude, not for picking"):
         Picker(str(tmp_path / "magnitude"))
+
+
+def test_components_are_rotated_by_the_stations_of_the_run(original, scheduler, tmp_path):
+    """One of two verticals points down, so that its spikes are none."""
+    down = pd.DataFrame(
+        {
+            "id": ["XX.ONE..BHZ", "XX.TWO..BHZ"],
+            "latitude": 50.0,
+            "longitude": 10.0,
+            "azimuth": 0.0,
+            "dip": [90.0, -90.0],
+        }
+    )
+    out, up = tmp_path / "out", down.assign(dip=-90.0)
+    run_stub(original, out, scheduler=scheduler, inventory=down)
+    assert times(merged(out)) == [entry for entry in EXPECTED if entry[1] == "XX.TWO."]
+    with pytest.raises(archive_store.ConfigurationError, match="other stations"):
+        run_stub(original, out, scheduler=scheduler, inventory=up)
+    up.to_csv(tmp_path / "up.csv", index=False)
+    run_stub(original, tmp_path / "up", scheduler=scheduler, inventory=tmp_path / "up.csv")
+    assert times(merged(tmp_path / "up")) == EXPECTED
+    result = run_stub(original, tmp_path / "up", scheduler=scheduler, inventory=up)
+    assert result.new == 0
+    with pytest.raises(archive_store.ConfigurationError, match="inventory was '.*' and is None"):
+        run_stub(original, tmp_path / "up", scheduler=scheduler)

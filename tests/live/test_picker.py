@@ -17,6 +17,7 @@ from tests.helpers.live_stub import (
     spikes,
 )
 from tests.helpers.models import tiny_model
+from tests.helpers.orientation import BOREHOLE, GALPERIN, table_of, turned
 
 
 @pytest.mark.parametrize("seconds", [20, 30.02, 47.3, 99.98])
@@ -301,3 +302,13 @@ def test_sampling_rates_that_no_seismometer_has_are_named(rate, warnings_of):
     picks, _ = fed([odd, *packets(spikes(90, [50.0]))], spike_model())
     assert [round(p.time - START) for p in of(picks, "confirmed")] == [50]
     assert f".A..LHZ at 1970-01-01T00:00:00.000000Z is ignored: it has {rate:g} Hz" in warnings_of()
+
+
+@pytest.mark.parametrize("directions", [BOREHOLE, GALPERIN])
+def test_components_that_point_elsewhere_are_rotated(directions):
+    model, motion = filtered_model(), arrivals(6000)
+    recorded = turned(motion, directions)
+    batch = model.classify(motion, **LEVELS).picks
+    picks, live = fed(packets(recorded), model, stations=table_of(recorded, directions), **LEVELS)
+    assert_same(picks, batch)
+    assert len(picks) > 5 and not live.ignored

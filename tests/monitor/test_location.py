@@ -262,7 +262,9 @@ def test_bad_tables_name_the_station(changes, message):
         Stations.read(table.assign(**changes))
     with pytest.raises(ValueError, match="no column longitude"):
         Stations.read(table.drop(columns="longitude"))
-    with pytest.raises(TypeError, match="not str"):
+    with pytest.raises(TypeError, match="not list"):
+        Stations.read([])
+    with pytest.raises(FileNotFoundError, match=r"stations\.xml"):
         Stations.read("stations.xml")
 
 

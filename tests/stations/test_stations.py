@@ -3,6 +3,7 @@ import shutil
 import obspy
 import pandas as pd
 import pytest
+from obspy.clients.fdsn.header import FDSNNoDataException
 
 from seisbench_llm.stations import Stations, read_stations, stations_to_dataframe
 
@@ -90,3 +91,91 @@ def test_empty_elevations_and_rows_that_repeat(written):
     assert list(table["elevation"]) == [0.0] and list(table["z(km)"]) == [0.0]
     with pytest.raises(ValueError, match="There are no stations"):
         stations_to_dataframe(read_stations(written(TABLE)))
+
+
+CHANNELS = """network,station,location,channel,latitude,longitude,azimuth,dip,gain,units
+XX,A,,HH1,50,9,30,0,1e9,
+XX,A,,HH2,50,9,120,,1e9,m/s
+XX,A,,HHZ,50,9,,,1e9,M/S
+XX,A,,HNZ,50,9,0,90,4e5,m/s2
+XX,B,10,HHZ,51,9,,,,
+"""
+
+
+def test_channels_of_a_table(written):
+    stations = Stations.read(written(CHANNELS))
+    turns = {c.code: c.direction for c in stations.channels["XX.A"]}
+    assert turns == {"HH1": (30, 0), "HH2": (120, 0), "HHZ": (0, -90), "HNZ": (0, 90)}
+    assert stations.find("XX.A.00", NOW).latitude == 50
+    response = stations.response("XX.A.00.HNZ", NOW).instrument_sensitivity
+    assert (response.value, response.input_units) == (4e5, "M/S**2")
+    assert stations.response("XX.A..HH1", NOW).instrument_sensitivity.input_units == "M/S"
+    assert stations.response("XX.B.10.HHZ", NOW) is None
+    assert list(stations_to_dataframe(stations)["id"]) == ["XX.A.", "XX.B.10"]
+    assert list(stations_to_dataframe(read_stations(written(CHANNELS)))["id"]) == [
+        "XX.A.",
+        "XX.B.10",
+    ]
+    assert repr(stations) == "Stations(2 stations, 5 channels, 4 epochs with a response)"
+
+
+@pytest.mark.parametrize(
+    "row, message",
+    [
+        ("XX,A,,HH1,50,9,31,0,1e9,\n", "Channel XX.A..HH1 is there twice, with different azimuth"),
+        ("XX,C,,HH1,50,9,31,0,1e9,volt\n", "has the units 'VOLT'; gains are per M, M/S, M/S"),
+        ("XX,C,,HH1,50,9,east,0,1e9,\n", "XX.C..HH1 has the azimuth 'east', which is no number"),
+    ],
+)
+def test_wrong_channels_are_named(written, row, message):
+    with pytest.raises(ValueError, match=message):
+        Stations.read(written(CHANNELS + row))
+
+
+def test_responses_and_instruments_of_an_inventory():
+    inventory = obspy.read_inventory()
+    stations, time = Stations.read(inventory), obspy.UTCDateTime(2009, 8, 24)
+    known = stations.response("BW.RJOB..EHZ", time)
+    assert (
+        known.instrument_sensitivity.value
+        == inventory.get_response("BW.RJOB..EHZ", time).instrument_sensitivity.value
+    )
+    assert stations.response("BW.RJOB..HHZ", time) is None
+    assert stations.digest() == Stations.read(inventory).digest()
+    assert stations.digest() != Stations.read(inventory.select(channel="*Z")).digest()
+
+
+class Service:
+    """Stands for ObsPy's client of an FDSN service."""
+
+    asked = None
+
+    def __init__(self, name):
+        self.name = name
+
+    def get_stations(self, **wanted):
+        Service.asked = {"name": self.name, **wanted}
+        if wanted["network"] == "XX":
+            raise FDSNNoDataException("No data available for request.", None)
+        return obspy.read_inventory()
+
+
+def test_fdsn_service(monkeypatch):
+    monkeypatch.setattr("obspy.clients.fdsn.Client", Service)
+    stations = Stations.read("fdsn://LMU?network=BW&station=RJOB,MANZ&starttime=2009-08-24")
+    assert stations.find("BW.RJOB.", obspy.UTCDateTime(2009, 8, 24)).latitude > 47
+    assert Service.asked == {
+        "name": "LMU",
+        "level": "response",
+        "network": "BW",
+        "station": "RJOB,MANZ",
+        "starttime": obspy.UTCDateTime(2009, 8, 24),
+    }
+    for address, message in (
+        ("fdsn://LMU", "it names no network"),
+        ("fdsn://LMU?net=BW", "there is no parameter net"),
+        ("fdsn://LMU?network=BW&starttime=now", "a time that is none"),
+        ("fdsn://LMU?network=XX", "the service has no such stations"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            Stations.read(address)

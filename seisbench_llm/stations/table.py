@@ -1,0 +1,176 @@
+"""Tables of stations: coordinates and, if they are known, directions and gains of channels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import obspy
+import pandas as pd
+from obspy.signal.util import util_geo_km
+
+# Columns that hold text, and columns that hold numbers.
+TEXTS = ("id", "network", "station", "location", "channel", "units")
+NUMBERS = ("latitude", "longitude", "elevation", "azimuth", "dip", "gain")
+
+# Ground motion that a gain may be for; the names are those of StationXML.
+UNITS = {"M": "M", "M/S": "M/S", "M/S**2": "M/S**2", "M/S2": "M/S**2", "M/S^2": "M/S**2"}
+
+
+@dataclass(frozen=True)
+class Station:
+    """Place of a sensor: degrees, degrees, metres above sea level."""
+
+    latitude: float
+    longitude: float
+    elevation: float = 0.0
+
+
+def check_table(table: pd.DataFrame) -> pd.DataFrame:
+    """
+    A table of stations, or of their channels.
+
+    ========= ======== =================================================================
+    column    unit     content
+    ========= ======== =================================================================
+    id                 NET.STA, NET.STA.LOC or NET.STA.LOC.CHA; or columns network,
+                       station and, optionally, location and channel
+    latitude  degrees
+    longitude degrees
+    elevation m        optional, 0 where it is empty
+    azimuth   degrees  optional: direction of a channel from north
+    dip       degrees  optional: its dip, -90 is up
+    gain      counts   optional: counts per unit of ground motion, at all frequencies
+    units              optional: unit of ground motion, M, M/S (default) or M/S**2
+    ========= ======== =================================================================
+
+    :param table: Such columns. An empty location stands for all.
+    :return: The columns id, latitude, longitude, elevation, and those optional ones that are
+        there; one row per id, numbers as floats.
+    :raises ValueError: If a column is missing, coordinates are impossible, or an id is there twice
+        with different entries, with the id.
+    """
+    frame = table.reset_index(drop=True).copy()
+    if "id" not in frame and {"network", "station"} <= set(frame):
+        location = frame["location"].fillna("") if "location" in frame else ""
+        frame["id"] = frame["network"] + "." + frame["station"] + "." + location
+        if "channel" in frame:
+            channel = frame["channel"].fillna("").astype(str)
+            frame["id"] += ("." + channel).where(channel != "", "")
+    missing = [name for name in ("id", "latitude", "longitude") if name not in frame]
+    if missing:
+        raise ValueError(
+            f"The station table has no column {', '.join(missing)}; it needs id (NET.STA or "
+            f"NET.STA.LOC), latitude, longitude and, in metres, elevation."
+        )
+    frame["id"] = frame["id"].astype(str)
+    if "elevation" not in frame:
+        frame["elevation"] = 0.0
+    for column in set(NUMBERS) & set(frame):
+        frame[column] = _numbers(frame[column], frame["id"])
+    frame["elevation"] = frame["elevation"].where(np.isfinite(frame["elevation"]), 0.0)
+    if "units" in frame:
+        frame["units"] = [_unit(*entry) for entry in zip(frame["id"], frame["units"], strict=True)]
+    optional = [c for c in ("azimuth", "dip", "gain", "units") if c in frame]
+    known: dict[tuple, tuple] = {}
+    for row in frame.to_dict("records"):
+        place = Station(row["latitude"], row["longitude"], row["elevation"])
+        if not (abs(place.latitude) <= 90 and abs(place.longitude) <= 360):
+            raise ValueError(f"Station {row['id']} has no possible coordinates: {place}.")
+        before = known.setdefault(split_id(row["id"]), (place, [str(row[c]) for c in optional]))
+        if before[0] != place:
+            raise ValueError(f"Station {row['id']} is there twice, at different places.")
+        if before[1] != [str(row[c]) for c in optional]:
+            raise ValueError(
+                f"Channel {row['id']} is there twice, with different {', '.join(optional)}."
+            )
+    columns = ["id", "latitude", "longitude", "elevation", *optional]
+    return frame[columns].drop_duplicates("id", ignore_index=True)
+
+
+def split_id(name: str) -> tuple[str, str, str, str]:
+    """
+    Network, station, location and channel of NET.STA, NET.STA.LOC or NET.STA.LOC.CHA.
+
+    :raises ValueError: If it is none of these.
+    """
+    parts = name.split(".")
+    if not 2 <= len(parts) <= 4 or not parts[1]:
+        raise ValueError(
+            f"Station id '{name}' is neither NET.STA nor NET.STA.LOC nor NET.STA.LOC.CHA."
+        )
+    network, station, location, channel = [*parts, "", ""][:4]
+    return network, station, location, channel
+
+
+def _unit(name: str, text) -> str:
+    text = "" if pd.isna(text) else str(text).strip().upper()
+    if text and text not in UNITS:
+        known = ", ".join(dict.fromkeys(UNITS.values()))
+        raise ValueError(f"Station {name} has the units '{text}'; gains are per {known}.")
+    return UNITS.get(text, "M/S")
+
+
+def _numbers(values: pd.Series, ids: pd.Series) -> pd.Series:
+    """A column as floats; what is empty is nan."""
+    text = values.where(values.astype(str).str.strip() != "")
+    numbers = pd.to_numeric(text, errors="coerce")
+    wrong = text.notna() & numbers.isna()
+    if wrong.any():
+        first = wrong.idxmax()
+        raise ValueError(
+            f"Station {ids[first]} has the {values.name} '{values[first]}', which is no number."
+        )
+    return numbers.astype(float)
+
+
+def stations_to_dataframe(stations) -> pd.DataFrame:
+    """
+    Coordinates of stations, as PyOcto and GaMMA take them.
+
+    :param stations: Stations, an inventory, or a table as of :py:func:`check_table`.
+    :return: Columns id, longitude, latitude, elevation (m), and x(km), y(km), z(km; down, as
+        in GaMMA) east and north of the stations' mean. A station has one row per location.
+    :raises ValueError: If there are no stations, or the table is none.
+    """
+    if isinstance(stations, pd.DataFrame):
+        frame = check_table(stations)
+        # Channels of a location stand together.
+        frame["id"] = [".".join(name.split(".")[:3]) for name in frame["id"]]
+        frame = frame.drop_duplicates("id", ignore_index=True)
+    else:
+        frame = _table_of(stations)
+    frame = frame[["id", "longitude", "latitude", "elevation"]]
+    if frame.empty:
+        raise ValueError("There are no stations.")
+    first = frame["longitude"].iloc[0]
+    # Degrees from the first station, so that the date line does not tear a network apart.
+    east = (frame["longitude"] - first + 180) % 360 - 180
+    centre = east.mean(), frame["latitude"].mean()
+    local = [util_geo_km(*centre, *at) for at in zip(east, frame["latitude"], strict=True)]
+    return frame.assign(
+        **{
+            "x(km)": [x for x, _ in local],
+            "y(km)": [y for _, y in local],
+            "z(km)": (-frame["elevation"] / 1000).to_numpy(),
+        }
+    )
+
+
+def _table_of(stations) -> pd.DataFrame:
+    """Table of an inventory or of Stations; of a station with several epochs, the last."""
+    rows = {}
+    if isinstance(stations, obspy.Inventory):
+        for network in stations:
+            for station in network:
+                for location in {channel.location_code or "" for channel in station} | {""}:
+                    name = f"{network.code}.{station.code}.{location}"
+                    rows[name] = (name, station.latitude, station.longitude, station.elevation)
+    else:
+        for station, channels in stations.channels.items():
+            for channel in channels:
+                name = f"{station}.{channel.location or ''}"
+                place = channel.place
+                rows[name] = (name, place.latitude, place.longitude, place.elevation)
+    columns = ["id", "latitude", "longitude", "elevation"]
+    return check_table(pd.DataFrame([rows[name] for name in sorted(rows)], columns=columns))
