@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import pickle
+import threading
 import zipfile
 from pathlib import Path
 
@@ -135,7 +137,7 @@ def read_torch(path):
         with zipfile.ZipFile(path) as file:
             if any(entry.compress_type != zipfile.ZIP_STORED for entry in file.infolist()):
                 raise ValueError("it is compressed, and may be of any size")
-    return torch.load(path, map_location="cpu", weights_only=True)
+    return _load_plain(path)
 
 
 def write_torch(content, path: Path) -> None:
@@ -152,6 +154,48 @@ def write_torch(content, path: Path) -> None:
         if isinstance(error.__context__, OSError):
             raise error.__context__ from error
         raise
+
+
+def _load_plain(path: Path):
+    """
+    Content of a PyTorch file of plain data, numbers of NumPy as None.
+
+    Training code leaves its loss as such a number beside the state dict, and PyTorch refuses it.
+    """
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError:
+        known = [(stand_in, name) for name, stand_in in _NUMPY_NUMBERS.items()]
+        try:
+            with _ALLOWING, torch.serialization.safe_globals(known):
+                return torch.load(path, map_location="cpu", weights_only=True)
+        except (AttributeError, TypeError):
+            # A PyTorch that cannot allow names; the first error says what is wrong.
+            pass
+        raise
+
+
+class _NumpyType:
+    """Stands for ``numpy.dtype``, which nothing of a file is handed to."""
+
+    def __init__(self, *args):
+        pass
+
+    def __setstate__(self, state):
+        pass
+
+
+def _numpy_number(*args) -> None:
+    """Stands for the function that makes a number of NumPy."""
+
+
+_NUMPY_NUMBERS = {
+    "numpy.dtype": _NumpyType,
+    "numpy._core.multiarray.scalar": _numpy_number,
+    "numpy.core.multiarray.scalar": _numpy_number,
+}
+# What is allowed holds for the process.
+_ALLOWING = threading.Lock()
 
 
 def sha256(path: Path) -> str:

@@ -51,6 +51,7 @@ class WeightRecord:
     :param language_model: Language model its backbone started from, None for random.
     :param figures: Measured figures and how they were measured.
     :param limits: Where it is not to be trusted.
+    :param source: Where its file comes from, if it was converted from one.
     """
 
     name: str
@@ -63,6 +64,7 @@ class WeightRecord:
     language_model: str | None = None
     figures: dict = field(default_factory=dict)
     limits: str = ""
+    source: str = ""
 
     @classmethod
     def from_dict(cls, entries: dict) -> WeightRecord:

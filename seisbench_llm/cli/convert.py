@@ -12,20 +12,41 @@ from .options import OutFile
 
 def convert(
     checkpoint: Annotated[Path, typer.Argument(help="Checkpoint of the research code.")],
-    task: Annotated[str, typer.Option(help="Task, by our name or the published one.")],
     out: OutFile,
-    in_samples: Annotated[int, typer.Option(help="Window: 6000 (STEAD), 8192 (DiTing).")] = 6000,
-    sampling_rate: Annotated[float, typer.Option(help="Hz: 100 (STEAD), 50 (DiTing).")] = 100,
+    task: Annotated[
+        str | None,
+        typer.Option(
+            help="Task, by our name or the published one; default: as the tensors and the name of"
+            " the file tell."
+        ),
+    ] = None,
+    in_samples: Annotated[
+        int | None,
+        typer.Option(help="Window: 6000 (STEAD), 8192 (DiTing); default: as the file is named."),
+    ] = None,
+    sampling_rate: Annotated[
+        float | None,
+        typer.Option(help="Hz: 100 (STEAD), 50 (DiTing); default: as the file is named."),
+    ] = None,
 ) -> None:
     """
     Convert a checkpoint of the published research code to a SeisBench weight.
 
-    Example: seisbench-llm convert best.pth --task dpk --out weights/stead
+    Without a data set in the name of the file, STEAD's window and rate are taken.
+
+    Example: seisbench-llm convert dpk_stead.pth --out weights/stead
     """
     from ..convert import load_published
 
+    given = {"in_samples": in_samples, "sampling_rate": sampling_rate}
     model = load_published(
-        checkpoint, task, merge_lora=True, in_samples=in_samples, sampling_rate=sampling_rate
+        checkpoint,
+        task,
+        merge_lora=True,
+        **{name: value for name, value in given.items() if value is not None},
     )
     model.save(out, weights_docstring=f"Converted from {checkpoint.name}")
-    typer.echo(f"Written: {out}.json, {out}.pt")
+    typer.echo(
+        f"Written: {out}.json, {out}.pt ({model.task.name}, windows of {model.in_samples} samples "
+        f"at {model.sampling_rate:g} Hz)"
+    )

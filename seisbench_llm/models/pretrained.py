@@ -8,6 +8,7 @@ from seisbench.models import WaveformModel
 
 from .. import weights
 from ..seisbench_private import weights_metadata
+from . import published
 
 
 class PretrainedModel(WaveformModel):
@@ -22,7 +23,9 @@ class PretrainedModel(WaveformModel):
 
         They are looked for in this order: packaged with seisbench_llm, SeisBench's cache,
         SeisBench's repository; a name with a slash is a local path without suffix or, if there is
-        none, a Hugging Face id. Packaged, cached and local weights need no network.
+        none, a Hugging Face id. Packaged, cached and local weights need no network. The authors'
+        own are named ``seismollm_dpk_stead`` and so on
+        (:py:data:`seisbench_llm.models.published.CHECKPOINTS`).
 
         :param name: Name, id or path.
         :param version_str: Version, or ``latest``.
@@ -32,6 +35,8 @@ class PretrainedModel(WaveformModel):
         :raises seisbench_llm.WeightsError: If the weights cannot be found, or are not intact.
         """
         name, refetch = str(name), update or force
+        if name in published.CHECKPOINTS:
+            return published.load(cls, name, version_str, force)
         model = weights.load_packaged_or_path(cls, name, version_str, refetch)
         if model is not None:
             return model
@@ -61,13 +66,15 @@ class PretrainedModel(WaveformModel):
     @classmethod
     def list_pretrained(cls, details=False, remote=True):
         """
-        Names of all weights that are packaged, cached or, if it answers, in SeisBench's repository.
+        Names of all weights that are packaged, cached or, if SeisBench's repository answers, there
+        or among the published ones of the paper's authors.
 
         :param details: If true, a dictionary of name to description.
-        :param remote: If false, the repository is not asked.
+        :param remote: If false, only packaged and cached ones are listed.
         """
         listed = weights.local_descriptions(cls)
         if remote and weights.repository_answers():
+            listed = {**{n: c.description for n, c in published.CHECKPOINTS.items()}, **listed}
             try:
                 others = super().list_pretrained(details=details, remote=True)
                 listed = {**(others if details else dict.fromkeys(others)), **listed}
@@ -85,6 +92,8 @@ class PretrainedModel(WaveformModel):
         :param name: Name of the weight.
         :param remote: If false, the repository is not asked.
         """
+        if name in published.CHECKPOINTS:
+            return [published.VERSION]
         versions = weights.local_versions(cls, name)
         if remote and weights.repository_answers(warn=False):
             versions |= set(super().list_versions(name, remote=True))

@@ -36,6 +36,7 @@ from ..streams import (
     validate_arguments,
 )
 from ..tasks import get_task
+from . import published
 from .presets import PRESETS, TASK_CHANGES
 from .pretrained import PretrainedModel
 
@@ -64,7 +65,8 @@ class SeisMoLLM(PretrainedModel):
     :param task: ``picking``, ``polarity``, ``magnitude``, ``distance``, ``back_azimuth``, or a task
         added by :py:func:`seisbench_llm.tasks.register_task`.
     :param backbone: Language model of the GPT-2 or BERT family: a Hugging Face id, a local folder,
-        or None for a network without one.
+        or None for a network without one. Also the GPT-2 blocks in a checkpoint of SeisMoLLM: a
+        file of the published code, or a name such as ``seismollm_dpk_stead``.
     :param pretrained: Whether to read the language model's own weights. If they are neither cached
         nor reachable this is an error; random weights are only used if asked for with False.
         A saved SeisMoLLM holds all its weights and is always built with False.
@@ -135,7 +137,10 @@ class SeisMoLLM(PretrainedModel):
         )
         self.task = spec
         self.joint_norm = joint_norm
-        shape, blocks = language.backbone(backbone, pretrained, backbone_layers, backbone_config)
+        source = backbone
+        if pretrained and backbone in published.CHECKPOINTS:
+            source = str(published.checkpoint_file(type(self), backbone))
+        shape, blocks = language.backbone(source, pretrained, backbone_layers, backbone_config)
         self.network = Network(
             NetworkConfig(
                 task=task,

@@ -1,24 +1,17 @@
 """Pre-trained language models of the Hugging Face family, read into a plain backbone."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import torch
 
+from ..weight_files import read_tensors
+from . import checkpoints
 from .config import BackboneConfig
 
 # Shapes that must be at hand without a download, e.g. for a randomly initialised control.
 KNOWN_SHAPES = {
-    "gpt2": BackboneConfig(
-        width=768,
-        layers=12,
-        heads=12,
-        mlp_width=3072,
-        positions=1024,
-        causal=True,
-        norm_first=True,
-        tanh_gelu=True,
-        norm_eps=1e-5,
-    ),
+    "gpt2": checkpoints.GPT2,
     "sentence-transformers/all-MiniLM-L6-v2": BackboneConfig(
         width=384,
         layers=6,
@@ -69,6 +62,8 @@ def read_config(name: str) -> BackboneConfig:
     """
     if name in KNOWN_SHAPES:
         return KNOWN_SHAPES[name]
+    if Path(name).is_file():
+        return checkpoints.language_model(read_tensors(name))[0]
     return _translate_config(_fetch("AutoConfig", name), name)
 
 
@@ -80,14 +75,17 @@ def read_pretrained(
 
     The Hugging Face cache is tried first, then the network.
 
-    :param name: Hugging Face id, such as ``gpt2``, or a local folder with a config.json and
-        a model.safetensors.
+    :param name: Hugging Face id, such as ``gpt2``, a local folder with a config.json and a
+        model.safetensors, or a checkpoint of the published research code, whose GPT-2 blocks are
+        taken (:py:func:`seisbench_llm.network.checkpoints.language_model`).
     :param layers: Number of blocks to keep, all by default.
     :return: Shape and state dict of a :py:class:`~seisbench_llm.network.backbone.Backbone`.
     :raises ValueError: If the model is neither of the GPT-2 nor of the BERT family.
     :raises OSError: If it is neither cached nor reachable, with instructions.
     :raises ImportError: If the extra ``language`` is not installed.
     """
+    if Path(name).is_file():
+        return checkpoints.language_model(read_tensors(name), layers)
     model = _fetch("AutoModel", name, use_safetensors=True)
     config = truncate(_translate_config(model.config, name), layers)
     translate = _translate_gpt2 if config.norm_first else _translate_bert

@@ -1,0 +1,239 @@
+"""
+The checkpoints that the authors of SeisMoLLM have published, by name.
+
+A file is fetched once, at a pinned revision of its Hugging Face repository, or taken from where a
+user has put it; its SHA-256 is written down at the first time and compared ever after. It is read
+without executing anything in it, converted, and kept in SeisBench's cache as safetensors, with a
+record; from then on neither a network nor huggingface_hub is needed.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from filelock import FileLock
+from seisbench.models import WaveformModel
+
+from .. import seisbench_private, weights
+from ..atomic import PARTIAL, replacing
+from ..tasks import TASKS
+from ..weight_files import WeightsError, one_line, sha256
+from .checkpoints import load_checkpoint, window_of
+
+REPOSITORY = "Starry-Wang/SeisMoLLM"
+REVISION = "e7dcb5bf78d380f123781663f75f1a0c1cb6a9c9"
+FOLDER = "SeisMoLLM"
+# Of the converted weight.
+VERSION = "1"
+
+_DATA = {
+    "stead": "STEAD",
+    "ditinglight": "the light subset of DiTing",
+    "ditingfull": "DiTing, all of it",
+}
+_FILES = {
+    "dpk": ("ditingfull", "ditinglight", "stead"),
+    "pmp": ("ditinglight",),
+    "emg": ("ditinglight", "stead"),
+    "dis": ("ditinglight", "stead"),
+    "baz": ("ditinglight", "stead"),
+}
+
+
+@dataclass(frozen=True)
+class PublishedCheckpoint:
+    """
+    One of the published files.
+
+    :param task: Our name of the task.
+    :param stem: Name of the file without its suffix, such as ``dpk_stead``.
+    :param data: The data set it was trained on, in words.
+    """
+
+    task: str
+    stem: str
+    data: str
+
+    @property
+    def name(self) -> str:
+        """Name for ``from_pretrained``."""
+        return f"seismollm_{self.stem}"
+
+    @property
+    def files(self) -> tuple[str, str]:
+        """Names that the file may have in the repository; some were published without suffix."""
+        return f"{FOLDER}/{self.stem}.pth", f"{FOLDER}/{self.stem}"
+
+    @property
+    def description(self) -> str:
+        """What it is, in a line."""
+        return f"SeisMoLLM as published (Wang et al. 2025): {self.task}, trained on {self.data}"
+
+
+CHECKPOINTS: dict[str, PublishedCheckpoint] = {
+    checkpoint.name: checkpoint
+    for checkpoint in (
+        PublishedCheckpoint(spec.name, f"{spec.published}_{data}", _DATA[data])
+        for spec in TASKS.values()
+        for data in _FILES.get(spec.published, ())
+    )
+}
+
+
+def load(
+    cls: type[WaveformModel], name: str, version: str = "latest", refetch: bool = False
+) -> WaveformModel:
+    """
+    A published model, converted at the first time.
+
+    :param name: One of :py:data:`CHECKPOINTS`.
+    :param version: ``latest`` or :py:data:`VERSION`.
+    :param refetch: If true, download the file again.
+    :raises WeightsError: If the file cannot be had, with what to copy where; or if it is not the
+        one that was there before, or no such model.
+    """
+    if version not in ("latest", VERSION):
+        raise WeightsError(f"Weights '{name}' have version {VERSION} only, not {version}.")
+    folder = seisbench_private.cache_folder(cls)
+    if refetch or not (folder / f"{name}.json.v{VERSION}").is_file():
+        _make_folder(folder)
+        with FileLock(folder / f".{name}.lock"):
+            # Another process may have been first.
+            if refetch or not (folder / f"{name}.json.v{VERSION}").is_file():
+                _convert(cls, CHECKPOINTS[name], folder, refetch)
+    return weights.load(cls, folder / name, VERSION)
+
+
+def checkpoint_file(cls: type[WaveformModel], name: str, refetch: bool = False) -> Path:
+    """
+    The published file itself, fetched if need be, and the same as at the first time.
+
+    :param name: One of :py:data:`CHECKPOINTS`.
+    :param refetch: If true, download it again.
+    :raises WeightsError: See :py:func:`load`.
+    """
+    folder = seisbench_private.cache_folder(cls)
+    _make_folder(folder)
+    return _checked_file(CHECKPOINTS[name], folder, refetch)[0]
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise WeightsError(
+            f"SeisBench's cache {folder} cannot be written ({error.strerror}). Set "
+            f"SEISBENCH_CACHE_ROOT to a folder of yours."
+        ) from error
+
+
+def _convert(cls, checkpoint: PublishedCheckpoint, folder: Path, refetch: bool) -> None:
+    """Write the converted weight into the cache, whole or not at all."""
+    file, digest = _checked_file(checkpoint, folder, refetch)
+    model = load_checkpoint(
+        cls, file, checkpoint.task, merge_lora=True, **window_of(checkpoint.stem)
+    )
+    record = weights.WeightRecord(
+        name=checkpoint.name,
+        task=checkpoint.task,
+        version=VERSION,
+        sampling_rate=model.sampling_rate,
+        window=model.in_samples / model.sampling_rate,
+        data=f"{checkpoint.data}, by its authors (arXiv 2502.19960).",
+        licence="Its authors publish the code under the MIT licence.",
+        language_model="gpt2",
+        limits="Split by rows, so that the records of one earthquake were on both sides of it. "
+        "Detection is not trained.",
+        source=f"{REPOSITORY}, revision {REVISION}, {checkpoint.files[0]}, SHA-256 {digest}",
+    )
+    with tempfile.TemporaryDirectory(prefix=PARTIAL, dir=folder) as partial:
+        path = Path(partial) / checkpoint.name
+        model.save(path, checkpoint.description, VERSION, record, half=False)
+        # The JSON last: without it there is no weight.
+        for kind in ("safetensors", "json"):
+            written = path.with_name(f"{path.name}.{kind}.v{VERSION}")
+            os.replace(written, folder / written.name)
+
+
+def _checked_file(checkpoint: PublishedCheckpoint, folder: Path, refetch: bool) -> tuple[Path, str]:
+    """The file and its SHA-256, which is that of the first time."""
+    file = None if refetch else _copied(checkpoint, folder)
+    if file is None:
+        file = _download(checkpoint, folder, refetch)
+    digest = sha256(file)
+    # The cache of Hugging Face names large files by the SHA-256 that the repository tells.
+    told = file.resolve().name
+    if re.fullmatch(r"[0-9a-f]{64}", told) and told != digest:
+        raise WeightsError(
+            f"{file} is damaged: its SHA-256 is {digest}, that of the repository {told}. Fetch it "
+            f"again: seisbench-llm weights pull {checkpoint.name} --force"
+        )
+    _compare(checkpoint, folder, file, digest)
+    return file, digest
+
+
+def _compare(checkpoint: PublishedCheckpoint, folder: Path, file: Path, digest: str) -> None:
+    """Compare with the SHA-256 of the first time, or write it down, in the format of sha256sum."""
+    ledger = folder / f"published-{REVISION[:12]}.sha256"
+    with FileLock(f"{ledger}.lock"):
+        lines = ledger.read_text().splitlines() if ledger.is_file() else []
+        known = {name: old for old, _, name in (line.partition("  ") for line in lines)}
+        if known.get(checkpoint.stem, digest) != digest:
+            raise WeightsError(
+                f"{file} is not the file that {checkpoint.name} was made from at first: its "
+                f"SHA-256 is {digest}, not {known[checkpoint.stem]}. If you trust the new one, "
+                f"remove that line from {ledger}."
+            )
+        if checkpoint.stem not in known:
+            with replacing(ledger) as partial:
+                partial.write_text("\n".join([*lines, f"{digest}  {checkpoint.stem}"]) + "\n")
+
+
+def _copied(checkpoint: PublishedCheckpoint, folder: Path) -> Path | None:
+    """A file that a user has copied into the cache."""
+    names = [Path(file).name for file in checkpoint.files]
+    return next((folder / name for name in names if (folder / name).is_file()), None)
+
+
+def _download(checkpoint: PublishedCheckpoint, folder: Path, refetch: bool) -> Path:
+    try:
+        from huggingface_hub import hf_hub_download
+        from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+    except ImportError as error:
+        raise ImportError(
+            f"'{checkpoint.name}' comes from Hugging Face, which needs huggingface_hub: pip "
+            f"install 'seisbench_llm[language]'. Or {_copy_by_hand(checkpoint, folder)}"
+        ) from error
+
+    def fetch(file: str, **kwargs) -> Path:
+        return Path(hf_hub_download(REPOSITORY, file, revision=REVISION, **kwargs))
+
+    problem: Exception | None = None
+    for kwargs in [{"force_download": True}] if refetch else [{"local_files_only": True}, {}]:
+        for file in checkpoint.files:
+            try:
+                return fetch(file, **kwargs)
+            except LocalEntryNotFoundError as error:
+                problem = error
+                if not kwargs.get("local_files_only"):
+                    # There is no answer at all; the other name would have none either.
+                    break
+            except (HfHubHTTPError, OSError, ValueError) as error:
+                problem = error
+    raise WeightsError(
+        f"'{checkpoint.name}' is not cached, and cannot be fetched from Hugging Face "
+        f"({one_line(problem)[:120] if problem else 'no answer'}): "
+        f"{_copy_by_hand(checkpoint, folder)}"
+    ) from problem
+
+
+def _copy_by_hand(checkpoint: PublishedCheckpoint, folder: Path) -> str:
+    file = checkpoint.files[0]
+    return (
+        f"on a machine with a connection, download https://huggingface.co/{REPOSITORY}/resolve/"
+        f"{REVISION}/{file} and copy it to {folder / Path(file).name}."
+    )
