@@ -1,9 +1,9 @@
 """Live picking: P and S picks of data as they come in."""
 
-from .instrument import LiveSettings
 from .picker import Live, feed_from, run
 from .picks import LivePick
 from .seedlink import SeedLink
+from .settings import LiveSettings
 from .sources import Replay
 from .state import LiveState, StateError
 

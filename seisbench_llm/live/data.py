@@ -13,6 +13,8 @@ from obspy.core.trace import Stats
 
 from ..models.seismollm import SeisMoLLM
 from ..streams.arguments import argument
+from ..streams.component_starts import component_starts
+from ..streams.contiguous import ContiguousRecord
 from ..streams.orientation import Rotation
 from ..streams.windows import WindowLayout, filter_reach
 from ..trace_ids import TraceId, component_index, split_channel
@@ -154,12 +156,52 @@ class InstrumentData:
         native = all(buffer.rate == self.rate for buffer in self.buffers.values())
         return 0 if native else round(self.rate)
 
-    def spans(self) -> list[tuple[int, int]]:
-        """Grid numbers (first, after last) of all pieces of data, of all components."""
+    def records(self) -> list[ContiguousRecord]:
+        """All pieces of data, of all components."""
+        stream = self._stream({name: (b.oldest, b.end) for name, b in self.buffers.items()})
+        return [ContiguousRecord.of(trace, 0, trace.stats.npts) for trace in stream]
+
+    def _stream(self, places: dict[str, tuple[int, int]], demean: bool = False) -> obspy.Stream:
+        """
+        Pieces of data of the components that the model knows.
+
+        :param places: Number of the first sample and of the one after the last, by channel.
+        """
+        stream = obspy.Stream()
+        for channel, (begin, stop) in places.items():
+            buffer = self.buffers[channel]
+            for number, samples in buffer.contiguous(begin, stop):
+                header = {"sampling_rate": buffer.rate, "starttime": buffer.time(number)}
+                data = samples - samples.mean() if demean else samples
+                stream.append(obspy.Trace(data, {**header, "channel": channel}))
+        if self.orient is not None:
+            stream = self.orient(stream)
+            # One of three tilted components alone tells no direction.
+            known = [t for t in stream if self._row(t) is not None]
+            stream = obspy.Stream(known)
+        return stream
+
+    def _row(self, trace: obspy.Trace) -> int | None:
+        return component(self.model, self.argdict, trace.stats.channel)
+
+    def spans(self, records: list[ContiguousRecord]) -> list[tuple[int, int]]:
+        """Grid numbers (first, after last) of records."""
+        stats = [record.stats for record in records]
+        return [(grid(s.starttime, self.rate), grid(s.endtime, self.rate) + 1) for s in stats]
+
+    def component_starts(self, records: list[ContiguousRecord], offset: float) -> list[float]:
+        """
+        Where a component sets in while others run: grid numbers, with fractions, sorted.
+
+        :param offset: Seconds by which the annotations are off the grid.
+        """
+        # There a buffer's memory ends, and not the data.
+        edges = {b.time(b.oldest).ns for b in self.buffers.values() if b.first < b.oldest}
+        starts = [time - offset for time in component_starts(records) if time.ns not in edges]
+        numbers = [grid(time, self.rate) for time in starts]
         return [
-            (grid(b.time(at), self.rate), grid(b.time(at + len(piece) - 1), self.rate) + 1)
-            for b in self.buffers.values()
-            for at, piece in b.contiguous(b.oldest, b.end)
+            number + (time - grid_time(number, self.rate)) * self.rate
+            for time, number in zip(starts, numbers, strict=True)
         ]
 
     def move_head(self, clock: float, closing: bool) -> None:
@@ -200,28 +242,19 @@ class InstrumentData:
             return []
         size, first = self.layout.size, min(starts)
         last = max(starts) + size
-        stream = obspy.Stream()
+        places = {}
         for channel, buffer in self.buffers.items():
             whole = max(1, round(buffer.rate))
             begin = buffer.number(grid_time(first, self.rate) - self.warm_up)
-            # On a whole second, so that resampling meets the same samples every time.
-            begin = begin // whole * whole
             stop = buffer.number(grid_time(last + self.margin, self.rate)) + 1
-            for number, samples in buffer.contiguous(begin, stop):
-                header = {"sampling_rate": buffer.rate, "starttime": buffer.time(number)}
-                header["channel"] = channel
-                stream.append(obspy.Trace(samples - samples.mean(), header))
-        if self.orient is not None:
-            stream = self.orient(stream)
+            # On a whole second, so that resampling meets the same samples every time.
+            places[channel] = begin // whole * whole, stop
+        stream = self._stream(places, demean=True)
         if stream:
             self.model.annotate_stream_pre(stream, self.argdict)
         data = np.zeros((len(self.model.component_order), last - first), np.float32)
         for trace in stream:
-            index = component(self.model, self.argdict, trace.stats.channel)
-            if index is None:
-                # One of three tilted components alone tells no direction.
-                continue
-            row = data[index]
+            row = data[self._row(trace)]
             at = grid(trace.stats.starttime, self.rate) - first
             samples = trace.data[max(0, -at) : max(0, last - first - at)]
             row[max(0, at) : max(0, at) + len(samples)] = samples

@@ -11,6 +11,7 @@ from scipy.signal import find_peaks
 
 from ..models.seismollm import SeisMoLLM
 from ..streams.arguments import argument, threshold
+from ..streams.component_starts import LOBE_SAMPLES, REACH_S, RISE, mute_places
 from ..streams.windows import WindowLayout
 
 PHASES = ("P", "S")
@@ -80,6 +81,9 @@ class FinalCurves:
         self.stacking = argument(model, argdict, "stacking").lower()
         separation = argument(model, argdict, "min_separation")
         self.distance = max(1, round(separation * self.layout.rate))
+        # Of a start: samples in which its peak may lie, and samples that muting may change.
+        self.near = round(REACH_S * self.layout.rate) + 1
+        self.reach = self.near + LOBE_SAMPLES
         self.start = start
         self.next_window = start - self.layout.padding[0]
         self.windows: deque[tuple[int, np.ndarray]] = deque()
@@ -118,37 +122,93 @@ class FinalCurves:
         """Grid number before which all picks have been handed out."""
         return min(phase.decided_to for phase in self._phases.values())
 
-    def pop(self, spans: list[tuple[int, int]], head: int, stop: int | None = None) -> list[Peak]:
+    def pop(
+        self,
+        spans: list[tuple[int, int]],
+        starts: list[float],
+        head: int,
+        stop: int | None = None,
+    ) -> list[Peak]:
         """
         Picks that nothing can change any more, each once.
 
         :param spans: Grid numbers (first, after last) of the pieces of data; there is no
             annotation where no component has data.
+        :param starts: Grid numbers, with fractions, at which a component sets in while others run;
+            peaks there are muted, as ``annotate`` does it.
         :param head: Grid number that the data are complete to. The last window ends with the
             data, so that should they end here, it would have a say in what came before.
         :param stop: After the last window, the grid number after the data's last sample.
         """
-        last = head - self.layout.size + sum(self.layout.padding)
-        final = min(self.final_to, last) if stop is None else stop
-        start = min(phase.seen_to for phase in self._phases.values())
+        start = self.seen_to
+        final = self.reached(head) if stop is None else stop
         if final <= start and stop is None:
             return []
-        curves = self._stack(start, max(start, final))
+        begin = self._needed(starts)
+        curves = self._stack(begin, max(start, final))
+        if stop is None:
+            final = self._undisturbed(curves, begin, starts)
+        for curve in curves.T:
+            mute_places(curve, [at - begin for at in starts], self.layout.rate)
+        curves = curves[: max(start, final) - begin]
         inside = np.zeros(len(curves), bool)
         for first, after in spans:
-            inside[max(0, first - start) : max(0, after - start)] = True
+            inside[max(0, first - begin) : max(0, after - begin)] = True
         curves[~inside] = np.nan
 
         picks = []
         for index, phase in enumerate(self._phases.values()):
-            curve = curves[phase.seen_to - start :, index]
+            curve = curves[phase.seen_to - begin :, index]
             # Bounded: what stays above the threshold for longer than a window is cut.
             phase.see(curve, self.layout.size, closing=stop is not None)
             picks += phase.decide(self.distance, closing=stop is not None)
-        seen = min(phase.seen_to for phase in self._phases.values())
-        while self.windows and self.windows[0][0] + self.layout.size <= seen:
+        needed = self._needed(starts)
+        while self.windows and self.windows[0][0] + self.layout.size <= needed:
             self.windows.popleft()
         return sorted(picks, key=lambda peak: (peak.sample, peak.phase))
+
+    @property
+    def seen_to(self) -> int:
+        """Grid number before which all peaks have been looked at."""
+        return min(phase.seen_to for phase in self._phases.values())
+
+    def reached(self, head: int) -> int:
+        """Grid number before which no window to come changes the curves."""
+        return min(self.final_to, head - self.layout.size + sum(self.layout.padding))
+
+    def _needed(self, starts: list[float]) -> int:
+        """First sample of the curves that what is left to look at depends on."""
+        near = [int(at) - self.reach for at in starts if at + self.reach > self.seen_to]
+        return min([self.seen_to, *near])
+
+    def _undisturbed(self, curves: np.ndarray, begin: int, starts: list[float]) -> int:
+        """
+        Grid number up to which no start is muted otherwise when the curves go on.
+
+        What is below the level of picks may be muted or not.
+
+        :param curves: As stacked, shape (samples, phases), from the grid number ``begin`` on.
+        """
+        end = begin + len(curves)
+        first = end
+        for at in starts:
+            if at + self.reach < end or at - self.reach >= end:
+                continue
+            for curve, phase in zip(curves.T, self._phases.values(), strict=True):
+                if at + self.near < end:
+                    # Its peak is known; the lobe ends where the curve rises again.
+                    low = max(0, int(at) - self.near - begin)
+                    if len(_rises(curve[int(at) + self.near - begin :])):
+                        continue
+                else:
+                    # Its lobe does not reach beyond where the curve rises on this side.
+                    low = max(0, int(at) - self.reach - begin)
+                    rises = _rises(curve[low:][::-1])
+                    low = len(curve) - int(rises[0]) if len(rises) else low
+                loud = np.flatnonzero(curve[low:] >= phase.level)
+                if len(loud):
+                    first = min(first, begin + low + int(loud[0]))
+        return first
 
     def _stack(self, start: int, stop: int) -> np.ndarray:
         layers = np.full((len(self.windows), stop - start, len(PHASES)), np.nan)
@@ -181,6 +241,11 @@ class FinalCurves:
         for name, phase in curves._phases.items():
             phase.restore(state["phases"][name])
         return curves
+
+
+def _rises(curve: np.ndarray) -> np.ndarray:
+    """Samples at which a curve is higher than the lowest before by what ends a lobe."""
+    return np.flatnonzero(curve > np.fmin.accumulate(curve) + RISE)
 
 
 class _Phase:

@@ -12,35 +12,15 @@ import seisbench
 
 from ..models.seismollm import SeisMoLLM
 from ..streams.arguments import argument
+from ..streams.component_starts import mute_places
+from ..streams.contiguous import ContiguousRecord
 from .data import InstrumentData
 from .final import FinalCurves, Peak, grid, grid_time, levels, peaks
-from .picks import LivePick, Status
+from .picks import LivePick, OpenPick, Report, Status
+from .settings import LiveSettings
 
 # A packet far from the others is believed once this many follow each other.
 JUMP_PACKETS = 3
-
-
-@dataclass(frozen=True)
-class LiveSettings:
-    """
-    What to wait for, all in seconds.
-
-    :param step: Data time between two windows for preliminary picks.
-    :param settle: Data after its peak that a preliminary pick waits for. From a window's length on
-        there are no preliminary picks, only confirmed ones.
-    :param max_latency: How long to wait for late packets and components, from the first arrival of
-        later samples of the same instrument on.
-    """
-
-    step: float = 1.0
-    settle: float = 2.0
-    max_latency: float = 10.0
-
-    def __post_init__(self):
-        for name, low in (("step", 0.1), ("settle", 0.0), ("max_latency", 0.0)):
-            value = getattr(self, name)
-            if not low <= value < 3600:
-                raise ValueError(f"{name}={value} is not possible: seconds from {low} to 3600.")
 
 
 @dataclass(frozen=True)
@@ -58,42 +38,6 @@ class Window:
     start: int
     final: bool
     data: np.ndarray
-
-
-@dataclass(frozen=True)
-class Report:
-    """
-    A word on a pick.
-
-    :param id: The same for all that is said of one pick.
-    :param status: See :py:class:`seisbench_llm.live.LivePick`.
-    :param phase: P or S.
-    :param time: Time of the peak.
-    :param probability: Its value.
-    :param arrived: Unix time of arrival of the sample that made this word possible.
-    """
-
-    id: str
-    status: Status
-    phase: str
-    time: obspy.UTCDateTime
-    probability: float
-    arrived: float
-
-
-@dataclass(slots=True)
-class OpenPick:
-    """
-    A pick on which the last word is still to come.
-
-    :param peak: As reported.
-    :param id: Its id.
-    :param said: Whether the last word was said before a restart, so that it must not be repeated.
-    """
-
-    peak: Peak
-    id: str
-    said: bool = False
 
 
 class Instrument:
@@ -270,6 +214,10 @@ class Instrument:
         """
         Peaks of a window that ends with the newest data, old enough and not older than needed.
         """
+        records = self.data.records()
+        places = [at - window.start for at in self._component_starts(records)]
+        for curve in probabilities.T:
+            mute_places(curve, places, self.rate)
         stop = window.start + self.layout.size - self.settle
         start = stop - 2 * max(self.step, round(self.rate))
         settled = [
@@ -278,7 +226,7 @@ class Instrument:
             for peak in peaks(probabilities[:, index], window.start, phase, level)
             if start <= peak.sample < stop
         ]
-        spans = self.data.spans() if settled else []
+        spans = self.data.spans(records)
         return [p for p in settled if any(first <= p.sample < last for first, last in spans)]
 
     def decide(self, closing: bool = False) -> list[Report]:
@@ -287,12 +235,13 @@ class Instrument:
 
         :param closing: Whether nothing will come any more.
         """
-        if self.final is None:
+        data, final, reports = self.data, self.final, []
+        if final is None or not (closing or final.reached(data.head) > final.seen_to):
             return []
-        data, reports = self.data, []
-        stop = data.end if closing else None
+        stop, records = data.end if closing else None, data.records()
+        spans, starts = data.spans(records), self._component_starts(records)
         gained = self.layout.size - sum(self.layout.blinding)
-        for peak in self.final.pop(data.spans(), data.head, stop):
+        for peak in final.pop(spans, starts, data.head, stop):
             near = self._near(peak)
             pick = min(near, key=lambda p: abs(p.peak.sample - peak.sample)) if near else None
             if pick is None:
@@ -317,6 +266,10 @@ class Instrument:
                 reports.append(self._report(pick, "rejected", data.newest - 1))
         self.open = left
         return reports
+
+    def _component_starts(self, records: list[ContiguousRecord]) -> list[float]:
+        offset = self.data.offset if self.offset is None else self.offset
+        return self.data.component_starts(records, offset)
 
     def _near(self, peak: Peak) -> list[OpenPick]:
         return [

@@ -21,8 +21,9 @@ from ..streams.orientation import Rotation
 from ..trace_ids import TraceId, records_ground_motion
 from .data import component, orient_as, warm_up
 from .final import PHASES
-from .instrument import Instrument, LiveSettings, Report, Window
-from .picks import LivePick
+from .instrument import Instrument, Window
+from .picks import LivePick, Report
+from .settings import LiveSettings
 from .sources import Packet
 from .state import LiveState, StateError
 

@@ -8,6 +8,8 @@ from typing import Literal
 
 import obspy
 
+from .final import Peak
+
 # The first word on a pick; the last one if batch processing gives it, or if it does not.
 Status = Literal["preliminary", "confirmed", "rejected"]
 
@@ -60,3 +62,39 @@ class LivePick:
             return cls(**{**entries, "time": obspy.UTCDateTime(entries["time"])})
         except (TypeError, KeyError, ValueError) as error:
             raise ValueError(f"This is no line of a live pick: {line[:80]!r} ({error})") from error
+
+
+@dataclass(frozen=True)
+class Report:
+    """
+    A word on a pick.
+
+    :param id: The same for all that is said of one pick.
+    :param status: See :py:class:`seisbench_llm.live.LivePick`.
+    :param phase: P or S.
+    :param time: Time of the peak.
+    :param probability: Its value.
+    :param arrived: Unix time of arrival of the sample that made this word possible.
+    """
+
+    id: str
+    status: Status
+    phase: str
+    time: obspy.UTCDateTime
+    probability: float
+    arrived: float
+
+
+@dataclass(slots=True)
+class OpenPick:
+    """
+    A pick on which the last word is still to come.
+
+    :param peak: As reported.
+    :param id: Its id.
+    :param said: Whether the last word was said before a restart, so that it must not be repeated.
+    """
+
+    peak: Peak
+    id: str
+    said: bool = False

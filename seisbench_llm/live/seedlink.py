@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import queue
 import re
 import threading
@@ -69,8 +70,10 @@ class SeedLink:
         self._positions: dict[str, int] = {}
         self._strangers: set[str] = set()
         self._stop = threading.Event()
-        # Bounded: when the picker cannot keep up, the server's own ring holds the data.
-        self._queue: queue.Queue[Packet] = queue.Queue(maxsize=10_000)
+        # Packets with the monotonic times of their arrival. Bounded: when the picker cannot keep
+        # up, the server's own ring holds the data.
+        self._queue: queue.Queue[tuple[float, Packet]] = queue.Queue(maxsize=10_000)
+        self._clock = -math.inf
         self._thread = threading.Thread(target=self._receive, name="seedlink", daemon=True)
 
     def resume(self, positions: dict[str, int]) -> None:
@@ -82,13 +85,23 @@ class SeedLink:
         if self._thread.ident is None and not self._stop.is_set():
             self._thread.start()
         try:
-            return self._queue.get(timeout=timeout)
+            arrived, packet = self._queue.get(timeout=timeout)
         except queue.Empty:
             return None
+        self._clock = max(self._clock, arrived)
+        return packet
 
     def clock(self) -> float:
-        """Monotonic seconds."""
-        return time.monotonic()
+        """
+        Monotonic time up to which all that arrived has been taken.
+
+        While packets wait here, it is the time at which the last one taken arrived: a picker that
+        cannot keep up must not give up late data that arrived in time.
+        """
+        now = time.monotonic()
+        if self._queue.empty():
+            self._clock = max(self._clock, now)
+        return self._clock
 
     def data_now(self) -> float:
         """Unix time."""
@@ -150,9 +163,10 @@ class SeedLink:
         self._put(Packet(trace, time.time(), station, packet.get_sequence_number()))
 
     def _put(self, packet: Packet) -> None:
+        entry = time.monotonic(), packet
         while not self._stop.is_set():
             try:
-                self._queue.put(packet, timeout=0.5)
+                self._queue.put(entry, timeout=0.5)
                 return
             except queue.Full:
                 continue

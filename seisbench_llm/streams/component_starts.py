@@ -27,8 +27,9 @@ SILENCE_S = 1.0
 # Seconds before it from which on another component must run.
 RUN_UP_S = 0.5
 
-# A lobe ends where the probability rises by this much again.
+# A lobe ends where the probability rises by this much again, or after so many samples.
 RISE = 0.1
+LOBE_SAMPLES = 1000
 
 
 def component_starts(records: Iterable[ContiguousRecord]) -> list[obspy.UTCDateTime]:
@@ -59,10 +60,22 @@ def component_starts(records: Iterable[ContiguousRecord]) -> list[obspy.UTCDateT
 
 def mute_starts(annotation: obspy.Trace, starts: Iterable[obspy.UTCDateTime]) -> None:
     """Set the lobes of a probability curve that peak where a component sets in to zero."""
-    stats, curve = annotation.stats, annotation.data
-    for start in starts:
-        at = (start - stats.starttime) * stats.sampling_rate
-        reach = REACH_S * stats.sampling_rate
+    stats = annotation.stats
+    places = [(start - stats.starttime) * stats.sampling_rate for start in starts]
+    mute_places(annotation.data, places, stats.sampling_rate)
+
+
+def mute_places(curve: np.ndarray, places: Iterable[float], rate: float) -> None:
+    """
+    The same as :py:func:`mute_starts`, for samples.
+
+    :param curve: Probabilities, changed in place; NaN where there are none.
+    :param places: Samples at which a component sets in, with fractions, sorted. They may lie
+        outside of the curve.
+    :param rate: Samples per second.
+    """
+    reach = REACH_S * rate
+    for at in places:
         first, last = max(0, round(at - reach)), min(len(curve), round(at + reach) + 1)
         for peak in range(first, last):
             # Comparisons with nan are false.
@@ -75,8 +88,9 @@ def mute_starts(annotation: obspy.Trace, starts: Iterable[obspy.UTCDateTime]) ->
 
 def _slope(curve: np.ndarray) -> int:
     """Number of samples until a curve rises again, or ends."""
-    lowest = np.fmin.accumulate(curve[:1000])
-    rising = np.flatnonzero(curve[:1000] > lowest + RISE)
+    curve = curve[:LOBE_SAMPLES]
+    lowest = np.fmin.accumulate(curve)
+    rising = np.flatnonzero(curve > lowest + RISE)
     if not len(rising):
         return len(lowest)
     # Back to the bottom between the two lobes.

@@ -8,7 +8,7 @@ import numpy as np
 import obspy
 import torch
 
-from seisbench_llm.live import Live, LiveSettings, Replay, run
+from seisbench_llm.live import Live, LiveSettings, Replay, SeedLink, run
 from seisbench_llm.live.sources import Packet
 from tests.helpers.models import tiny_model
 from tests.helpers.streams import make_stream
@@ -97,6 +97,46 @@ class Listed:
 
     def close(self):
         pass
+
+
+class DataClock(SeedLink):
+    """
+    A server whose clock is the time of the newest data, so that no wait depends on the machine.
+
+    ``number`` is that of the last packet taken.
+    """
+
+    number, now = 0, 0.0
+
+    def get(self, timeout):
+        packet = super().get(timeout)
+        if packet is not None:
+            self.number = packet.number
+            self.now = max(self.now, packet.trace.stats.endtime.timestamp)
+        return packet
+
+    def clock(self):
+        return self.now
+
+    def more(self):
+        """No: then windows are answered after each packet, however the packets arrive."""
+        return False
+
+
+class Until:
+    """
+    Stops a picker once a condition holds, in place of an event.
+
+    :param condition: Looked at before each packet, in the thread of the picker.
+    :param seconds: After so many the test fails. No test waits for as long when all is well.
+    """
+
+    def __init__(self, condition, seconds=100):
+        self.condition, self.over = condition, time.monotonic() + seconds
+
+    def is_set(self):
+        assert time.monotonic() < self.over, "What was waited for did not happen."
+        return self.condition()
 
 
 def packets(stream, seconds=1.0):

@@ -43,6 +43,27 @@ def test_gaps_stay_gaps(gap):
     assert_same(picks, batch)
 
 
+@pytest.mark.parametrize("kind", ["apart", "every 7 s", "two at once"])
+def test_picks_where_components_set_in_are_muted(kind, monkeypatch):
+    model, stream = filtered_model(), arrivals(16_000)
+    if kind == "apart":
+        for trace, at in zip(stream, (20, 0, 55.12), strict=True):
+            trace.trim(START + at)
+    else:
+        of_one = stream.select(component="E" if kind == "every 7 s" else "[NE]")
+        for trace in list(of_one):
+            stream.remove(trace)
+            for at in np.arange(0, 160, 7):
+                stream.append(trace.slice(START + at, START + at + 5.49))
+    batch = model.classify(stream, **LEVELS).picks
+    picks, _ = fed(packets(stream), model, **LEVELS)
+    assert_same(picks, batch)
+    monkeypatch.setattr("seisbench_llm.live.data.component_starts", lambda records: [])
+    picks, _ = fed(packets(stream), model, **LEVELS)
+    with pytest.raises(AssertionError):
+        assert_same(picks, batch)
+
+
 def make_later(stream, seconds):
     for trace in stream:
         trace.stats.starttime += seconds

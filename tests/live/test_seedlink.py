@@ -1,6 +1,6 @@
 import io
-import threading
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import obspy
@@ -9,8 +9,11 @@ from obspy.clients.seedlink.seedlinkexception import SeedLinkException
 
 from seisbench_llm.live import Live, LiveSettings, SeedLink, run
 from seisbench_llm.live.seedlink import parse_selections, stations_of
+from seisbench_llm.live.sources import Packet
 from tests.helpers.live_stub import (
     LEVELS,
+    DataClock,
+    Until,
     arrivals,
     assert_same,
     filtered_model,
@@ -21,20 +24,12 @@ from tests.helpers.seedlink_server import SeedLinkServer, end_of, in_order_of_ti
 
 
 def from_server(server, model, selections=("XX.STA.00.HH?",), until=None, **kwargs):
-    got, stop = [], threading.Event()
-    live = Live(model, got.append, LiveSettings(step=4, max_latency=2), **kwargs)
-    source = SeedLink(server.address, list(selections), 0.2, 20, live.counts)
-    until = until or (lambda: server.sent >= len(server.packets))
-
-    def watch():
-        end = time.monotonic() + 15
-        while time.monotonic() < end and not until():
-            time.sleep(0.02)
-        time.sleep(0.4)
-        stop.set()
-
-    threading.Thread(target=watch, daemon=True).start()
-    run(live, source, stop)
+    """Picks until the last packet has been taken, or until something else."""
+    got = []
+    live = Live(model, got.append, LiveSettings(step=4), **kwargs)
+    source = DataClock(server.address, list(selections), 0.2, 20, live.counts)
+    until = until or (lambda live: source.number >= len(server.packets))
+    run(live, source, Until(lambda: until(live)))
     return got, live
 
 
@@ -64,20 +59,36 @@ def test_seedlink_with_everything_that_goes_wrong(warnings_of):
     assert "BADRE" in text and "SL00001F" in text and "closed the connection" in text
 
 
+def test_the_clock_waits_for_packets_that_wait(monkeypatch):
+    """Late data that arrived in time are not given up because the picker was busy."""
+    now = [100.0]
+    times = SimpleNamespace(monotonic=lambda: now[0], time=time.time)
+    monkeypatch.setattr("seisbench_llm.live.seedlink.time", times)
+    source = SeedLink("localhost:18000", ["XX.STA.00.HH?"])
+    assert source.clock() == 100
+    for arrival in (101.0, 102.0):
+        now[0] = arrival
+        source._put(Packet(obspy.Trace(), arrival))
+    source._stop.set()
+    now[0] = 150.0
+    seen = []
+    while source.more():
+        seen.append(source.clock())
+        source.get(timeout=0)
+    assert seen == [100, 101] and source.clock() == 150
+
+
 def test_seedlink_selects_and_survives_a_server_that_is_not_there(warnings_of):
     stream = integers(arrivals(3000) + arrivals(3000, code="HN"))
     with SeedLinkServer(in_order_of_time(stream)) as server:
-        until = lambda: server.sent >= 20  # noqa: E731
-        _, live = from_server(server, spike_model(), ["XX.STA.00.HN?", "XX.NONE..HH?"], until)
+        until = lambda live: live.counts["packets"] >= 20  # noqa: E731
+        from_server(server, spike_model(), ["XX.STA.00.HN?", "XX.NONE..HH?"], until)
         assert "SELECT 00HN?" in server.commands
-    assert live.statistics()["packets"] >= 20
     assert "the server has nothing of XX.NONE that was selected" in warnings_of()
     address = server.address
-    picker, begun = Live(spike_model(), print), time.monotonic()
     source = SeedLink(address, ["XX.STA.00.HN?"], reconnect=0.1)
-    run(picker, source, threading.Event(), duration=1)
-    assert time.monotonic() - begun < 8
-    assert source.counts["connections lost or refused"] > 2
+    lost = lambda: source.counts["connections lost or refused"] > 2  # noqa: E731
+    run(Live(spike_model(), print), source, Until(lost))
     assert "connecting again every 0.1 s" in warnings_of()
 
 
@@ -85,16 +96,16 @@ def test_seedlink_selects_and_survives_a_server_that_is_not_there(warnings_of):
 def test_seedlink_refuses_other_servers_without_hanging(hello, warnings_of):
     with SeedLinkServer(in_order_of_time(integers(arrivals(500))), hello=hello) as server:
         source = SeedLink(server.address, ["XX.STA.00.HH?"], reconnect=0.2)
-        run(Live(spike_model(), print), source, threading.Event(), duration=1)
-    assert source.counts["connections lost or refused"] >= 1
+        lost = lambda: source.counts["connections lost or refused"] >= 1  # noqa: E731
+        run(Live(spike_model(), print), source, Until(lost))
     assert "SeedLink 127.0.0.1" in warnings_of()
 
 
 def test_seedlink_keeps_a_quiet_connection_alive():
     with SeedLinkServer(in_order_of_time(integers(arrivals(500)))) as server:
-        source = SeedLink(server.address, ["XX.STA.00.HH?"], reconnect=0.2, timeout=3)
-        run(Live(spike_model(), print), source, threading.Event(), duration=5)
-        assert "INFO ID" in server.commands
+        # It looks up every 2.5 s; a third of the timeout is shorter, and the rest is room.
+        source = SeedLink(server.address, ["XX.STA.00.HH?"], reconnect=0.2, timeout=7)
+        run(Live(spike_model(), print), source, Until(lambda: "INFO ID" in server.commands))
     assert source.counts["connections"] == 1
 
 
@@ -116,15 +127,14 @@ def test_selections_that_are_none(text):
 def test_wildcards_of_stations_are_asked_of_the_server(warnings_of):
     stream = arrivals(3000) + arrivals(3000, station="STB") + arrivals(3000, station="OTHER")
     with SeedLinkServer(in_order_of_time(integers(stream))) as server:
-        until = lambda: server.sent >= 20  # noqa: E731
-        _, live = from_server(server, spike_model(), ["X?.ST*..HH?", "Y*.*..HH?"], until)
+        until = lambda live: live.counts["packets"] >= 20  # noqa: E731
+        from_server(server, spike_model(), ["X?.ST*..HH?", "Y*.*..HH?"], until)
         assert {c for c in server.commands if c.startswith("STATION")} == {
             "STATION  STA XX", "STATION  STB XX",
         }  # fmt: skip
-    assert live.counts["packets"] >= 20
     assert "the server has nothing of Y*.* that was selected" in warnings_of()
     with SeedLinkServer(in_order_of_time(integers(stream))) as server:
-        until = lambda: len(server.commands) > 3  # noqa: E731
+        until = lambda live: live.counts["connections lost or refused"] > 0  # noqa: E731
         from_server(server, spike_model(), ["Y*.*..HH?"], until)
     assert "has none of the stations selected" in warnings_of()
 
@@ -148,7 +158,7 @@ def test_codes_of_stations_that_are_none_are_left_out():
 def test_packets_that_were_not_asked_for_are_named_once(warnings_of):
     stream = integers(arrivals(3000) + arrivals(3000, station="OTHER"))
     with SeedLinkServer(in_order_of_time(stream), unasked=True) as server:
-        _, live = from_server(server, spike_model())
-    assert live.counts["packets not selected"] > 3
+        until = lambda live: live.counts["packets not selected"] > 3  # noqa: E731
+        from_server(server, spike_model(), until=until)
     lines = [line for line in warnings_of().splitlines() if "it was not asked for" in line]
     assert len(set(lines)) == 3

@@ -3,7 +3,6 @@
 import io
 import json
 import threading
-import time
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +20,16 @@ from seisbench_llm.live import (
     feed_from,
 )
 from seisbench_llm.live.state import read_arrays, write_arrays
-from tests.helpers.live_stub import LEVELS, START, arrivals, assert_same, filtered_model, integers
+from tests.helpers.live_stub import (
+    LEVELS,
+    START,
+    DataClock,
+    Until,
+    arrivals,
+    assert_same,
+    filtered_model,
+    integers,
+)
 from tests.helpers.seedlink_server import SeedLinkServer, in_order_of_time
 
 HIGH = {"P_threshold": 0.75, "S_threshold": 0.75}
@@ -36,15 +44,16 @@ class ShakyState(LiveState):
     Saves at random, and dies at random.
 
     :param life: Number of reports after which it dies; half a line of the next is written.
+    :param often: How often it saves when asked.
     """
 
-    def __init__(self, folder, rng, life=None):
+    def __init__(self, folder, rng, life=None, often=0.03):
         super().__init__(folder / "state.npz", folder / "picks.jsonl", every=0)
-        self.rng, self.life = rng, life
+        self.rng, self.life, self.often = rng, life, often
 
     @property
     def due(self):
-        return self.rng.random() < 0.03
+        return self.rng.random() < self.often
 
     def append(self, pick):
         if self.life is not None and self.life <= 0:
@@ -110,26 +119,25 @@ def test_replay_that_is_killed_again_and_again(tmp_path):
 def test_seedlink_goes_on_after_the_last_packet_taken(tmp_path):
     model, stream = filtered_model(), integers(arrivals(10_000))
     records = in_order_of_time(stream)
-    rng, ends = np.random.default_rng(0), []
-    with SeedLinkServer(records, pause=0.004) as server:
+    rng, ends, now = np.random.default_rng(0), [], 0.0
+    with SeedLinkServer(records) as server:
         for life in (6, 9, 4, None):
-            stop = threading.Event()
-            source = SeedLink(server.address, ["XX.*.00.HH?"], 0.2, 20)
-            with ShakyState(tmp_path, rng, life) as state:
-                live = Live(model, state.append, LiveSettings(step=4, max_latency=2), **LEVELS)
-                if life is None:
-                    threading.Timer(15, stop.set).start()
-                    live_is_done(live, records, stop)
+            source = DataClock(server.address, ["XX.*.00.HH?"], 0.2, 20)
+            source.now = now
+            with ShakyState(tmp_path, rng, life, often=0.2) as state:
+                live = Live(model, state.append, LiveSettings(step=4), **LEVELS)
+                last = Until(lambda source=source: source.number == len(records))
                 try:
-                    feed_from(live, source, stop, state=state)
+                    feed_from(live, source, last, state=state)
                 except Kill:
                     ends.append(life)
+            now = source.now
         with ShakyState(tmp_path, rng) as state:
             # Nothing comes any more: what is open is decided.
             saved, said = state.load()
-            last = Live(model, state.append, LiveSettings(step=4, max_latency=2), **LEVELS)
-            last.restore(saved, said, time.monotonic())
-            last.close()
+            last = Live(model, state.append, LiveSettings(step=4), **LEVELS)
+            last.restore(saved, said, source.clock())
+            last.close(source.clock())
         resumed = [c for c in server.commands if c.startswith("DATA 0x")]
     assert ends == [6, 9, 4] and resumed
     picks = [
@@ -141,21 +149,6 @@ def test_seedlink_goes_on_after_the_last_packet_taken(tmp_path):
     assert first and first <= set(final) and len(set(final)) == len(final)
     received = sum((obspy.read(io.BytesIO(r)) for r in records), obspy.Stream()).merge(-1)
     assert_same(picks, model.classify(received, **LEVELS).picks)
-
-
-def live_is_done(live, records, stop):
-    """Stop once the last record has been taken."""
-    last = max(obspy.read(io.BytesIO(record))[0].stats.endtime for record in records)
-
-    def watch():
-        while not stop.is_set():
-            newest = [i.data.newest for i in list(live.instruments.values()) if i.data.newest]
-            if newest and max(newest) >= last.timestamp * 100:
-                time.sleep(0.3)
-                stop.set()
-            time.sleep(0.05)
-
-    threading.Thread(target=watch, daemon=True).start()
 
 
 TREE = {
