@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from .models.seismollm import SeisMoLLM
 from .stations import Stations
-from .streams.arguments import argument
+from .streams.arguments import Arguments
 from .streams.orientation import Rotation
 from .streams.picks import separate
 from .streams.skipped import SkippedList
@@ -98,11 +98,11 @@ def pick_files(
             raise ValueError(f"None of {len(files)} files can be read; {file}: {why}")
         raise ValueError(f"There are no waveforms in {', '.join(map(str, files[:3]))}.")
 
-    argdict = {**model.default_args, **kwargs}
-    separation = argument(model, argdict, "min_separation")
+    arguments = Arguments.of(model, kwargs)
+    separation = arguments.min_separation
     # Whole windows, so that they lie alike about each midnight.
     window = model.in_samples / model.sampling_rate
-    padding = ceil(part_padding(model, argdict) / window) * window
+    padding = ceil(part_padding(model, arguments) / window) * window
     groups, skipped = defaultdict(list), {}
     for part in tqdm(list(_parts(segments, largest)), "picking", unit="part", **shown):
         span = (None, None) if part.start is None else (part.start - padding, part.end + padding)
@@ -112,7 +112,7 @@ def pick_files(
         if rotation is not None:
             stream = rotation(stream)
         annotations = model.annotate(stream, **kwargs)
-        output = model.classify_aggregate(annotations, argdict)
+        output = model.classify_aggregate(annotations, arguments.argdict)
         picks = output.picks
         if part.start is not None:
             # A pick may be on either side of midnight by a sample, so look across.

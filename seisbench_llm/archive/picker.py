@@ -10,7 +10,7 @@ import pandas as pd
 
 from ..export.tables import picks_to_dataframe
 from ..models.seismollm import SeisMoLLM
-from ..streams.arguments import argument, threshold, validate_arguments
+from ..streams.arguments import Arguments, validate_arguments
 from ..streams.contiguous import ContiguousRecord
 from ..streams.selection import select_records
 from ..streams.skipped import SkippedList
@@ -36,9 +36,8 @@ class Picker:
         model = SeisMoLLM.from_pretrained(weights)
         if model.task.name != "picking":
             raise ValueError(f"The weights '{weights}' are for {model.task.name}, not for picking.")
-        validate_arguments(model, arguments)
-        self.model, self.arguments = model.eval(), arguments
-        self.layout = WindowLayout.of(model, arguments)
+        self.model, self.arguments = model.eval(), validate_arguments(model, arguments)
+        self.layout = WindowLayout.of(model, self.arguments)
         self.step = self.layout.hop / self.layout.rate
         self.bridge = self.layout.bridge
         self.identity: dict = {
@@ -50,17 +49,14 @@ class Picker:
     @cached_property
     def padding(self) -> float:
         """Seconds before and after a day that its picks depend on."""
-        return part_padding(self.model, self._argdict)
-
-    @property
-    def _argdict(self) -> dict:
-        return {**self.model.default_args, **self.arguments}
+        return part_padding(self.model, self.arguments)
 
     def default(self, name: str):
-        """Value of an argument that is not given."""
+        """Value of an argument that is not given; None if there is no such argument."""
+        defaults = Arguments.of(self.model, {})
         if name.endswith("_threshold"):
-            return threshold(self.model, {}, name.removesuffix("_threshold"))
-        return argument(self.model, {}, name)
+            return defaults.threshold(name.removesuffix("_threshold"))
+        return getattr(defaults, name, None)
 
     def usable(self, stream: obspy.Stream, skipped: SkippedList) -> list[ContiguousRecord]:
         """
@@ -68,7 +64,7 @@ class Picker:
 
         :param skipped: Takes what is left out.
         """
-        instruments = select_records(stream, self.model, self._argdict, skipped)
+        instruments = select_records(stream, self.model, self.arguments, skipped)
         return [record for records in instruments.values() for record in records]
 
     def __call__(self, stream: obspy.Stream) -> dict[str, pd.DataFrame]:
@@ -76,7 +72,7 @@ class Picker:
         :param stream: One instrument of one station; may be changed.
         :return: Tables by name, here only ``picks``; each has a column ``time`` in UTC.
         """
-        picks = self.model.classify(stream, copy=False, **self.arguments).picks
+        picks = self.model.classify(stream, copy=False, **self.arguments.given).picks
         return {"picks": picks_to_dataframe(picks)}
 
 

@@ -12,7 +12,7 @@ import seisbench
 from obspy.core.trace import Stats
 
 from ..models.seismollm import SeisMoLLM
-from ..streams.arguments import argument
+from ..streams.arguments import Arguments
 from ..streams.component_starts import component_starts
 from ..streams.contiguous import ContiguousRecord
 from ..streams.orientation import Rotation
@@ -33,7 +33,7 @@ class InstrumentData:
     :py:func:`seisbench_llm.live.final.grid`.
 
     :param model: Picker.
-    :param argdict: Arguments of ``annotate``.
+    :param arguments: Of ``annotate``.
     :param max_latency: Seconds to wait for late packets and components.
     :param warm_up: Seconds until the model's filter has forgotten where the data began, see
         :py:func:`warm_up`.
@@ -44,16 +44,16 @@ class InstrumentData:
     def __init__(
         self,
         model: SeisMoLLM,
-        argdict: dict,
+        arguments: Arguments,
         max_latency: float,
         warm_up: float,
         counts: Counter,
         orient: Callable[[obspy.Stream], obspy.Stream] | None = None,
     ):
-        self.model, self.argdict, self.counts = model, argdict, counts
+        self.model, self.arguments, self.counts = model, arguments, counts
         self.orient = orient
         self.max_latency, self.warm_up = max_latency, warm_up
-        self.layout = WindowLayout.of(model, {**argdict, "strict": False})
+        self.layout = WindowLayout.of(model, arguments)
         self.rate = model.sampling_rate
         self.backlog = round((max_latency + BACKLOG_S) * self.rate)
         self.seconds = (3 * self.layout.size + self.backlog) / self.rate + warm_up
@@ -182,7 +182,7 @@ class InstrumentData:
         return stream
 
     def _row(self, trace: obspy.Trace) -> int | None:
-        return component(self.model, self.argdict, trace.stats.channel)
+        return component(self.model, self.arguments, trace.stats.channel)
 
     def spans(self, records: list[ContiguousRecord]) -> list[tuple[int, int]]:
         """Grid numbers (first, after last) of records."""
@@ -251,7 +251,7 @@ class InstrumentData:
             places[channel] = begin // whole * whole, stop
         stream = self._stream(places, demean=True)
         if stream:
-            self.model.annotate_stream_pre(stream, self.argdict)
+            self.model.annotate_stream_pre(stream, self.arguments.argdict)
         data = np.zeros((len(self.model.component_order), last - first), np.float32)
         for trace in stream:
             row = data[self._row(trace)]
@@ -286,7 +286,7 @@ class InstrumentData:
         self.newest, self.head = state["newest"], state["head"]
 
 
-def warm_up(model: SeisMoLLM, argdict: dict, instrument: str) -> float:
+def warm_up(model: SeisMoLLM, arguments: Arguments, instrument: str) -> float:
     """
     Seconds until the model's filter has forgotten where the data began.
 
@@ -298,14 +298,14 @@ def warm_up(model: SeisMoLLM, argdict: dict, instrument: str) -> float:
         Stats({"sampling_rate": rate, "channel": instrument + code})
         for code in model.component_order
     ]
-    reach = filter_reach(model, argdict, headers)
+    reach = filter_reach(model, arguments, headers)
     # A filter that never forgets: as much as there is room for.
     return (model.in_samples if reach is None else reach) / rate
 
 
-def component(model: SeisMoLLM, argdict: dict, channel: str) -> int | None:
+def component(model: SeisMoLLM, arguments: Arguments, channel: str) -> int | None:
     """Row of a channel in the model's input, None if the model does not know its component."""
-    flexible = argument(model, argdict, "flexible_horizontal_components")
+    flexible = arguments.flexible_horizontal_components
     return component_index(split_channel(channel)[1], model.component_order, flexible)
 
 

@@ -10,7 +10,7 @@ import obspy
 from scipy.signal import find_peaks
 
 from ..models.seismollm import SeisMoLLM
-from ..streams.arguments import argument, threshold
+from ..streams.arguments import Arguments
 from ..streams.component_starts import LOBE_SAMPLES, REACH_S, RISE, mute_places
 from ..streams.windows import WindowLayout
 
@@ -59,9 +59,9 @@ def peaks(curve: np.ndarray, start: int, phase: str, level: float) -> list[Peak]
     return [Peak(phase, start + int(i) - 1, float(padded[i])) for i in indices]
 
 
-def levels(model: SeisMoLLM, argdict: dict) -> dict[str, float]:
+def levels(arguments: Arguments) -> dict[str, float]:
     """Phase -> smallest probability of a peak."""
-    return {phase: max(threshold(model, argdict, phase), 1e-6) for phase in PHASES}
+    return {phase: max(arguments.threshold(phase), 1e-6) for phase in PHASES}
 
 
 class FinalCurves:
@@ -72,15 +72,14 @@ class FinalCurves:
     with the data (earlier by the padding), and the last one ends with the data.
 
     :param model: Picker.
-    :param argdict: Arguments of ``annotate``.
+    :param arguments: Of ``annotate``.
     :param start: Grid number of the data's first sample.
     """
 
-    def __init__(self, model: SeisMoLLM, argdict: dict, start: int):
-        self.layout = WindowLayout.of(model, {**argdict, "strict": False})
-        self.stacking = argument(model, argdict, "stacking").lower()
-        separation = argument(model, argdict, "min_separation")
-        self.distance = max(1, round(separation * self.layout.rate))
+    def __init__(self, model: SeisMoLLM, arguments: Arguments, start: int):
+        self.layout = WindowLayout.of(model, arguments)
+        self.stacking = arguments.stacking.lower()
+        self.distance = max(1, round(arguments.min_separation * self.layout.rate))
         # Of a start: samples in which its peak may lie, and samples that muting may change.
         self.near = round(REACH_S * self.layout.rate) + 1
         self.reach = self.near + LOBE_SAMPLES
@@ -89,7 +88,7 @@ class FinalCurves:
         self.windows: deque[tuple[int, np.ndarray]] = deque()
         self.final_to = start
         self._phases = {
-            phase: _Phase(phase, level, start) for phase, level in levels(model, argdict).items()
+            phase: _Phase(phase, level, start) for phase, level in levels(arguments).items()
         }
 
     def take(self, at: int, probabilities: np.ndarray) -> None:
@@ -233,9 +232,9 @@ class FinalCurves:
         }
 
     @classmethod
-    def restore(cls, model: SeisMoLLM, argdict: dict, state: dict) -> FinalCurves:
+    def restore(cls, model: SeisMoLLM, arguments: Arguments, state: dict) -> FinalCurves:
         """The curves that a state is of."""
-        curves = cls(model, argdict, state["start"])
+        curves = cls(model, arguments, state["start"])
         curves.next_window, curves.final_to = state["next_window"], state["final_to"]
         curves.windows.extend((at, probabilities) for at, probabilities in state["windows"])
         for name, phase in curves._phases.items():

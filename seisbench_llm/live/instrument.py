@@ -11,7 +11,7 @@ import obspy
 import seisbench
 
 from ..models.seismollm import SeisMoLLM
-from ..streams.arguments import argument
+from ..streams.arguments import Arguments
 from ..streams.component_starts import mute_places
 from ..streams.contiguous import ContiguousRecord
 from .data import InstrumentData
@@ -46,7 +46,7 @@ class Instrument:
 
     :param name: NET.STA.LOC and band and instrument code, as XX.ABC..HH.
     :param model: Picker.
-    :param argdict: Arguments of ``annotate``.
+    :param arguments: Of ``annotate``.
     :param settings: What to wait for.
     :param warm_up: See :py:func:`seisbench_llm.live.data.warm_up`.
     :param counts: Counter that packets, samples and windows are added to.
@@ -57,18 +57,18 @@ class Instrument:
         self,
         name: str,
         model: SeisMoLLM,
-        argdict: dict,
+        arguments: Arguments,
         settings: LiveSettings,
         warm_up: float,
         counts: Counter,
         orient: Callable[[obspy.Stream], obspy.Stream] | None = None,
     ):
         self.orient = orient
-        self.name, self.model, self.argdict = name, model, argdict
+        self.name, self.model, self.arguments = name, model, arguments
         self.settings, self.warm_up, self.counts = settings, warm_up, counts
         self.rate = model.sampling_rate
         self.step = max(1, round(settings.step * self.rate))
-        self.separation = round(argument(model, argdict, "min_separation") * self.rate)
+        self.separation = round(arguments.min_separation * self.rate)
         self.open: list[OpenPick] = []
         # Packets that do not fit the data, by channel, each with its clock and time of arrival.
         self.aside: dict[str, list[tuple[obspy.Trace, float, float]]] = {}
@@ -77,7 +77,7 @@ class Instrument:
     def _begin(self) -> None:
         latency, warm = self.settings.max_latency, self.warm_up
         self.data = InstrumentData(
-            self.model, self.argdict, latency, warm, self.counts, self.orient
+            self.model, self.arguments, latency, warm, self.counts, self.orient
         )
         self.layout = self.data.layout
         self.settle = max(round(self.settings.settle * self.rate), self.layout.blinding[1])
@@ -158,7 +158,7 @@ class Instrument:
             return []
         data.move_head(clock, closing)
         if self.final is None and (closing or data.head >= data.start + size):
-            self.final = FinalCurves(self.model, self.argdict, data.start)
+            self.final = FinalCurves(self.model, self.arguments, data.start)
             self.offset = data.offset
         starts = []
         if self.final:
@@ -222,7 +222,7 @@ class Instrument:
         start = stop - 2 * max(self.step, round(self.rate))
         settled = [
             peak
-            for index, (phase, level) in enumerate(levels(self.model, self.argdict).items())
+            for index, (phase, level) in enumerate(levels(self.arguments).items())
             for peak in peaks(probabilities[:, index], window.start, phase, level)
             if start <= peak.sample < stop
         ]
@@ -325,7 +325,7 @@ class Instrument:
         """
         self.data.restore(state["data"], later)
         if state["final"] is not None:
-            self.final = FinalCurves.restore(self.model, self.argdict, state["final"])
+            self.final = FinalCurves.restore(self.model, self.arguments, state["final"])
         self.offset, self.next_quick = state["offset"], state["next_quick"]
         self.open = [OpenPick(Peak(**p["peak"]), p["id"], p["said"]) for p in state["open"]]
         for packet in state["aside"]:

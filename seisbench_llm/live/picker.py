@@ -6,7 +6,7 @@ import threading
 import time
 from collections import Counter, deque
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 
 import numpy as np
@@ -16,7 +16,7 @@ import torch
 
 from ..models.seismollm import SeisMoLLM
 from ..stations import Stations
-from ..streams.arguments import argument, validate_arguments
+from ..streams.arguments import validate_arguments
 from ..streams.orientation import Rotation
 from ..trace_ids import TraceId, records_ground_motion
 from .data import component, orient_as, warm_up
@@ -65,10 +65,10 @@ class Live:
     ):
         if model.task.name != "picking":
             raise ValueError(f"Live picking needs a picker, not a model for {model.task.name}.")
-        validate_arguments(model, kwargs)
         self.model, self.on_pick, self.weight = model.eval(), on_pick, weight
         self.settings = settings or LiveSettings()
-        self.argdict = {**model.default_args, **kwargs}
+        # Gaps are filled in any case: what is missing may come yet.
+        self.arguments = replace(validate_arguments(model, kwargs), strict=False)
         self.batch_size = batch_size
         self.rotation = None if stations is None else Rotation(Stations.read(stations))
         self.counts: Counter = Counter()
@@ -119,11 +119,11 @@ class Live:
         """:param state, later: See :py:meth:`Instrument.restore`."""
         code = name.rpartition(".")[2]
         if code not in self._warm_ups:
-            self._warm_ups[code] = warm_up(self.model, self.argdict, code)
+            self._warm_ups[code] = warm_up(self.model, self.arguments, code)
         orient = None if self.rotation is None else partial(orient_as, self.rotation, name)
         warmed = self._warm_ups[code]
         instrument = Instrument(
-            name, self.model, self.argdict, self.settings, warmed, self.counts, orient
+            name, self.model, self.arguments, self.settings, warmed, self.counts, orient
         )
         if state is not None:
             instrument.restore(state, later)
@@ -139,7 +139,7 @@ class Live:
     def _usable(self, trace: obspy.Trace, name: str) -> bool:
         stats, cause = trace.stats, None
         lowest, highest = SAMPLING_RATES
-        if component(self.model, self.argdict, stats.channel) is None and not self._turns(trace):
+        if component(self.model, self.arguments, stats.channel) is None and not self._turns(trace):
             cause = f"its component is none of {', '.join(self.model.component_order)}"
         elif not records_ground_motion(stats.channel):
             cause = "its channel code is that of something else than ground motion"
@@ -206,10 +206,10 @@ class Live:
         """The network's answer, shape (windows, samples, phases)."""
         batch = torch.from_numpy(np.stack([window.data for window in windows]))
         with torch.inference_mode():
-            batch = self.model.annotate_batch_pre(batch.to(self.model.device), self.argdict)
-            precision = argument(self.model, self.argdict, "precision")
-            outputs = self.model.predict(batch, precision)
-            outputs = self.model.annotate_batch_post(outputs, None, self.argdict)
+            argdict = self.arguments.argdict
+            batch = self.model.annotate_batch_pre(batch.to(self.model.device), argdict)
+            outputs = self.model.predict(batch, self.arguments.precision)
+            outputs = self.model.annotate_batch_post(outputs, None, argdict)
         self.counts["windows"] += len(windows)
         return outputs.cpu().numpy()[..., [self.model.labels.index(phase) for phase in PHASES]]
 
@@ -275,7 +275,7 @@ class Live:
         """What must be the same after a restart."""
         arguments = {
             name: list(value) if isinstance(value, tuple) else value
-            for name, value in self.argdict.items()
+            for name, value in self.arguments.argdict.items()
         }
         weight = [self.weight, self.model.sha256]
         made_by = {"weight": weight, "settings": asdict(self.settings), "arguments": arguments}

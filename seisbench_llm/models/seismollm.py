@@ -24,9 +24,9 @@ from ..streams import (
     POINT_ARGS,
     SHARED_ARGS,
     Annotations,
+    Arguments,
     PeakFilter,
     annotate_stream,
-    argument,
     classify_at_picks,
     classify_continuous,
     classify_picks,
@@ -284,29 +284,28 @@ class SeisMoLLM(PretrainedModel):
         """
         See :py:meth:`annotate`, but the network runs in a thread of the event loop's executor.
         """
-        return await self._annotate(stream, kwargs)
+        return await self._annotate(stream, validate_arguments(self, kwargs))
 
     async def _annotate(
-        self, stream, kwargs: dict, peak_filter: PeakFilter | None = None
+        self, stream, arguments: Arguments, peak_filter: PeakFilter | None = None
     ) -> Annotations:
-        validate_arguments(self, kwargs)
         self._fused.refresh(self.network)
-        token = precision_of_annotate.set(argument(self, kwargs, "precision"))
+        token = precision_of_annotate.set(arguments.precision)
         try:
-            return await annotate_stream(self, stream, kwargs, peak_filter)
+            return await annotate_stream(self, stream, arguments, peak_filter)
         finally:
             precision_of_annotate.reset(token)
 
     def annotate_stream_pre(self, stream, argdict):
         """SeisBench's hook to filter and resample in place."""
-        zerophase = argument(self, argdict, "zerophase_resample")
+        zerophase = Arguments.of(self, argdict).zerophase_resample
         finish = partial(super().annotate_stream_pre, stream, argdict)
         return preprocess_stream(stream, self.sampling_rate, zerophase, finish)
 
     def annotate_stream_validate(self, stream, argdict):
         """SeisBench's hook to check a stream; returns one without gaps, padded at its ends."""
         stream = super().annotate_stream_validate(stream, argdict)
-        return fill(stream, self, argdict)
+        return fill(stream, self, Arguments.of(self, argdict))
 
     def annotate_batch_pre(self, batch, argdict):
         """SeisBench's hook before the network: windows, (batch, components, samples)."""
@@ -318,7 +317,7 @@ class SeisMoLLM(PretrainedModel):
             return batch.float()
         keep = [self.task.outputs.index(label) for label in self.labels]
         batch = batch[:, keep].float().transpose(-1, -2).contiguous()
-        before, after = argument(self, argdict, "blinding")
+        before, after = Arguments.of(self, argdict).blinding
         batch[:, :before] = torch.nan
         batch[:, batch.shape[1] - after :] = torch.nan
         return batch
@@ -337,27 +336,26 @@ class SeisMoLLM(PretrainedModel):
 
     async def classify_async(self, stream, **kwargs):
         """See :py:meth:`classify`, but the network runs as in :py:meth:`annotate_async`."""
-        argdict = {**self.default_args, **kwargs}
         if self.output_type == "point":
             if kwargs.get("picks") is None:
                 return await super().classify_async(stream, **kwargs)
-            validate_arguments(self, kwargs)
+            arguments = validate_arguments(self, kwargs)
             self._fused.refresh(self.network)
-            return await asyncio.to_thread(classify_at_picks, self, stream, argdict, self.predict)
+            return await asyncio.to_thread(classify_at_picks, self, stream, arguments, self.predict)
         kwargs.pop("picks", None)
         if type(self).classify_aggregate is not SeisMoLLM.classify_aggregate:
             return await super().classify_async(stream, **kwargs)
         kwargs.pop("copy", None)
-        validate_arguments(self, kwargs)
-        stream = self.classify_stream_pre(stream, argdict)
-        annotations = await self._annotate(stream, kwargs, PeakFilter(self, argdict))
-        return self.classify_aggregate(annotations, argdict)
+        arguments = validate_arguments(self, kwargs)
+        stream = self.classify_stream_pre(stream, arguments.argdict)
+        annotations = await self._annotate(stream, arguments, PeakFilter(self, arguments))
+        return self.classify_aggregate(annotations, arguments.argdict)
 
     def classify_aggregate(self, annotations, argdict):
         """SeisBench's hook from annotations to picks or estimates."""
         if self.output_type == "array":
-            return classify_picks(self, annotations, argdict)
-        return classify_continuous(self, annotations, argdict)
+            return classify_picks(self, annotations, Arguments.of(self, argdict))
+        return classify_continuous(self, annotations)
 
     # Weights: see PretrainedModel
 

@@ -6,7 +6,7 @@ threads); docs/project/upstream.md says what change in SeisBench would let each 
 """
 
 from .annotate import Annotations, annotate_stream, fill
-from .arguments import PICKING_ARGS, POINT_ARGS, SHARED_ARGS, argument, validate_arguments
+from .arguments import PICKING_ARGS, POINT_ARGS, SHARED_ARGS, Arguments, validate_arguments
 from .estimates import Estimate, EstimateList, classify_at_picks, classify_continuous
 from .picks import classify_picks
 from .pipeline import run_here
@@ -20,6 +20,7 @@ __all__ = [
     "POINT_ARGS",
     "SHARED_ARGS",
     "Annotations",
+    "Arguments",
     "Estimate",
     "EstimateList",
     "PeakFilter",
@@ -27,7 +28,6 @@ __all__ = [
     "SkippedList",
     "WindowLayout",
     "annotate_stream",
-    "argument",
     "classify_at_picks",
     "classify_continuous",
     "classify_picks",

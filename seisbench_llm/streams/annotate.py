@@ -12,7 +12,7 @@ from seisbench.models import WaveformModel
 from ..seisbench_private import annotate_arguments
 from ..trace_ids import TraceId
 from . import chunks
-from .arguments import overlap_samples
+from .arguments import Arguments
 from .component_starts import component_starts, mute_starts
 from .contiguous import ContiguousRecord
 from .pipeline import fail_instead_of_hanging
@@ -34,21 +34,20 @@ class Annotations(obspy.Stream):
 async def annotate_stream(
     model: WaveformModel,
     stream: obspy.Stream | obspy.Trace,
-    kwargs: dict,
+    arguments: Arguments,
     peak_filter: PeakFilter | None = None,
 ) -> Annotations:
     """
     Annotate a stream of any kind and length; the stream is not changed.
 
-    :param kwargs: Arguments of ``annotate``.
+    :param arguments: Of ``annotate``.
     :param peak_filter: What to keep of the annotations; by default all.
     :return: Annotations over exactly the time spans that hold data. ``stats.instrument`` of each
         annotation is the band and instrument code it was made from, for example HH.
     """
-    argdict = {**model.default_args, **kwargs}
-    layout = WindowLayout.of(model, argdict)
+    layout = WindowLayout.of(model, arguments)
     output = Annotations()
-    instruments = select_records(stream, model, argdict, output.skipped)
+    instruments = select_records(stream, model, arguments, output.skipped)
     spans = {name: data_spans(records, layout.rate) for name, records in instruments.items()}
     covered: dict[tuple[str, str], list[Span]] = defaultdict(list)
     starts = {
@@ -56,8 +55,8 @@ async def annotate_stream(
         for name, records in instruments.items()
     }
     ids = _number(instruments)
-    pipeline = _checked(model, kwargs)
-    short, long = chunks.divide(instruments.values(), model, argdict, output.skipped)
+    pipeline = _checked(model, arguments)
+    short, long = chunks.divide(instruments.values(), model, arguments, output.skipped)
     for records in short:
         for trace in await pipeline(obspy.Stream([record.trace() for record in records])):
             name = ids[trace.stats.station].instrument_id
@@ -142,14 +141,14 @@ def _unanswered(
 
 
 def _checked(
-    model: WaveformModel, kwargs: dict
+    model: WaveformModel, arguments: Arguments
 ) -> Callable[[obspy.Stream], Coroutine[None, None, obspy.Stream]]:
     """SeisBench's own ``annotate_async``, to be called with a stream that it may change."""
-    arguments = annotate_arguments(model)
+    kwargs, names = arguments.given, annotate_arguments(model)
     if model.output_type == "array":
         # SeisBench takes a number of samples for an index, so that 1500.0 fails.
-        kwargs = {**kwargs, "overlap": overlap_samples(model, kwargs)}
-    known = {n: v for n, v in kwargs.items() if n in arguments or n.endswith("_threshold")}
+        kwargs = {**kwargs, "overlap": arguments.overlap_samples(model.in_samples)}
+    known = {n: v for n, v in kwargs.items() if n in names or n.endswith("_threshold")}
     given = [kwargs, known]  # so that SeisBench warns of unknown arguments only once
 
     async def call(stream: obspy.Stream) -> obspy.Stream:
@@ -178,7 +177,7 @@ def add_detection(annotations: obspy.Stream, name: str) -> None:
 
 
 def fill(
-    stream: obspy.Stream | chunks.ChunkStream, model: WaveformModel, argdict: dict
+    stream: obspy.Stream | chunks.ChunkStream, model: WaveformModel, arguments: Arguments
 ) -> obspy.Stream:
     """
     Bridge gaps and pad the ends with zeros, so that each sample lies within some window's answer.
@@ -187,7 +186,7 @@ def fill(
     """
     if isinstance(stream, chunks.ChunkStream):
         return stream.fill()
-    layout = WindowLayout.of(model, argdict)
+    layout = WindowLayout.of(model, arguments)
     if layout.strict:
         return stream
     rate = layout.rate

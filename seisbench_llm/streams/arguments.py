@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, fields
 from difflib import get_close_matches
 from numbers import Integral, Real
+from typing import Any
 
 import seisbench
 from seisbench.models import WaveformModel
@@ -79,6 +81,9 @@ POINT_ARGS = {
 # What thresholds are for, beside the outputs of a model.
 THRESHOLDS = ("P", "S", "detection", "polarity")
 
+# Defaults that differ from that of all others: at 0.5, U and D leave no N.
+DEFAULT_THRESHOLDS = {"polarity": 0.5}
+
 # Head of a task -> what its calibration may hold.
 CALIBRATIONS = {
     "scalar": ("floor", "relative", "windows"),
@@ -86,46 +91,87 @@ CALIBRATIONS = {
 }
 
 
-def argument(model: WaveformModel, argdict: dict, name: str):
-    """Value of an argument: as given, else the model's default, else the class's."""
-    return argdict.get(name, model.default_args.get(name, annotate_arguments(model)[name][1]))
-
-
-def threshold(
-    model: WaveformModel, argdict: dict, name: str, default: float | None = None
-) -> float:
-    """Value of ``{name}_threshold``."""
-    if default is None:
-        default = annotate_arguments(model)["*_threshold"][1]
-    key = f"{name}_threshold"
-    return argdict.get(key, model.default_args.get(key, default))
-
-
-def overlap_samples(model: WaveformModel, argdict: dict) -> int:
-    """Samples that neighbouring windows share; a fraction is truncated, as in SeisBench."""
-    overlap = argument(model, argdict, "overlap")
-    return int(overlap * model.in_samples if overlap < 1 else overlap)
-
-
-def validate_arguments(model: WaveformModel, kwargs: dict) -> None:
+@dataclass(frozen=True)
+class Arguments:
     """
-    Check the values of all arguments; unknown ones are SeisBench's to warn of.
+    The arguments of one call of ``annotate`` or ``classify``: as given, else by default.
+
+    :param given: What the caller gave.
+    :param argdict: The same and the model's own defaults, as SeisBench hands it to its hooks.
+    :param default_threshold: Value of the thresholds that neither has.
+    :param batch_size: This and the others are described where they are listed, see
+        ``SHARED_ARGS``, ``PICKING_ARGS``, ``POINT_ARGS`` and SeisBench's own.
+    """
+
+    given: dict
+    argdict: dict
+    default_threshold: float
+    batch_size: int
+    precision: str
+    overlap: float
+    blinding: tuple[int, int]
+    stacking: str
+    stride: int
+    strict: bool
+    flexible_horizontal_components: bool
+    zerophase_resample: bool
+    min_separation: float
+    picks: Any
+    windows_per_pick: int
+    window_jitter: float
+    rotations: int
+    calibration: Mapping[str, float] | None
+    textbook: bool
+    s_picker: str | None
+
+    @classmethod
+    def of(cls, model: WaveformModel, given: Mapping) -> Arguments:
+        """
+        :param given: By name; what is missing is the model's default, else the class's.
+        """
+        argdict = {**model.default_args, **given}
+        known = annotate_arguments(model)
+        names = (field.name for field in fields(cls) if field.name in known)
+        return cls(
+            given=dict(given),
+            argdict=argdict,
+            default_threshold=known["*_threshold"][1],
+            **{name: argdict.get(name, known[name][1]) for name in names},
+        )
+
+    def threshold(self, name: str) -> float:
+        """Value of ``{name}_threshold``."""
+        default = DEFAULT_THRESHOLDS.get(name, self.default_threshold)
+        return self.argdict.get(f"{name}_threshold", default)
+
+    def overlap_samples(self, window: int) -> int:
+        """
+        Samples that neighbouring windows share; a fraction is truncated, as in SeisBench.
+
+        :param window: Samples of a window.
+        """
+        return int(self.overlap * window if self.overlap < 1 else self.overlap)
+
+
+def validate_arguments(model: WaveformModel, given: Mapping) -> Arguments:
+    """
+    Resolve the arguments of a call and check their values; unknown ones are SeisBench's to warn of.
 
     :raises ValueError: If a value is impossible, with what is possible.
     """
+    arguments = Arguments.of(model, given)
     for name in ("batch_size", "stride", "windows_per_pick", "rotations"):
-        value = argument(model, kwargs, name)
+        value = getattr(arguments, name)
         _require(isinstance(value, Integral) and value >= 1, name, value, "an integer from 1")
-    precision = argument(model, kwargs, "precision")
+    precision = arguments.precision
     _require(precision in PRECISIONS, "precision", precision, f"one of {', '.join(PRECISIONS)}")
     for name in ("min_separation", "window_jitter"):
-        value = argument(model, kwargs, name)
+        value = getattr(arguments, name)
         _require(isinstance(value, Real) and value >= 0, name, value, "seconds from 0")
 
-    _validate_calibration(model, argument(model, kwargs, "calibration"))
+    _validate_calibration(model, arguments.calibration)
 
-    samples = model.in_samples
-    overlap = argument(model, kwargs, "overlap")
+    samples, overlap = model.in_samples, arguments.overlap
     _require(
         isinstance(overlap, Real)
         and 0 <= overlap < samples
@@ -134,14 +180,14 @@ def validate_arguments(model: WaveformModel, kwargs: dict) -> None:
         overlap,
         f"a fraction below 1 or a number of samples below {samples}",
     )
-    stacking = argument(model, kwargs, "stacking")
+    stacking = arguments.stacking
     _require(
         isinstance(stacking, str) and stacking.lower() in stacking_methods(model),
         "stacking",
         stacking,
         f"one of {', '.join(sorted(stacking_methods(model)))}",
     )
-    blinding = argument(model, kwargs, "blinding")
+    blinding = arguments.blinding
     _require(
         isinstance(blinding, list | tuple)
         and len(blinding) == 2
@@ -151,19 +197,20 @@ def validate_arguments(model: WaveformModel, kwargs: dict) -> None:
         blinding,
         f"two numbers of samples, together below {samples}",
     )
-    _validate_thresholds(model, kwargs)
-    overlap = overlap_samples(model, kwargs)
-    if model.output_type == "array" and sum(blinding) > overlap:
+    _validate_thresholds(model, given)
+    shared = arguments.overlap_samples(samples)
+    if model.output_type == "array" and sum(blinding) > shared:
         seisbench.logger.warning(
-            f"Blinding {tuple(blinding)} discards more than the windows overlap ({overlap} "
+            f"Blinding {tuple(blinding)} discards more than the windows overlap ({shared} "
             f"samples): parts of the stream stay without annotation. Increase overlap."
         )
+    return arguments
 
 
-def _validate_thresholds(model: WaveformModel, kwargs: dict) -> None:
+def _validate_thresholds(model: WaveformModel, given: Mapping) -> None:
     known = sorted({*THRESHOLDS, *model.labels})
     alike = {label.lower(): label for label in reversed(known)}
-    for name, value in kwargs.items():
+    for name, value in given.items():
         if not name.endswith("_threshold"):
             continue
         label = name.removesuffix("_threshold")

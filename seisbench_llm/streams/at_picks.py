@@ -11,7 +11,7 @@ import obspy
 from seisbench.models import WaveformModel
 
 from ..trace_ids import TraceId, component_index
-from .arguments import argument
+from .arguments import Arguments
 from .contiguous import ContiguousRecord, make_trace
 from .onsets import Onset
 from .selection import select_records
@@ -33,7 +33,7 @@ class WaveformsAtPicks:
 
     :param model: Gives sampling rate, window, filter and component order.
     :param stream: Waveforms; not changed.
-    :param argdict: Arguments of ``classify``.
+    :param arguments: Of ``classify``.
     :param onsets: All onsets to come.
     """
 
@@ -41,16 +41,16 @@ class WaveformsAtPicks:
         self,
         model: WaveformModel,
         stream: obspy.Stream,
-        argdict: dict,
+        arguments: Arguments,
         onsets: Iterable[Onset],
     ):
-        self._model, self._argdict = model, argdict
-        n_windows = argument(model, argdict, "windows_per_pick")
-        jitter = argument(model, argdict, "window_jitter") if n_windows > 1 else 0
+        self._model, self._arguments = model, arguments
+        n_windows = arguments.windows_per_pick
+        jitter = arguments.window_jitter if n_windows > 1 else 0
         self._shifts = np.linspace(-jitter, jitter, n_windows)
 
         self.skipped = SkippedList()
-        records = select_records(stream, model, argdict, self.skipped)
+        records = select_records(stream, model, arguments, self.skipped)
         self._ids = {name: of_name[0].trace_id for name, of_name in records.items()}
         self._reaches: dict[str, int | None] = {}
         times = defaultdict(list)
@@ -119,7 +119,7 @@ class WaveformsAtPicks:
         margin = self._margin(records)
         if margin is None:
             stream = obspy.Stream([record.trace() for record in records])
-            model.annotate_stream_pre(stream, self._argdict)
+            model.annotate_stream_pre(stream, self._arguments.argdict)
             return list(stream)
         before = model.pred_sample / rate + self._shifts[-1]
         after = model.in_samples / rate - before + 2 * self._shifts[-1]
@@ -136,7 +136,7 @@ class WaveformsAtPicks:
                 begin, stop = max(0, first - margin), min(stats.npts, last + margin)
                 trace = make_trace(record.resampled(begin, stop, rate), stats)
                 trace.stats.record_peak = record.peak
-                model.annotate_stream_pre(obspy.Stream([trace]), self._argdict)
+                model.annotate_stream_pre(obspy.Stream([trace]), self._arguments.argdict)
                 trace.data = trace.data[first - begin : last - begin]
                 trace.stats.starttime = stats.starttime + first * stats.delta
                 traces.append(trace)
@@ -151,13 +151,13 @@ class WaveformsAtPicks:
         if any(record.ratio(rate) is None for record in records):
             return None
         same = all(record.stats.sampling_rate == rate for record in records)
-        if not (same or argument(model, self._argdict, "zerophase_resample")):
+        if not (same or self._arguments.zerophase_resample):
             return None
         for record in records:
             # What a filter may differ by.
             code = record.stats.channel
             if code not in self._reaches:
                 header = record.resampled_stats(rate)
-                self._reaches[code] = filter_reach(model, self._argdict, [header])
+                self._reaches[code] = filter_reach(model, self._arguments, [header])
         margins = [self._reaches[record.stats.channel] for record in records]
         return None if None in margins else max(margins)

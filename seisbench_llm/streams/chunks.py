@@ -23,7 +23,7 @@ from seisbench.models import WaveformModel
 
 from ..trace_ids import component_index
 from . import windows
-from .arguments import argument
+from .arguments import Arguments
 from .contiguous import ContiguousRecord, make_trace
 from .skipped import Skipped, SkippedList
 from .windows import WindowLayout, counted, filter_reach
@@ -164,7 +164,7 @@ class Segment:
 def divide(
     instruments: Iterable[list[ContiguousRecord]],
     model: WaveformModel,
-    argdict: dict,
+    arguments: Arguments,
     skipped: SkippedList,
 ) -> tuple[list[list[ContiguousRecord]], list[Segment]]:
     """
@@ -175,14 +175,14 @@ def divide(
     :return: Records, in groups for one call of SeisBench's pipeline each, so that windows of many
         stations share a batch; and long segments, chunk by chunk.
     """
-    layout = WindowLayout.of(model, argdict)
+    layout = WindowLayout.of(model, arguments)
     short, long, filled = [[]], [], 0.0
     for records in instruments:
         for group in _segments(records, layout):
             duration = max(r.stats.endtime for r in group) - group[0].stats.starttime
             # SeisBench fails at a single estimate, which only padding can prevent.
             if duration > windows.CHUNK_SECONDS or (layout.strict and not layout.curves):
-                segments = _long_segments(group, model, argdict, layout, skipped)
+                segments = _long_segments(group, model, arguments, layout, skipped)
                 if segments is not None:
                     long.extend(segments)
                     continue
@@ -214,7 +214,7 @@ def _segments(
 def _long_segments(
     group: list[ContiguousRecord],
     model: WaveformModel,
-    argdict: dict,
+    arguments: Arguments,
     layout: WindowLayout,
     skipped: SkippedList,
 ) -> list[Segment] | None:
@@ -223,11 +223,11 @@ def _long_segments(
     others = [record for record in group if record.stats.sampling_rate != rate]
     if any(record.ratio(rate) is None for record in others):
         cause = f"its sampling rate has no ratio of small integers to {rate:g} Hz"
-    elif others and not argument(model, argdict, "zerophase_resample"):
+    elif others and not arguments.zerophase_resample:
         cause = "its anti-alias filter is causal"
     else:
         headers = {record.id: record.resampled_stats(rate) for record in group}
-        margin = filter_reach(model, argdict, list(headers.values()))
+        margin = filter_reach(model, arguments, list(headers.values()))
         if margin is None:
             cause = f"the filter's response lasts longer than {windows.MAX_FILTER_REACH_S:g} s"
     if cause is not None:

@@ -17,7 +17,7 @@ from seisbench.models import WaveformModel
 from seisbench.util import ClassifyOutput
 
 from ..preprocess import normalize
-from .arguments import argument, threshold
+from .arguments import Arguments
 from .at_picks import WaveformsAtPicks
 from .onsets import as_picks, onsets_of
 from .picks import pick_id
@@ -84,9 +84,7 @@ class EstimateList(list):
         return pd.DataFrame(rows, columns=columns)
 
 
-def classify_continuous(
-    model: WaveformModel, annotations: obspy.Stream, argdict: dict
-) -> ClassifyOutput:
+def classify_continuous(model: WaveformModel, annotations: obspy.Stream) -> ClassifyOutput:
     """The estimates that :py:meth:`annotate` gives over time, as a list."""
     windows = defaultdict(dict)
     for trace in annotations:
@@ -105,7 +103,7 @@ def classify_continuous(
 
 
 def classify_at_picks(
-    model: WaveformModel, stream: obspy.Stream, argdict: dict, predict: Predict
+    model: WaveformModel, stream: obspy.Stream, arguments: Arguments, predict: Predict
 ) -> ClassifyOutput:
     """
     One estimate per P pick, from windows that have the pick where training had it.
@@ -114,14 +112,14 @@ def classify_at_picks(
     N below ``polarity_threshold`` (default 0.5, where U and D leave no N).
 
     :param stream: Waveforms; not changed.
-    :param argdict: Arguments of ``classify``; for ``picks`` see
+    :param arguments: Of ``classify``; for ``picks`` see
         :py:func:`seisbench_llm.streams.onsets.as_picks`.
     :param predict: The network.
     :return: ``estimates``, the ``picks``, and ``skipped``, what was left out of the stream.
     """
-    picks = as_picks(argdict["picks"])
+    picks = as_picks(arguments.picks)
     onsets = onsets_of(picks)
-    waveforms = WaveformsAtPicks(model, stream, argdict, onsets)
+    waveforms = WaveformsAtPicks(model, stream, arguments, onsets)
     waveforms.skipped.warn()
     anchored, without = [], defaultdict(list)
     for onset in onsets:
@@ -137,19 +135,17 @@ def classify_at_picks(
         )
 
     estimates = EstimateList()
-    level = threshold(model, argdict, "polarity", 0.5)
-    calibration = argument(model, argdict, "calibration")
+    level = arguments.threshold("polarity")
     if anchored:
         windows = (waveforms.windows(onset) for onset in anchored)
-        outputs = _outputs(model, windows, argdict, predict)
-        textbook = model.task.name if argument(model, argdict, "textbook") else None
+        outputs = _outputs(model, windows, arguments, predict)
+        textbook = model.task.name if arguments.textbook else None
         sp: list[float | None] = [None] * len(anchored)
         if textbook == "distance":
-            s_picker = argument(model, argdict, "s_picker")
-            sp = sp_times(model, stream, anchored, picks, s_picker)
+            sp = sp_times(model, stream, anchored, picks, arguments.s_picker)
         for onset, output, sp_time in zip(anchored, outputs, sp, strict=True):
             name = waveforms.name(onset)
-            estimate = summarize(model, name, onset.time, output, calibration)
+            estimate = summarize(model, name, onset.time, output, arguments.calibration)
             if sp_time is not None:
                 estimate = _by_sp(estimate, sp_time)
             elif textbook == "back_azimuth":
@@ -184,19 +180,18 @@ def _fill_polarity(pick, up: float, level: float) -> None:
 
 
 def _outputs(
-    model: WaveformModel, windows: Iterator[np.ndarray], argdict: dict, predict: Predict
+    model: WaveformModel, windows: Iterator[np.ndarray], arguments: Arguments, predict: Predict
 ) -> np.ndarray:
     """Windows of one pick after the other -> outputs, shape (picks, windows, outputs)."""
-    size = argument(model, argdict, "batch_size")
-    answer = partial(predict, precision=argument(model, argdict, "precision"))
-    each = argument(model, argdict, "windows_per_pick")
-    turns = argument(model, argdict, "rotations") if model.task.head == "angle" else 1
+    size, each = arguments.batch_size, arguments.windows_per_pick
+    predict = partial(predict, precision=arguments.precision)
+    turns = arguments.rotations if model.task.head == "angle" else 1
     outputs = []
     # Not all at once: a day of a swarm has thousands.
     while group := list(islice(windows, max(1, size // (each * turns)))):
         batch = torch.from_numpy(np.concatenate(group)).to(model.device)
         for part in batch.split(max(1, size // turns)):
-            outputs.append(_averaged(model, part, turns, answer).cpu())
+            outputs.append(_averaged(model, part, turns, predict).cpu())
     return torch.cat(outputs).unflatten(0, (-1, each)).numpy()
 
 

@@ -12,12 +12,12 @@ from seisbench.models import WaveformModel
 from seisbench.util import ClassifyOutput, DetectionList, Pick, PickList
 
 from ..trace_ids import TraceId
-from .arguments import argument, threshold
+from .arguments import Arguments
 from .skipped import SkippedList
 
 
 def classify_picks(
-    model: WaveformModel, annotations: obspy.Stream, argdict: dict
+    model: WaveformModel, annotations: obspy.Stream, arguments: Arguments
 ) -> ClassifyOutput:
     """
     Picks and detections of an annotated stream, in the order of their times.
@@ -28,11 +28,11 @@ def classify_picks(
 
     :return: ``picks``, ``detections`` and ``skipped``, what was left out of the stream.
     """
-    separation = argument(model, argdict, "min_separation")
+    separation = arguments.min_separation
     picks = []
     for phase in ("P", "S"):
         candidates = defaultdict(list)
-        level = threshold(model, argdict, phase)
+        level = arguments.threshold(phase)
         for trace in annotations.select(channel=f"{model.name}_{phase}"):
             name = pick_id(trace)
             found = peaks(trace, name, phase, level, separation)
@@ -43,7 +43,7 @@ def classify_picks(
             picks.extend(separate(of_name, separation))
 
     detections = DetectionList()
-    level = threshold(model, argdict, "detection")
+    level = arguments.threshold("detection")
     for trace in annotations.select(channel=f"{model.name}_Detection"):
         found = model.detections_from_annotations([trace], level)
         for detection in found:

@@ -9,7 +9,7 @@ import obspy
 from seisbench.models import WaveformModel
 
 from ..trace_ids import HORIZONTALS, TraceId, component_index, records_ground_motion
-from .arguments import argument
+from .arguments import Arguments
 from .contiguous import ContiguousRecord, find_contiguous
 from .defects import without_defects
 from .skipped import Skipped, SkippedList
@@ -23,14 +23,14 @@ POOR_RATE = 0.4
 def select_records(
     stream: obspy.Stream | obspy.Trace,
     model: WaveformModel,
-    argdict: dict,
+    arguments: Arguments,
     skipped: SkippedList,
 ) -> dict[str, list[ContiguousRecord]]:
     """
     Contiguous, finite records of components that a model knows, not copied.
 
     :param stream: Waveforms of any kind; not changed.
-    :param argdict: Arguments of ``annotate``.
+    :param arguments: Of ``annotate``.
     :param skipped: Takes what is left out.
     :return: NET.STA.LOC and instrument code -> records, in the order of channels and times.
     :raises TypeError: If it is no stream.
@@ -41,7 +41,7 @@ def select_records(
         raise TypeError(f"Waveforms are an obspy.Stream or Trace, not {type(stream).__name__}.")
     usable = []
     for trace in stream:
-        cause = _unusable(trace, model, argdict)
+        cause = _unusable(trace, model, arguments)
         if cause is None:
             usable.append(trace)
         else:
@@ -58,11 +58,11 @@ def select_records(
     }
 
 
-def _unusable(trace: obspy.Trace, model: WaveformModel, argdict: dict) -> str | None:
+def _unusable(trace: obspy.Trace, model: WaveformModel, arguments: Arguments) -> str | None:
     """Why a trace cannot be used, None if it can."""
     trace_id, rate = TraceId.of(trace), trace.stats.sampling_rate
     order = model.component_order
-    flexible = argument(model, argdict, "flexible_horizontal_components")
+    flexible = arguments.flexible_horizontal_components
     if trace.stats.npts == 0:
         return "it has no samples"
     if component_index(trace_id.component, order, flexible) is None:

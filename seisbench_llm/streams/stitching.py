@@ -7,7 +7,7 @@ import obspy
 from obspy.core.trace import Stats
 from seisbench.models import WaveformModel
 
-from .arguments import argument, threshold
+from .arguments import Arguments
 from .contiguous import make_trace
 from .spans import Span, finite_ranges
 
@@ -100,12 +100,12 @@ class PeakFilter:
     gives the same for the excerpts as for the whole.
     """
 
-    def __init__(self, model: WaveformModel, argdict: dict):
-        separation = argument(model, argdict, "min_separation")
-        self.quiet = max(1, round(separation * model.sampling_rate)) + 2 * _MARGIN + 2
+    def __init__(self, model: WaveformModel, arguments: Arguments):
+        distance = max(1, round(arguments.min_separation * model.sampling_rate))
+        self.quiet = distance + 2 * _MARGIN + 2
         self._levels = {
-            f"{model.name}_{label}": threshold(model, argdict, argument_name) / 2
-            for label, argument_name in (("P", "P"), ("S", "S"), ("Detection", "detection"))
+            f"{model.name}_{label}": arguments.threshold(name) / 2
+            for label, name in (("P", "P"), ("S", "S"), ("Detection", "detection"))
         }
 
     def excerpts(self, trace: obspy.Trace, closed: bool = True) -> tuple[list[obspy.Trace], int]:

@@ -5,12 +5,13 @@ Batch, live and archive processing give the same picks only if their windows lie
 them ask :py:class:`WindowLayout`. Its numbers are samples at the model's sampling rate unless a
 name says otherwise. *Grid numbers* count samples from 1970, as SeisBench aligns records. ::
 
-    layout = WindowLayout.of(model, {"overlap": 0.5})
+    arguments = Arguments.of(model, {"overlap": 0.5})
+    layout = WindowLayout.of(model, arguments)
     layout.hop / layout.rate              # seconds from window to window
     layout.bridge                         # longest gap in seconds that is filled
     layout.padding                        # samples added before and after the data
     layout.last(first, stop)              # start of the window that ends with the data
-    filter_reach(model, {}, [stats])      # samples that the filter needs on either side
+    filter_reach(model, arguments, [stats])  # samples that the filter needs on either side
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ import obspy
 from obspy.core.trace import Stats
 from seisbench.models import WaveformModel
 
-from .arguments import argument, overlap_samples
+from .arguments import Arguments
 from .contiguous import make_trace
 
 # Seconds of a segment that pass the pipeline at a time: two hours are some 20 batches of windows,
@@ -69,16 +70,14 @@ class WindowLayout:
     strict: bool
 
     @classmethod
-    def of(cls, model: WaveformModel, argdict: dict) -> WindowLayout:
+    def of(cls, model: WaveformModel, arguments: Arguments) -> WindowLayout:
         """
-        The layout of ``model.annotate(stream, **argdict)``.
+        The layout of ``model.annotate``.
 
-        :param argdict: Arguments of ``annotate``; what is not given is the model's default. Who
-            pads in any case (live processing) adds ``strict=False``.
+        :param arguments: Who pads in any case (live processing) has ``strict=False`` in them.
         """
         size, curves = model.in_samples, model.output_type == "array"
-        blinding = tuple(argument(model, argdict, "blinding"))
-        strict = bool(argument(model, argdict, "strict"))
+        blinding, strict = tuple(arguments.blinding), bool(arguments.strict)
         if strict:
             padding = (0, 0)
         elif curves:
@@ -87,12 +86,10 @@ class WindowLayout:
             padding = (model.pred_sample, size - model.pred_sample)
         return cls(
             size=size,
-            hop=size - overlap_samples(model, argdict)
-            if curves
-            else argument(model, argdict, "stride"),
+            hop=size - arguments.overlap_samples(size) if curves else arguments.stride,
             rate=model.sampling_rate,
             curves=curves,
-            batch=argument(model, argdict, "batch_size"),
+            batch=arguments.batch_size,
             anchor=0 if curves else model.pred_sample,
             blinding=blinding,
             padding=padding,
@@ -163,21 +160,23 @@ def counted(start: obspy.UTCDateTime, end: obspy.UTCDateTime, rate: float) -> in
     return int((end - start) * rate) + 1
 
 
-def part_padding(model: WaveformModel, argdict: dict) -> float:
+def part_padding(model: WaveformModel, arguments: Arguments) -> float:
     """
     Seconds before and after a part of a record that the picks in it depend on.
 
     A window to each side sees a pick, and the filter reaches beyond it. Of picks that are too close
     the smaller is dropped, which depends on a larger one, which depends on a still larger one ...
     """
-    layout = WindowLayout.of(model, argdict)
+    layout = WindowLayout.of(model, arguments)
     header = Stats({"sampling_rate": layout.rate, "channel": model.component_order})
-    reach = filter_reach(model, argdict, [header]) or 0
-    separation = argument(model, argdict, "min_separation")
-    return layout.bridge + max(layout.bridge, reach / layout.rate) + 4 * separation
+    reach = filter_reach(model, arguments, [header]) or 0
+    around = max(layout.bridge, reach / layout.rate)
+    return layout.bridge + around + 4 * arguments.min_separation
 
 
-def filter_reach(model: WaveformModel, argdict: dict, headers: Sequence[Stats]) -> int | None:
+def filter_reach(
+    model: WaveformModel, arguments: Arguments, headers: Sequence[Stats]
+) -> int | None:
     """
     Samples to either side of a sample that the model's filter takes from or carries on to.
 
@@ -192,7 +191,7 @@ def filter_reach(model: WaveformModel, argdict: dict, headers: Sequence[Stats]) 
     impulse = np.zeros(2 * half + 1)
     impulse[half] = 1.0
     stream = obspy.Stream([make_trace(impulse.copy(), stats) for stats in headers])
-    model.annotate_stream_pre(stream, argdict)
+    model.annotate_stream_pre(stream, arguments.argdict)
     if len(stream) != len(headers):
         return None
     reach = 0

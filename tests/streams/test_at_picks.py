@@ -4,6 +4,7 @@ import pytest
 
 from seisbench_llm.models.seismollm import SeisMoLLM
 from seisbench_llm.streams import at_picks as module
+from seisbench_llm.streams.arguments import Arguments
 from seisbench_llm.streams.at_picks import WaveformsAtPicks
 from seisbench_llm.streams.onsets import Onset
 from tests.helpers.models import TINY
@@ -17,12 +18,12 @@ def anchors(trace_id="XX.STA.00", seconds=PICKS):
     return [Onset(None, trace_id, START + s) for s in seconds]
 
 
-def both_ways(model, stream, picks, monkeypatch, **arguments):
+def both_ways(model, stream, picks, monkeypatch, **kwargs):
     """Windows from whole records, and from parts of them; and the samples held for the latter."""
     found = []
     for longest in (np.inf, 0):
         monkeypatch.setattr(module, "FILTER_AT_ONCE_S", longest)
-        records = WaveformsAtPicks(model, stream, arguments, picks)
+        records = WaveformsAtPicks(model, stream, Arguments.of(model, kwargs), picks)
         found.append(np.stack([records.windows(pick) for pick in picks]))
     held = sum(trace.stats.npts for traces in records._traces.values() for trace in traces)
     return *found, held
@@ -67,7 +68,7 @@ def test_gaps_and_instruments(monkeypatch):
     whole, parts, _ = both_ways(model, stream, picks, monkeypatch)
     np.testing.assert_allclose(parts, whole, rtol=0, atol=1e-5 * np.abs(whole).max())
     in_gap, later = anchors(seconds=(75, 300))
-    records = WaveformsAtPicks(model, stream, {}, [in_gap, later])
+    records = WaveformsAtPicks(model, stream, Arguments.of(model, {}), [in_gap, later])
     assert records.find(in_gap) is None
     assert records.find(later) == "XX.STA.00.HH"
 
@@ -88,5 +89,5 @@ def test_only_records_with_picks_are_touched(monkeypatch):
     monkeypatch.setattr(
         model, "annotate_stream_pre", lambda stream, _: touched.extend(t.id for t in stream)
     )
-    WaveformsAtPicks(model, stream, {}, anchors("XX.TWO.00", (30,)))
+    WaveformsAtPicks(model, stream, Arguments.of(model, {}), anchors("XX.TWO.00", (30,)))
     assert sorted(touched) == ["XX.TWO.00.HHE", "XX.TWO.00.HHN", "XX.TWO.00.HHZ"]

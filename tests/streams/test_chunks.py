@@ -9,7 +9,7 @@ import obspy
 import pytest
 
 from seisbench_llm.models.seismollm import SeisMoLLM
-from seisbench_llm.streams import chunks, windows
+from seisbench_llm.streams import Arguments, chunks, windows
 from seisbench_llm.streams.selection import select_records
 from seisbench_llm.streams.skipped import SkippedList
 from tests.helpers.models import soft_model, tiny_model
@@ -33,10 +33,10 @@ def drifting(seconds=300, rate=100.0, seed=0, **kwargs):
     return stream
 
 
-def divide(stream, model, argdict):
-    skipped = SkippedList()
-    records = select_records(stream, model, argdict, skipped).values()
-    return chunks.divide(records, model, argdict, skipped)
+def divide(stream, model, **kwargs):
+    arguments, skipped = Arguments.of(model, kwargs), SkippedList()
+    records = select_records(stream, model, arguments, skipped).values()
+    return chunks.divide(records, model, arguments, skipped)
 
 
 def by_id(traces):
@@ -177,7 +177,7 @@ def test_day_in_pieces_of_two_hours(picker):
     trace = obspy.Trace(header={"channel": "HHZ", "sampling_rate": 100.0})
     trace._always_contiguous = False
     trace.data = data
-    short, (segment,) = divide(obspy.Stream([trace]), model, {})
+    short, (segment,) = divide(obspy.Stream([trace]), model)
     assert short == []
     assert len(segment.chunks) == 12
     for chunk in segment.chunks:
@@ -202,7 +202,7 @@ def test_chunks_have_the_windows_of_the_whole(monkeypatch, picker, samples, frac
     picker.annotate(stream, batch_size=4)
     monkeypatch.setattr(windows, "CHUNK_SECONDS", 50)
     picker.annotate(stream, batch_size=4)
-    _, (segment,) = divide(stream, picker, {"batch_size": 4})
+    _, (segment,) = divide(stream, picker, batch_size=4)
 
     def starts(array):
         first = round((array.start_time - arrays[0].start_time) * 100)

@@ -6,6 +6,7 @@ import numpy as np
 import obspy
 import pytest
 
+from seisbench_llm.streams.arguments import Arguments
 from seisbench_llm.streams.stitching import PeakFilter, SparseAnnotation, StitchedAnnotation
 from tests.helpers.models import soft_model
 
@@ -44,7 +45,7 @@ def summary(result):
 def test_excerpts_give_the_same_picks(model, seed, separation, level):
     whole = random_curves(seed=seed)
     argdict = {"min_separation": separation, "P_threshold": level, "detection_threshold": level}
-    peak_filter = PeakFilter(model, argdict)
+    peak_filter = PeakFilter(model, Arguments.of(model, argdict))
     spans = [(t.stats.starttime + 3, t.stats.endtime - 4) for t in whole[:1]]
     spans = [(spans[0][0], spans[0][0] + 12), (spans[0][0] + 12.5, spans[0][1])]
     expected, parts = obspy.Stream(), obspy.Stream()
@@ -69,7 +70,7 @@ def test_excerpts_give_the_same_picks(model, seed, separation, level):
 
 def test_threshold_zero_keeps_all(model):
     trace = random_curves()[0]
-    peak_filter = PeakFilter(model, {"P_threshold": 0.0})
+    peak_filter = PeakFilter(model, Arguments.of(model, {"P_threshold": 0.0}))
     (excerpt,), done = peak_filter.excerpts(trace)
     assert excerpt.stats.npts == done == 6000
     assert peak_filter.excerpts(trace, closed=False) == ([], 0)

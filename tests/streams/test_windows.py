@@ -4,9 +4,18 @@ import numpy as np
 import obspy
 import pytest
 
+from seisbench_llm.streams.arguments import Arguments
 from seisbench_llm.streams.windows import WindowLayout, filter_reach
 from tests.helpers.models import tiny_model
 from tests.helpers.streams import make_stream
+
+
+def layout_of(model, **kwargs):
+    return WindowLayout.of(model, Arguments.of(model, kwargs))
+
+
+def reach(model, headers):
+    return filter_reach(model, Arguments.of(model, {}), headers)
 
 
 @pytest.fixture
@@ -39,7 +48,7 @@ def test_windows_are_those_that_seisbench_cuts(cut, samples, start, overlap):
     for trace in stream:
         trace.stats.starttime += start
     ((group, offsets),) = cut(model, stream, **kwargs)
-    layout = WindowLayout.of(model, kwargs)
+    layout = layout_of(model, **kwargs)
     assert len(offsets) == layout.count(group.data.shape[-1])
     assert np.unique(np.diff(offsets[:-1])).tolist() in ([layout.hop], [])
     first = round(stream[0].stats.starttime.ns * layout.rate / 1e9)
@@ -54,7 +63,7 @@ def test_windows_are_those_that_seisbench_cuts(cut, samples, start, overlap):
 def test_estimates(cut, samples):
     model = tiny_model("magnitude")
     ((group, offsets),) = cut(model, make_stream(samples), stride=499)
-    layout = WindowLayout.of(model, {"stride": 499})
+    layout = layout_of(model, stride=499)
     assert len(offsets) == layout.count(group.data.shape[-1]) >= 2
     assert group.data.shape[-1] in (layout.padded(samples), layout.padded(samples) - 1)
 
@@ -62,7 +71,7 @@ def test_estimates(cut, samples):
 @pytest.mark.parametrize("extra, segments", [(-1, 1), (1, 2)])
 def test_gaps_up_to_the_bridge_are_filled(cut, extra, segments):
     model = tiny_model()
-    layout = WindowLayout.of(model, {})
+    layout = layout_of(model)
     stream = make_stream()
     later = make_stream()
     for trace in later:
@@ -71,7 +80,7 @@ def test_gaps_up_to_the_bridge_are_filled(cut, extra, segments):
 
 
 def test_strict_pads_nothing():
-    layout = WindowLayout.of(tiny_model(), {"strict": True})
+    layout = layout_of(tiny_model(), strict=True)
     assert layout.padding == (0, 0)
     assert layout.bridge == layout.size / layout.rate
     assert layout.count(layout.size - 1) == 0
@@ -82,12 +91,12 @@ def header(code="HHZ"):
 
 
 def test_filter_reach_is_where_the_response_ends():
-    assert filter_reach(tiny_model(), {}, [header()]) == 1
+    assert reach(tiny_model(), [header()]) == 1
     short = tiny_model(filter_args=["highpass"], filter_kwargs={"freq": 1.0, "corners": 2})
-    assert 300 < filter_reach(short, {}, [header()]) < 1000
+    assert 300 < reach(short, [header()]) < 1000
     # What is done per channel is measured per channel.
     vertical = tiny_model(filter_args={"??Z": ["highpass"]}, filter_kwargs={"??Z": {"freq": 0.3}})
-    assert filter_reach(vertical, {}, [header("HHN")]) == 1
-    assert filter_reach(vertical, {}, [header("HHN"), header("HHZ")]) > 1000
+    assert reach(vertical, [header("HHN")]) == 1
+    assert reach(vertical, [header("HHN"), header("HHZ")]) > 1000
     endless = tiny_model(filter_args=["highpass"], filter_kwargs={"freq": 0.0003})
-    assert filter_reach(endless, {}, [header()]) is None
+    assert reach(endless, [header()]) is None
