@@ -3,6 +3,7 @@ import obspy
 import pytest
 from obspy import UTCDateTime
 
+from seisbench_llm.streams.arguments import Arguments
 from seisbench_llm.streams.picks import classify_picks, separate
 from tests.helpers.models import tiny_model
 from tests.helpers.streams import make_stream
@@ -33,7 +34,8 @@ def curves(peaks, samples=6000, **header):
 
 
 def classify(stream, **kwargs):
-    return classify_picks(tiny_model(), stream, kwargs)
+    model = tiny_model()
+    return classify_picks(model, stream, Arguments.of(model, kwargs))
 
 
 def test_times_values_and_bounds():
