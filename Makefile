@@ -5,7 +5,7 @@ BIN = $(VENV)/bin
 # 0.12.0 and 0.12.1 are not on PyPI.
 SEISBENCH_OLDEST = 0.12.2
 
-.PHONY: demo test test-seisbench-oldest lint style types docs clean
+.PHONY: demo test test-seisbench-oldest lint style types docs linkcheck site-check clean
 
 # Pick the earthquakes that come with ObsPy; results in ./demo_output.
 demo: $(VENV)/.demo
@@ -29,9 +29,17 @@ style: $(VENV)/.test
 types: $(VENV)/.test
 	$(BIN)/mypy
 
-# The pages of docs/ and the Python interface as HTML, in docs/_build.
+# The site in docs/_build/html. Every notebook is run, unless it has not changed since the last time.
 docs: $(VENV)/.docs
-	$(BIN)/sphinx-build --quiet --fail-on-warning docs docs/_build
+	$(BIN)/sphinx-build --jobs $(JOBS) --quiet --fail-on-warning docs docs/_build/html
+
+# Links that lead out of the site; needs the internet.
+linkcheck: $(VENV)/.docs
+	$(BIN)/sphinx-build --builder linkcheck --quiet docs docs/_build/linkcheck
+
+# The built site in headless Chromium (packages chromium and chromium-driver): errors, tables, search.
+site-check: $(VENV)/.docs
+	$(BIN)/python docs/check_site.py
 
 $(BIN)/pip:
 	$(PYTHON) -m venv $(VENV)
@@ -54,4 +62,4 @@ $(VENV)/.docs: $(BIN)/pip setup.cfg constraints.txt
 	touch $@
 
 clean:
-	rm -rf $(VENV) .venv-oldest demo_output docs/_build
+	rm -rf $(VENV) .venv-oldest demo_output docs/_build docs/_generated

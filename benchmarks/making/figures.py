@@ -1,11 +1,12 @@
 """
 The figures of the documentation, from real records.
 
-    python -m benchmarks.making.figures --data DATA --out docs/figures
+    python -m benchmarks.making.figures [--data DATA] --out docs/figures
 
-DATA holds quakemigrate_iceland and continuous/, as the other scripts take them. Writes
-picks.png and section.png (swarm at Askja, Iceland, 2014), day.png (12 h at CX.PB01 or PB02, Chile,
-2014) and map.png (the same swarm).
+Writes first_picks.png, an earthquake that comes with ObsPy. With DATA, which holds
+quakemigrate_iceland and continuous/ as the other scripts take them, also picks.png and section.png
+(swarm at Askja, Iceland, 2014), day.png (12 h at CX.PB01 or PB02, Chile, 2014) and map.png (the
+same swarm).
 """
 
 from __future__ import annotations
@@ -13,14 +14,55 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import obspy
 import pandas as pd
 
 from seisbench_llm.models.seismollm import SeisMoLLM
+from seisbench_llm.plotting.base import COLORS
 from seisbench_llm.plotting.day import plot_day
 from seisbench_llm.plotting.map import plot_map
 from seisbench_llm.plotting.picks import plot_picks
 from seisbench_llm.plotting.section import plot_section
+
+# Inches of a figure that is as wide as the page of a phone, where 12 points can be read.
+PHONE = 5.4
+
+
+def first_picks(model: SeisMoLLM, out: Path) -> None:
+    """An earthquake at BW.RJOB, filtered, with P and S and the curves they were made from."""
+    stream = obspy.read()
+    picks, curves = model.classify(stream).picks, model.annotate(stream)
+    first = min(pick.peak_time for pick in picks)
+    start, end = first - 2, first + 8
+    shown = stream.copy().detrend().filter("highpass", freq=1.0).slice(start, end)
+    with plt.rc_context({"font.size": 12}):
+        figure, axes = plt.subplots(
+            4, sharex=True, figsize=(PHONE, 4.8), layout="constrained", height_ratios=[1, 1, 1, 0.8]
+        )
+        largest = max(abs(trace.data).max() for trace in shown)
+        for axis, component in zip(axes, "ZNE", strict=False):
+            trace = shown.select(component=component)[0]
+            axis.plot(trace.times(reftime=start), trace.data / largest, color="0.2", lw=0.8)
+            axis.set(ylabel=trace.stats.channel, yticks=[], ylim=(-1.05, 1.05))
+        for phase in "PS":
+            curve = curves.select(channel=f"*_{phase}").slice(start, end)[0]
+            times = curve.times(reftime=start)
+            axes[3].plot(times, curve.data, color=COLORS[phase], label=phase, lw=1.8)
+        axes[3].set(
+            ylabel="prob.", ylim=(0, 1.05), xlabel=f"Seconds after {start.strftime('%H:%M:%S')}"
+        )
+        for pick in picks:
+            seconds, color = pick.peak_time - start, COLORS[pick.phase]
+            for axis in axes[:3]:
+                axis.axvline(seconds, color=color, lw=1.8)
+            axes[0].text(seconds - 0.1, 0.95, pick.phase, color=color, ha="right", va="top")
+        axes[3].legend(frameon=False)
+        axes[0].set_title("P and S at BW.RJOB", loc="left")
+        for axis in axes:
+            axis.spines[["top", "right"]].set_visible(False)
+            axis.margins(x=0)
+        figure.savefig(out / "first_picks.png", dpi=150)
 
 
 def iceland(model: SeisMoLLM, data: Path, out: Path) -> None:
@@ -65,13 +107,15 @@ def chile(model: SeisMoLLM, data: Path, out: Path) -> None:
 def main() -> None:
     """Draw all figures."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
-    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--data", type=Path, help="folder of the real records")
     parser.add_argument("--out", type=Path, default=Path("docs/figures"))
     args = parser.parse_args()
     model = SeisMoLLM.from_pretrained("compact_picking")
     args.out.mkdir(parents=True, exist_ok=True)
-    iceland(model, args.data, args.out)
-    chile(model, args.data, args.out)
+    first_picks(model, args.out)
+    if args.data is not None:
+        iceland(model, args.data, args.out)
+        chile(model, args.data, args.out)
 
 
 if __name__ == "__main__":

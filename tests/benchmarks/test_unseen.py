@@ -13,6 +13,7 @@ from benchmarks.making import tables
 from benchmarks.making.record import figures_of
 from benchmarks.peers.pnsn import window_at
 from benchmarks.quality import clear_p, unseen_estimates, unseen_regions
+from benchmarks.tables import markdown, unseen
 from tests.conftest import make_stream, tiny_model
 
 
@@ -135,7 +136,7 @@ def test_figures_of_estimates():
 
 def test_figures_of_unseen_regions_go_on_record():
     column = {"at 0.3": {"all": 0.9}}
-    picker = dict.fromkeys(tables.COLUMNS, column)
+    picker = dict.fromkeys(unseen.COLUMNS, column)
     picker["false picks per hour"] = {phase: {"at 0.3": {"all": 1.5}} for phase in "PS"}
     results = {"regions": {}, "pickers": {"mine 4": picker}}
     found = figures_of("picking", "mine 4", results)
@@ -156,14 +157,16 @@ def test_windows_about_a_time_are_resampled_and_padded():
 
 
 def test_tables_are_put_between_their_marks(tmp_path, monkeypatch):
-    monkeypatch.setattr(tables, "RESULTS", tmp_path)
-    rates = {phase: {"at 0.3": {"noise before P": 1.0, "all": 2.0}} for phase in "PS"}
-    columns = {c: {"at 0.3": {"all": 0.5, "limits": [0.4, 0.6]}} for c in tables.COLUMNS}
+    monkeypatch.setattr(markdown, "RESULTS", tmp_path)
+    rate = {"noise before P": 1.0, "all": 2.0}
+    rates = {phase: {"at 0.3": rate, "best": rate} for phase in "PS"}
+    columns = {c: {"at 0.3": {"all": 0.5, "limits": [0.4, 0.6]}} for c in unseen.COLUMNS}
     results = {"pickers": {"mine": {**columns, "false picks per hour": rates}}}
     (tmp_path / "unseen_regions.json").write_text(json.dumps(results))
     page = "a\n<!-- table unseen-picking -->\nold\n<!-- end -->\nb\n"
     new = tables.filled(page)
-    assert "| `mine` | 0.50 (0.40, 0.60) |" in new and "| 1.0, 1.0 | 2.0, 2.0 |" in new
+    assert "| `mine` | 0.50 (0.40, 0.60) |" in new
+    assert "| 1.0 / 1.0 | 2.0 / 2.0 |" in tables.filled(page.replace("picking", "false-picks"))
     assert "old" not in new and new.startswith("a\n") and new.endswith("b\n")
     assert tables.filled(new) == new
     with pytest.raises(ValueError, match="No table 'none'"):

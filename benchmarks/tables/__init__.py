@@ -1,0 +1,1 @@
+"""Tables and figures of the documentation, each made from a file of results."""
