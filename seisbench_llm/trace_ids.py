@@ -148,6 +148,16 @@ def component_index(component: str, order: str, flexible: bool = False) -> int |
     return order.index(component) if component and component in order else None
 
 
+def codes_of(trace_id: Any) -> TraceId:
+    """
+    Codes of an id of any length; those that it leaves out are empty.
+
+    >>> codes_of("XX.ABC").station, codes_of("XX.ABC.00.HHZ").channel
+    ('ABC', 'HHZ')
+    """
+    return TraceId(*[*str(trace_id).split("."), "", "", ""][:4])
+
+
 def station_of(trace_id: Any) -> str:
     """NET.STA of the id of a trace or a pick."""
     return ".".join(str(trace_id).split(".")[:2])

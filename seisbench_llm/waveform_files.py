@@ -10,6 +10,8 @@ from pathlib import Path
 import obspy
 import seisbench
 
+from .trace_ids import TraceId
+
 
 @dataclass(frozen=True)
 class Segment:
@@ -93,7 +95,7 @@ class Reader:
             for trace in self.read(file, headonly=True):
                 stats = trace.stats
                 if stats.npts:
-                    station = f"{stats.network}.{stats.station}"
+                    station = TraceId.of(trace).station_id
                     span = stats.starttime, stats.endtime
                     found.append(Segment(file, station, *span, stats.npts, stats._format))
         return found
@@ -116,8 +118,7 @@ class Reader:
             if segment.format == "MSEED" and not others:
                 kwargs["sourcename"] = f"{name}.*"
             for trace in self.read(file, **kwargs):
-                station = f"{trace.stats.network}.{trace.stats.station}"
-                if trace.stats.npts and station in stations:
+                if trace.stats.npts and TraceId.of(trace).station_id in stations:
                     stream.append(trace)
         return stream
 

@@ -20,6 +20,7 @@ from seisbench.util import Pick
 from benchmarks.common.records import NOT_NOISE, SETS, load_noise, load_set
 from seisbench_llm.data.metadata import polarity_letter, usable
 from seisbench_llm.tasks import PUBLISHED_TASKS, TASKS
+from seisbench_llm.trace_ids import TraceId, codes_of
 
 TRUTHS = {name: TASKS[name].columns[0] for name in PUBLISHED_TASKS if TASKS[name].columns}
 SYNTHETIC, FIRST_MOTION = "synthetic", "first motions"
@@ -68,7 +69,7 @@ def split_records(folder: Path, data: Path) -> list[tuple]:
     for name in SETS:
         rows = metadata[metadata["trace_parent_dataset"] == name]
         records = load_set(folder, name)
-        stations = [record.station.partition(".")[2] for record in records]
+        stations = [codes_of(record.station).station for record in records]
         if stations != rows["station_code"].astype(str).tolist():
             raise ValueError(
                 f"{real_folder(data)} was not made from {folder}/{name}: make it again."
@@ -142,7 +143,7 @@ def synthetic_cases(data: Path, task: str, split: str, count: int, seed: int = 0
 
 def pick_at(stream: obspy.Stream, time: obspy.UTCDateTime) -> Pick:
     """A P pick of SeisBench."""
-    return Pick(stream[0].id.rpartition(".")[0], time, peak_time=time, phase="P")
+    return Pick(TraceId.of(stream[0]).location_id, time, peak_time=time, phase="P")
 
 
 def _vertical(stream: obspy.Stream) -> obspy.Trace | None:

@@ -18,6 +18,7 @@ import pandas as pd
 import seisbench.data as sbd
 
 from seisbench_llm.tasks import TASKS
+from seisbench_llm.trace_ids import TraceId, codes_of
 
 # The regions that the packaged weights are trained on.
 SETS = ("phasenet_ncedc154", "eqcorrscan_nz", "quakemigrate_iceland", "gmprocess_strongmotion")
@@ -186,7 +187,7 @@ def _continuous(folder: Path, held_out: set[str], half_width: float) -> list[Ana
     records = []
     for file in sorted(folder.glob("*.mseed")):
         stream = obspy.read(file)
-        for station in sorted({f"{t.stats.network}.{t.stats.station}" for t in stream}):
+        for station in sorted({TraceId.of(t).station_id for t in stream}):
             part = obspy.Stream([t for t in stream if t.id.startswith(f"{station}.")])
             record = AnalystRecord(
                 dataset=folder.name,
@@ -206,7 +207,7 @@ def _continuous(folder: Path, held_out: set[str], half_width: float) -> list[Ana
 def _add_picks(record: AnalystRecord, table: pd.DataFrame, half_width: float) -> None:
     if table.empty:
         return
-    rows = table[table["station"].astype(str).str.endswith(record.station.split(".")[1])]
+    rows = table[table["station"].astype(str).str.endswith(codes_of(record.station).station)]
     for row in rows.itertuples():
         time = obspy.UTCDateTime(row.time)
         # "predicted" picks of the Ridgecrest set are good to about a second.

@@ -67,6 +67,7 @@ from seisbench_llm.data.metadata import (
 from seisbench_llm.data.splits import check_leakage, split_by_event, split_by_station
 from seisbench_llm.data.synthetic.records import Synthetic
 from seisbench_llm.streams.preprocessing import resample_stream
+from seisbench_llm.trace_ids import TraceId, codes_of, component_index
 
 # Seconds; pieces overlap within a block, but blocks do not, so that blocks can be split.
 PIECE, STEP, PIECES_PER_BLOCK = 150, 120, 3
@@ -99,7 +100,7 @@ def waveforms_of(stream: obspy.Stream) -> np.ndarray:
     resample_stream(stream, RATE)
     data = np.zeros((3, round((end - start) * RATE) + 1))
     for trace in stream:
-        component = "ZNE".index({"1": "N", "2": "E"}.get(trace.id[-1], trace.id[-1]))
+        component = component_index(TraceId.of(trace).component, "ZNE", flexible=True)
         offset = round((trace.stats.starttime - start) * RATE)
         part = data[component, offset : offset + trace.stats.npts]
         part[:] = trace.data[: part.size]
@@ -107,7 +108,7 @@ def waveforms_of(stream: obspy.Stream) -> np.ndarray:
 
 
 def _row(record: AnalystRecord, data: np.ndarray, source_id: str) -> dict:
-    network, _, station = record.station.partition(".")
+    network, station, *_ = codes_of(record.station)
     return {
         "trace_parent_dataset": record.dataset,
         "trace_name_original": f"{source_id}_{station}" if record.name == "nan" else record.name,

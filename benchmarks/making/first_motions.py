@@ -24,6 +24,7 @@ from tqdm import tqdm
 
 from benchmarks.common.records import load_continuous, load_set
 from benchmarks.making.data import RATE, waveforms_of, write
+from seisbench_llm.trace_ids import codes_of
 
 SETS = (
     *("phasenet_ncedc154", "deepdenoiser_ncedc", "eqcorrscan_nz", "quakemigrate_iceland"),
@@ -82,7 +83,7 @@ def rows(folder: Path, picker: sbm.PhaseNet, teacher: PolarityTeacher):
         if record.doubtful or not times:
             found = picker.classify(record.stream, P_threshold=PICKED).picks
             times = [pick.peak_time for pick in found if pick.phase == "P"]
-        network, _, station = record.station.partition(".")
+        network, station, *_ = codes_of(record.station)
         for time, window in onsets_of(record.stream, times):
             up = teacher.up(window[0], WINDOW // 2)
             if max(up, 1 - up) < SURE:

@@ -26,6 +26,7 @@ from benchmarks.common.records import AnalystRecord, load_continuous, load_set
 from benchmarks.making.data import RATE, waveforms_of, write
 from benchmarks.making.first_motions import SETS
 from benchmarks.peers.seist import SeisT
+from seisbench_llm.trace_ids import codes_of
 
 # Seconds of what is written, before and after P.
 BEFORE, AFTER = 20, 70
@@ -96,7 +97,7 @@ def rows(folder: Path, picker: sbm.PhaseNet, teacher: MagnitudeTeacher):
         if len(record.stream) < 3:
             continue
         data = waveforms_of(record.stream)
-        network, _, station = record.station.partition(".")
+        network, station, *_ = codes_of(record.station)
         for onset in events_of(record, data, picker):
             first, last = onset - round(BEFORE * RATE), onset + round(AFTER * RATE)
             first, last = max(first, 0), min(last, data.shape[1])

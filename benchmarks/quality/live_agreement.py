@@ -21,6 +21,7 @@ from seisbench.util import Pick
 from seisbench_llm.live import Live, LivePick, LiveSettings, run
 from seisbench_llm.live.sources import Replay
 from seisbench_llm.models.seismollm import SeisMoLLM
+from seisbench_llm.trace_ids import TraceId, location_of
 
 
 def replay(model: SeisMoLLM, stream: obspy.Stream, settle: float) -> tuple[list[LivePick], Live]:
@@ -39,7 +40,7 @@ def compare(batch: list[Pick], reports: list[LivePick]) -> None:
     confirmed = {}
     for pick in reports:
         if pick.status == "confirmed":
-            key = pick.trace_id.rpartition(".")[0], pick.phase
+            key = location_of(pick.trace_id), pick.phase
             confirmed.setdefault(key, []).append(pick)
     pairs = [
         (b, min(same, key=lambda p, b=b: abs(p.time - b.peak_time)))
@@ -80,7 +81,8 @@ def main() -> None:
     for trace in (trace for file in args.files for trace in obspy.read(file)):
         stream += trace.trim(endtime=trace.stats.starttime + 60 * args.minutes)
     batch = model.classify(stream).picks
-    print(f"{len({t.id[:-1] for t in stream})} instruments, {args.minutes:g} min each")
+    instruments = {TraceId.of(trace).instrument_id for trace in stream}
+    print(f"{len(instruments)} instruments, {args.minutes:g} min each")
     for settle in args.settle:
         reports, live = replay(model, stream, settle)
         compare(batch, reports)

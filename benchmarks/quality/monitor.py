@@ -16,7 +16,8 @@ import obspy
 import pandas as pd
 from obspy.geodetics import gps2dist_azimuth
 
-from seisbench_llm.monitor.monitor import SeismicMonitor, pair
+from seisbench_llm.monitor import SeismicMonitor, pair
+from seisbench_llm.trace_ids import codes_of
 
 # Largest difference of origin times, and of a pick and a catalogued one, in s.
 SAME_EVENT, SAME_PICK = 2.0, 0.5
@@ -71,7 +72,7 @@ def pairs(result, truth: pd.DataFrame) -> dict[str, dict[str, int]]:
     for rule, found in (("first S", pair(result.picks)), ("most probable S", probable(result))):
         counts[rule] = {"right": 0, "wrong": 0, "none": 0}
         for p, s in found:
-            station = result.picks[p].trace_id.split(".")[1]
+            station = codes_of(result.picks[p].trace_id).station
             if station not in known.index:
                 continue
             for p_time, s_time in known.loc[station][["P", "S"]].itertuples(index=False):

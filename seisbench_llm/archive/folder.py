@@ -16,6 +16,7 @@ from obspy import UTCDateTime
 
 from ..atomic import replacing
 from ..export.files import write_parquet
+from ..trace_ids import codes_of
 from .files import Files, SourceError, read_file, read_lock
 from .store import StoreError, read_table
 
@@ -38,7 +39,7 @@ class Folder(Files):
         """All (network, station, location, channel) of files that reach into this time."""
         table = self.update_index()
         inside = (table["start"] < end.timestamp) & (table["end"] >= start.timestamp)
-        return {tuple(name.split(".")) for name in table["id"][inside]}
+        return {tuple(codes_of(name)) for name in table["id"][inside]}
 
     def update_index(self) -> pd.DataFrame:
         """Read the headers of all files that are new or changed."""
@@ -111,7 +112,7 @@ class Folder(Files):
         codes, begin, stop = (network, station, location, channel), start.timestamp, end.timestamp
         chosen: dict[str, bool] = {}
         for name, entries in self._by_id.items():
-            if all(map(fnmatchcase, name.split("."), codes)):
+            if all(map(fnmatchcase, codes_of(name), codes)):
                 for file, first, last in entries:
                     if first < stop + padding and last >= begin - padding:
                         # Files of a day tend to reach a little into the next.

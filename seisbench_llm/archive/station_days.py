@@ -9,6 +9,8 @@ from typing import NamedTuple
 
 from obspy import UTCDateTime
 
+from ..trace_ids import split_channel
+
 # Bands from 10 Hz and instruments that feel ground motion, for patterns that leave them open.
 _SEISMIC = re.compile(r"[BSEHCDFG][HLNP]")
 
@@ -31,6 +33,11 @@ class StationDay(NamedTuple):
     def id(self) -> str:
         """NET.STA.LOC.HH or, for one component, NET.STA.LOC.HHZ; also the name of its files."""
         return instrument_id(self[:4])
+
+    @property
+    def instrument(self) -> str:
+        """Band and instrument code, HH."""
+        return split_channel(self.channel)[0]
 
     @property
     def start(self) -> UTCDateTime:

@@ -156,7 +156,7 @@ def _process(
         filled = align(stream, processor.step, processor.bridge)
         tables = {kind: keep_day(table, start, filled) for kind, table in processor(stream).items()}
         for table in tables.values():
-            table["instrument"] = station_day.id.rpartition(".")[2]
+            table["instrument"] = station_day.instrument
     facts.update({f"n_{kind}": len(table) for kind, table in tables.items()})
     return tables, facts
 

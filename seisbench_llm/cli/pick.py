@@ -11,6 +11,7 @@ from typing import Annotated
 
 import typer
 
+from ..trace_ids import TraceId
 from .common import (
     echo_json_lines,
     echo_skipped,
@@ -226,7 +227,7 @@ class PartFigures:
 
         instruments = defaultdict(Stream)
         for trace in stream:
-            instruments[trace.id[:-1]].append(trace)
+            instruments[TraceId.of(trace).instrument_id].append(trace)
         spans = {
             name: (
                 min(t.stats.starttime for t in traces),
@@ -245,7 +246,7 @@ class PartFigures:
 
         name = "picks.png"
         if name in self.names:
-            name = f"picks_{'.'.join(stream[0].id.split('.')[:2])}.png"
+            name = f"picks_{TraceId.of(stream[0]).station_id}.png"
         self._save(plot_picks(stream, picks, annotations), name)
 
     def _draw_days(self, name: str, stream, span, picks) -> None:

@@ -16,7 +16,7 @@ import obspy
 import pandas as pd
 from obspy.core.event import Catalog, Pick
 
-from ..trace_ids import TraceId
+from ..trace_ids import TraceId, codes_of
 
 TIME = "datetime64[us, UTC]"
 
@@ -311,7 +311,7 @@ def _row_of_pick(pick) -> tuple:
 
 def _instrument_of(trace_id: str) -> str:
     """Band and instrument code of a trace id, if there is one; of any text."""
-    return TraceId("", "", "", "".join(str(trace_id).split(".")[3:])).instrument
+    return codes_of(trace_id).instrument
 
 
 def _frame_of_catalog(catalog: Catalog) -> pd.DataFrame:

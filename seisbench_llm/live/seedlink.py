@@ -18,6 +18,7 @@ from obspy.clients.seedlink.client.seedlinkconnection import SeedLinkConnection
 from obspy.clients.seedlink.seedlinkexception import SeedLinkException
 from obspy.clients.seedlink.slpacket import SLPacket
 
+from ..trace_ids import TraceId
 from .sources import Packet
 
 DATA_HEADER = re.compile(rb"SL[0-9A-Fa-f]{6}")
@@ -159,7 +160,7 @@ class SeedLink:
                     f"SeedLink {self.server}: {trace.id} is ignored: it was not asked for."
                 )
             return
-        station = f"{trace.stats.network}.{trace.stats.station}"
+        station = TraceId.of(trace).station_id
         self._put(Packet(trace, time.time(), station, packet.get_sequence_number()))
 
     def _put(self, packet: Packet) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import seisbench
 
-from ..trace_ids import station_of
+from ..trace_ids import codes_of, station_of
 from .base import as_table
 
 
@@ -117,7 +117,7 @@ def _table(stations):
 
 
 def _names(stations) -> list[str]:
-    return [name.partition(".")[2] for name in _table(stations)["station"]]
+    return [codes_of(name).station for name in _table(stations)["station"]]
 
 
 def _places(stations, picks) -> np.ndarray:

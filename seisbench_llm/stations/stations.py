@@ -16,7 +16,7 @@ import seisbench
 from obspy.core.inventory import InstrumentSensitivity
 from obspy.core.inventory.response import Response
 
-from ..trace_ids import TraceId, split_channel
+from ..trace_ids import TraceId, codes_of, split_channel
 from .read import read_stations
 from .table import Station, check_table, split_id
 
@@ -144,7 +144,7 @@ class Stations:
         :param trace_id: NET.STA.LOC, with or without more.
         :return: None if the station, or its epoch, is not known.
         """
-        network, station, location, code, *_ = [*trace_id.split("."), "", "", ""]
+        network, station, location, code = codes_of(trace_id)
         active = list(self._active(f"{network}.{station}", time, time))
         # Two instruments of one location may stand apart, as in a borehole and above it.
         own = [c for c in active if c.location == location and code and c.code.startswith(code)]

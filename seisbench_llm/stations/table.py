@@ -9,6 +9,8 @@ import obspy
 import pandas as pd
 from obspy.signal.util import util_geo_km
 
+from ..trace_ids import TraceId, codes_of, location_of
+
 # Columns that hold text, and columns that hold numbers.
 TEXTS = ("id", "network", "station", "location", "channel", "units")
 NUMBERS = ("latitude", "longitude", "elevation", "azimuth", "dip", "gain")
@@ -88,19 +90,18 @@ def check_table(table: pd.DataFrame) -> pd.DataFrame:
     return frame[columns].drop_duplicates("id", ignore_index=True)
 
 
-def split_id(name: str) -> tuple[str, str, str, str]:
+def split_id(name: str) -> TraceId:
     """
     Network, station, location and channel of NET.STA, NET.STA.LOC or NET.STA.LOC.CHA.
 
     :raises ValueError: If it is none of these.
     """
-    parts = name.split(".")
-    if not 2 <= len(parts) <= 4 or not parts[1]:
+    trace_id = codes_of(name)
+    if name.count(".") > 3 or not trace_id.station:
         raise ValueError(
             f"Station id '{name}' is neither NET.STA nor NET.STA.LOC nor NET.STA.LOC.CHA."
         )
-    network, station, location, channel = [*parts, "", ""][:4]
-    return network, station, location, channel
+    return trace_id
 
 
 def _unit(name: str, text) -> str:
@@ -136,7 +137,7 @@ def stations_to_dataframe(stations) -> pd.DataFrame:
     if isinstance(stations, pd.DataFrame):
         frame = check_table(stations)
         # Channels of a location stand together.
-        frame["id"] = [".".join(name.split(".")[:3]) for name in frame["id"]]
+        frame["id"] = frame["id"].map(location_of)
         frame = frame.drop_duplicates("id", ignore_index=True)
     else:
         frame = _table_of(stations)

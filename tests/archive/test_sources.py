@@ -1,7 +1,7 @@
 import pytest
 
 from seisbench_llm.archive import fdsn, status
-from seisbench_llm.archive.station_days import choose_instruments, instrument_id
+from seisbench_llm.archive.station_days import StationDay, choose_instruments, instrument_id
 from tests.helpers.archive_stub import EXPECTED, FIRST, merged, run_stub, spiky_stream, times
 
 pytest.importorskip("distributed")
@@ -83,3 +83,8 @@ def test_choice_of_instruments(patterns, expected):
 def test_choice_of_instruments_refuses(patterns, message):
     with pytest.raises(ValueError, match=message.replace(".", r"\.").replace("*", r"\*")):
         choose_instruments(CHANNELS, patterns, "it")
+
+
+def test_the_instrument_of_a_station_day_has_no_component():
+    for channel in ("HHZ", "HH?"):
+        assert StationDay("XX", "ONE", "", channel, "2020-01-01").instrument == "HH"
