@@ -45,6 +45,7 @@ from benchmarks.common.records import (
     load_continuous,
     load_noise,
     load_set,
+    noise_held_out,
 )
 from benchmarks.making.labels import (
     RATE,
@@ -229,7 +230,8 @@ def make_noise(out: Path, folder: Path, real: Path, teacher: Teacher, seed: int)
     samples = round(NOISE_SECONDS * RATE)
     rows = []
     for record in tqdm(load_noise(folder), "noise before P"):
-        if record.split != "train" or len(record.stream) < 3:
+        held_out = record.split != "train" or noise_held_out(record.event)
+        if held_out or len(record.stream) < 3:
             continue
         data = waveforms_of(record.stream)
         data = np.concatenate([data, data[:, ::-1]], axis=1)

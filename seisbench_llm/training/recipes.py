@@ -123,13 +123,14 @@ def recipe(
     return [prepare, *before, window, *after, *label]
 
 
-def steps_before_teaching(in_samples: int, sampling_rate: float, noise=None) -> list:
+def steps_before_teaching(in_samples: int, sampling_rate: float, noise=None, events=None) -> list:
     """
     What is done to records before teachers label them, in windows that are longer by a lead.
 
     :param in_samples: Length of the learner's windows.
     :param sampling_rate: Hz.
     :param noise: SeisBench data set of noise.
+    :param events: SeisBench data set to draw further events from; the record itself by default.
     """
     samples = in_samples + round(LEAD * sampling_rate)
     raw = Prepare(sampling_rate)
@@ -138,7 +139,7 @@ def steps_before_teaching(in_samples: int, sampling_rate: float, noise=None) -> 
         sometimes(aug.Stretch((0.4, 2.5)), 0.6),
         PickWindow(samples, round(0.5 * sampling_rate), training=True),
         sometimes(aug.ChangeLevel(), 0.3),
-        sometimes(aug.AddEvent(ratio=(0.03, 3.0)), 0.15),
+        sometimes(aug.AddEvent(events, raw, ratio=(0.03, 3.0)), 0.15),
         sometimes(aug.AddNoise(noise, (4, 50), "peak", raw), 0.35),
         sometimes(aug.LowPass((8, 32)), 0.15),
     ]

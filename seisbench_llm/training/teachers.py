@@ -35,7 +35,8 @@ class Teachers:
 
     The teachers of the class of the first one tell when an onset is, as classes differ in where
     they set a pick; all of them tell how probable it is. Each gets windows normalised as it was
-    trained; one of shorter windows gets parts that overlap by half, whose curves are averaged.
+    trained; one of shorter windows gets parts that overlap by half, whose curves are averaged,
+    with less weight towards their ends.
 
     :param models: SeisBench pickers with the labels P and S, all of one sampling rate.
     :raises ValueError: If there is none, or one is no such picker.
@@ -72,6 +73,12 @@ class Teachers:
             models.append(model.from_pretrained(weight))
         return cls(models)
 
+    def check_rate(self, metadata: dict) -> None:
+        """:raises ValueError: If a record has another sampling rate than the teachers."""
+        rate = rate_of(metadata)
+        if abs(rate - self.sampling_rate) > 1e-6 * rate:
+            raise ValueError(f"Teachers have {self.sampling_rate:g} Hz, the model {rate:g} Hz.")
+
     def curves(self, windows: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
         """
         Curves that tell the time, and curves that tell the probability.
@@ -86,23 +93,26 @@ class Teachers:
         ]
         return torch.stack(first).mean(dim=0), torch.stack(found).mean(dim=0)
 
-    def peaks(self, window: np.ndarray) -> list[list[tuple[int, float]]]:
+    def peaks(self, windows: np.ndarray) -> list[list[list[tuple[int, float]]]]:
         """
-        Onsets in a window.
+        Onsets in windows.
 
-        :param window: (3, samples).
-        :return: For P and for S, pairs of sample and probability.
+        :param windows: As of :py:meth:`curves`.
+        :return: For each window, for P and for S, pairs of sample and probability.
         """
-        timing, mean = (curves[0] for curves in self.curves(window[None]))
+        timing, mean = self.curves(windows)
         half = round(SEPARATION * self.sampling_rate)
-        largest = F.max_pool1d(timing[None], 2 * half + 1, 1, half)[0]
+        largest = F.max_pool1d(timing, 2 * half + 1, 1, half)
         # The others may have theirs a little earlier or later.
         near = round(0.2 * self.sampling_rate)
-        height = F.max_pool1d(mean[None], 2 * near + 1, 1, near)[0]
+        height = F.max_pool1d(mean, 2 * near + 1, 1, near)
         peak = (timing == largest) & (timing > LOWEST / 2) & (height > LOWEST)
         return [
-            [(int(at), float(height[i, at])) for at in torch.nonzero(peak[i]).flatten()]
-            for i in range(2)
+            [
+                [(int(at), float(height[n, i, at])) for at in torch.nonzero(peak[n, i]).flatten()]
+                for i in range(2)
+            ]
+            for n in range(len(peak))
         ]
 
 
@@ -124,8 +134,10 @@ def _curves(model: WaveformModel, x: torch.Tensor) -> torch.Tensor:
         part = part[0] if isinstance(part, tuple) else part
         y = model(part)
         y = torch.stack(list(y), dim=1) if isinstance(y, tuple | list) else y
-        total[..., first : first + size] += y[:, rows].float()
-        weight[first : first + size] += 1
+        # Networks know little of what is near an edge, and a step there would be a peak.
+        inside = torch.arange(1, size + 1).minimum(torch.arange(size, 0, -1)).clamp(max=size // 6)
+        total[..., first : first + size] += y[:, rows].float() * inside
+        weight[first : first + size] += inside
     return (total / weight)[..., :samples]
 
 
@@ -145,61 +157,89 @@ class Teach(Augmentation):
         self.teachers = teachers
 
     def apply(self, x, metadata):
-        rate = rate_of(metadata)
-        if abs(rate - self.teachers.sampling_rate) > 1e-6 * rate:
-            raise ValueError(
-                f"Teachers have {self.teachers.sampling_rate:g} Hz, the model {rate:g} Hz."
-            )
-        analyst = {phase: list(onsets_of(metadata, phase).values()) for phase in "PS"}
-        taught = {c: v for c, v in metadata.items() if phase_of(str(c)) is None}
-        lowest = LOWEST_IN_NOISE if is_noise(metadata) else LOWEST
-        for phase, peaks in zip("PS", self.teachers.peaks(x.astype(np.float32)), strict=True):
-            kept = [(at, height) for at, height in peaks if height >= lowest]
-            name = f"trace_{phase.lower()}{{}}_arrival_sample"
-            # Also where there is none, so that everybody sees that the phase was looked for.
-            taught[name.format("")] = np.nan
-            for i, (at, height) in enumerate(kept):
-                column = name.format(i + 1 if i else "")
-                known = any(abs(at - own) <= SAME_ONSET * rate for own in analyst[phase])
-                taught[column] = float(at)
-                taught[probability_column(column)] = (
-                    max(height, LEAST_WITH_ANALYST) if known else height
-                )
-            lost = [
-                own
-                for own in analyst[phase]
-                if not any(abs(at - own) <= SAME_ONSET * rate for at, _ in kept)
-            ]
-            for i, own in enumerate(lost):
-                taught[f"trace_{phase.lower()}9{i}_unsure_sample"] = own
-            taught.pop(f"trace_{phase.lower()}_unlabelled", None)
-        return x, taught
+        self.teachers.check_rate(metadata)
+        return x, taught(metadata, self.teachers.peaks(x[None].astype(np.float32))[0])
 
     def __str__(self):
         return f"Teach ({', '.join(model.name for model in self.teachers.models)})"
 
 
-def write_taught(dataset, steps: list, folder: str | Path, count: int, seed: int = 0) -> Path:
+def taught(metadata: dict, found: list[list[tuple[int, float]]]) -> dict:
+    """
+    Metadata of a window whose onsets teachers have found.
+
+    :param found: For P and for S, pairs of sample and probability, as of :py:meth:`Teachers.peaks`.
+    :return: What :py:class:`Teach` says; other columns stay.
+    """
+    rate = rate_of(metadata)
+    analyst = {phase: list(onsets_of(metadata, phase).values()) for phase in "PS"}
+    columns = {c: v for c, v in metadata.items() if phase_of(str(c)) is None}
+    lowest = LOWEST_IN_NOISE if is_noise(metadata) else LOWEST
+    for phase, peaks in zip("PS", found, strict=True):
+        kept = [(at, height) for at, height in peaks if height >= lowest]
+        name = f"trace_{phase.lower()}{{}}_arrival_sample"
+        # Also where there is none, so that everybody sees that the phase was looked for.
+        columns[name.format("")] = np.nan
+        for i, (at, height) in enumerate(kept):
+            column = name.format(i + 1 if i else "")
+            known = any(abs(at - own) <= SAME_ONSET * rate for own in analyst[phase])
+            columns[column] = float(at)
+            columns[probability_column(column)] = (
+                max(height, LEAST_WITH_ANALYST) if known else height
+            )
+        lost = [
+            own
+            for own in analyst[phase]
+            if not any(abs(at - own) <= SAME_ONSET * rate for at, _ in kept)
+        ]
+        for i, own in enumerate(lost):
+            columns[f"trace_{phase.lower()}9{i}_unsure_sample"] = own
+        columns.pop(f"trace_{phase.lower()}_unlabelled", None)
+    return columns
+
+
+def write_taught(
+    dataset,
+    steps: list,
+    teachers: Teachers | None,
+    folder: str | Path,
+    count: int,
+    seed: int = 0,
+    batch: int = 16,
+) -> Path:
     """
     Write windows with their teachers' labels as a data set, so that teachers need not run again.
 
     :param dataset: SeisBench data set of records.
-    :param steps: Augmentations of which the last is :py:class:`Teach`.
+    :param steps: Augmentations before teachers look, such as
+        :py:func:`~seisbench_llm.training.recipes.steps_before_teaching`.
+    :param teachers: Who labels; None if there is no onset in any of the records.
     :param folder: Where to.
     :param count: Number of windows; records are drawn again, and augmented anew, until there are
         so many.
     :param seed: Of the augmentations.
+    :param batch: Windows that teachers look at together.
     :return: The folder, a data set for ``fit`` with the recipe ``taught`` and without teachers.
+    :raises ValueError: If teachers have another sampling rate than the records.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     generator = SeededGenerator(dataset, [*steps, _keep_metadata], seed)
+    # Not one record after the other, so that a bank that is cut short has of all of them.
+    order = np.random.default_rng(seed).permutation(len(generator))
     with sbd.WaveformDataWriter(folder / "metadata.csv", folder / "waveforms.hdf5") as writer:
         writer.data_format = {"dimension_order": "CW", "component_order": "ZNE"}
-        for i in range(count):
-            sample = generator[i]
-            metadata = {**sample["metadata"], "trace_name": f"window_{i}"}
-            writer.add_trace(metadata, sample["X"].astype(np.float32))
+        for first in range(0, count, batch):
+            numbers = range(first, min(first + batch, count))
+            samples = [generator[i - i % len(order) + order[i % len(order)]] for i in numbers]
+            windows = np.stack([sample["X"] for sample in samples]).astype(np.float32)
+            found: list = [[[], []]] * len(samples)
+            if teachers is not None:
+                teachers.check_rate(samples[0]["metadata"])
+                found = teachers.peaks(windows)
+            for i, window, sample, peaks in zip(numbers, windows, samples, found, strict=True):
+                metadata = taught(sample["metadata"], peaks)
+                writer.add_trace({**metadata, "trace_name": f"window_{i}"}, window)
     return folder
 
 

@@ -10,6 +10,7 @@ import seisbench.models as sbm
 import torch
 import yaml
 
+from benchmarks.making.taught import SHARES, TEACHERS
 from seisbench_llm.data import open_dataset
 from seisbench_llm.training import teachers as module
 from seisbench_llm.training.augmentations import CalibrationPulse, Disturb, LateComponents, Step
@@ -61,7 +62,7 @@ def test_kinds_share_the_work():
     """The first kind tells when, all of them how probable."""
     for samples in (2000, 9000):
         teachers = Teachers([Loud(phases="NPS"), Late(phases="NPS")])
-        (p, s) = teachers.peaks(record(1500, samples).astype(np.float32))
+        ((p, s),) = teachers.peaks(record(1500, samples).astype(np.float32)[None])
         assert [at for at, _ in p] == [1500] and [at for at, _ in s] == [1700]
         assert p[0][1] == pytest.approx(0.6, abs=0.05)
 
@@ -158,8 +159,9 @@ def records(tmp_path_factory):
 
 def test_two_steps_with_the_committed_configuration(records, tmp_path, monkeypatch):
     entries = yaml.safe_load(CONFIG.read_text())
-    names = entries["data"]["teachers"]
+    names = list(TEACHERS)
     assert all(hasattr(sbm, name.partition("/")[0]) for name in names)
+    assert {Path(folder).name for folder in entries["data"]["dataset"]} == set(SHARES)
     made = {"PhaseNet": Loud, "EQTransformer": Late}
     for name, kind in made.items():
         stub = type(name, (kind,), {"from_pretrained": classmethod(lambda c, w: c(phases="NPS"))})
@@ -167,7 +169,10 @@ def test_two_steps_with_the_committed_configuration(records, tmp_path, monkeypat
     config = run_config(
         tmp_path / "config.yaml",
         records,
-        data={key: entries["data"][key] for key in ("recipe", "teachers", "plain_copies")},
+        data={
+            "teachers": names,
+            **{key: entries["data"][key] for key in ("recipe", "plain_copies")},
+        },
         trainer={"limit_train_batches": 2},
     )
     run = fit(["--config", str(config)])
@@ -179,8 +184,8 @@ def test_two_steps_with_the_committed_configuration(records, tmp_path, monkeypat
 def test_labels_are_written_once(records, tmp_path):
     """A data set of labelled windows trains without teachers."""
     dataset = open_dataset(records, sampling_rate=RATE)
-    steps = [*steps_before_teaching(WINDOW, RATE), Teach(Teachers([Loud(phases="NPS")]))]
-    folder = write_taught(dataset, steps, tmp_path / "taught", 50)
+    steps, teachers = steps_before_teaching(WINDOW, RATE), Teachers([Loud(phases="NPS")])
+    folder = write_taught(dataset, steps, teachers, tmp_path / "taught", 50)
     metadata = pd.read_csv(folder / "metadata.csv")
     assert len(metadata) == 50 and metadata["trace_p_probability"].max() > 0.5
     assert metadata["trace_name"].is_unique and "source_id" in metadata
@@ -188,6 +193,33 @@ def test_labels_are_written_once(records, tmp_path):
         tmp_path / "config.yaml", folder, data={"recipe": "taught", "plain_copies": 0}
     )
     assert fit(["--config", str(config), "--fast-dev-run"]) is None
+    # What is known to hold no earthquake needs no teacher.
+    silent = pd.read_csv(
+        write_taught(dataset, steps, None, tmp_path / "silent", 5) / "metadata.csv"
+    )
+    assert silent["trace_p_arrival_sample"].isna().all()
+
+
+def test_windows_looked_at_together_are_labelled_as_alone(records, tmp_path):
+    dataset = open_dataset(records, sampling_rate=RATE)
+    steps, teachers = steps_before_teaching(WINDOW, RATE), Teachers([Loud(phases="NPS")])
+    tables = [
+        pd.read_csv(write_taught(dataset, steps, teachers, folder, 12, batch=n) / "metadata.csv")
+        for n, folder in ((1, tmp_path / "alone"), (5, tmp_path / "together"))
+    ]
+    pd.testing.assert_frame_equal(*tables, rtol=1e-4)
+
+
+def test_no_peak_where_a_part_of_a_window_ends():
+    """A network that sees the same everywhere has a curve without steps."""
+
+    class Even(Loud):
+        def forward(self, x, logits=False):
+            ramp = torch.linspace(0, 0.9, x.shape[-1]).expand(len(x), -1)
+            return torch.stack([1 - ramp, ramp, 0 * ramp], dim=1)
+
+    timing, _ = Teachers([Even(phases="NPS")]).curves(np.ones((1, 3, 7500), np.float32))
+    assert timing[0, 0].diff().abs().max() < 0.01
 
 
 def test_what_is_no_teacher_is_named():
