@@ -23,6 +23,9 @@ from seisbench_llm.trace_ids import TraceId, codes_of
 # The regions that the packaged weights are trained on.
 SETS = ("phasenet_ncedc154", "eqcorrscan_nz", "quakemigrate_iceland", "gmprocess_strongmotion")
 
+# Those that pickers are taught on, too; whoever has labels from elsewhere needs none of theirs.
+TAUGHT_SETS = ("deepdenoiser_ncedc", "uturuncu_plutons", "hengill_malmi")
+
 DEVELOPMENT_REGION = "dev_sichuan"
 # Set -> why it is kept apart. No weight may be trained or calibrated on these; only the first may
 # be used to choose among trainings, the others are for reporting alone.
@@ -37,6 +40,8 @@ UNSEEN_REGIONS = {
 HELD_OUT_NEGATIVES = {"LH03", "LH04", "STN12", "COR", "DAN", "K20A", "NE81"} | {
     f"IL{number:02d}" for number in range(2, 20, 3)
 }
+# Seconds.
+LARGEST_MOVE, LEAST_BEFORE_PICK = 9.5, 5.0
 # Called noise, but it holds the S of a small earthquake, which all pickers find.
 NOT_NOISE = {"noise_NC_GDXB_2017111608332923"}
 
@@ -141,6 +146,23 @@ def load_set(folder: Path, name: str) -> list[AnalystRecord]:
             )
         )
     return records
+
+
+def move_start(record: AnalystRecord) -> None:
+    """
+    Begin the stream up to 9.5 s later, but not within 5 s of the first pick.
+
+    By how much, the name decides. Sets of records are cut with P at one and the same time, 30.00 s
+    in dev_sichuan, and that is where the windows of PhaseNet, 3001 samples with an overlap of 1500,
+    leave a single sample to one window alone: the mean of windows has a peak at 30.01 s, within
+    0.1 s of P, on any record.
+    """
+    start = min(trace.stats.starttime for trace in record.stream)
+    first = min(time - start for times in record.picks.values() for time in times)
+    most = min(LARGEST_MOVE, first - LEAST_BEFORE_PICK)
+    if most > 0:
+        name = f"start/{record.dataset}/{record.name}/{record.station}"
+        record.stream.trim(start + most * fraction_of(name))
 
 
 def _text(value) -> str:

@@ -12,15 +12,11 @@ quality/unseen_estimates.py have run:
 
 puts their figures on record, likewise for the others. Writes seisbench_llm/pretrained/compact_TASK.
 
-All calibration is on records for development, real and synthetic ones with the same total weight,
-never on test records:
+Calibration of all but picking is on records for development, real and synthetic ones with the same
+total weight, never on test records:
 
 picking
-    Training weighs samples near onsets more than others and has soft labels, so that its curves are
-    no probabilities of a right pick. The logits of each phase are scaled by the slope of a logistic
-    regression (Platt 1999) of hit or false on the logit of the peak, and shifted such that the
-    threshold of the best F1 (0.5 s, false picks on noise included) becomes 0.3, the default. Real
-    records only.
+    See calibration.py; real records only.
 polarity
     The logits are divided by a temperature (Guo et al. 2017), synthetic records only.
 magnitude, distance, back-azimuth
@@ -48,11 +44,9 @@ from scipy.special import expit
 from scipy.special import logit as logits_of
 from scipy.stats import norm
 
-from benchmarks.common.cases import TRUTHS, real_cases, split_noise, split_records, synthetic_cases
+from benchmarks.common.cases import TRUTHS, real_cases, synthetic_cases
 from benchmarks.common.estimating import errors_of, estimate
-from benchmarks.common.matching import THRESHOLDS, count, f1, mirrored, outcomes, true_picks
-from benchmarks.common.pickers import Picker
-from benchmarks.common.records import SETS
+from benchmarks.making.calibration import calibrate_picker
 from benchmarks.making.record import LICENCE, LIMITS, SUMMARIES, described, figures_of, start_of
 from seisbench_llm import weights
 from seisbench_llm.models.presets import TASK_CHANGES
@@ -64,63 +58,6 @@ from seisbench_llm.weights import WeightRecord
 
 LANGUAGE_MODEL = "sentence-transformers/all-MiniLM-L6-v2"
 LARGEST_TOTAL = 30e6  # bytes
-# A day holds far more noise than the records do.
-NOISE_WEIGHT = 3
-
-
-def best_threshold(found: list[dict], silent: list[dict], truth: list, phase: str) -> float:
-    """
-    Threshold of the best F1 at 0.5 s, where every peak on noise is ``NOISE_WEIGHT`` false picks.
-
-    The middle of those with an F1 within 0.01 of the best: on a hundred records that one is chance.
-    """
-
-    def f1_at(level: float) -> float:
-        total = np.zeros(3, int)
-        for peaks, picks in zip(found, truth, strict=True):
-            total += count(peaks[phase], picks, 0.5, level)
-        noise = sum((peaks[phase][:, 1] >= level).sum() for peaks in silent)
-        total[1] += NOISE_WEIGHT * noise
-        return f1(total)
-
-    values = np.array([f1_at(level) for level in THRESHOLDS])
-    return float(np.median(THRESHOLDS[values >= values.max() - 0.01]))
-
-
-def slope(found: list[dict], silent: list[dict], truth: list, phase: str) -> float:
-    """Slope of a logistic regression of hit (1) or false (0) on the logit of the peak."""
-    rows = [np.stack([peaks[phase][:, 1], np.zeros(len(peaks[phase]))], 1) for peaks in silent]
-    value, hit = np.concatenate([*rows, outcomes(found, truth, phase)]).T
-    x = logits_of(np.clip(value, 1e-6, 1 - 1e-6))
-
-    def loss(parameters: np.ndarray) -> float:
-        return np.logaddexp(0, (1 - 2 * hit) * (parameters[0] * x + parameters[1])).mean()
-
-    return float(minimize(loss, [1.0, 0.0]).x[0])
-
-
-def calibrate_picker(model: SeisMoLLM, folder: Path, data: Path, splits: list[str]) -> str:
-    """Scale and shift the logits of P and S; returns what was done in words."""
-    picker = Picker(model.name, [model])
-    chosen = [r for r, row in split_records(folder, data) if row["split"] in splits]
-    chosen = [r for r in chosen if r.dataset in SETS[:3] and len(r.stream)]
-    noise = [record for split in splits for record in split_noise(folder, data, split)]
-    found = [picker.peaks(record.stream) for record in chosen]
-    silent = [picker.peaks(mirrored(record.stream)) for record in noise]
-    steps = []
-    for phase in "PS":
-        truth = [true_picks(record, phase) for record in chosen]
-        level = best_threshold(found, silent, truth, phase)
-        scale = slope(found, silent, truth, phase)
-        if not scale > 0:
-            raise SystemExit(f"Larger {phase} curves are less often right: train for longer.")
-        last, output = model.network.head.out, model.task.outputs.index(phase)
-        last.weight.data[output] *= scale
-        shifted = scale * (last.bias.data[output] - math.log(level / (1 - level)))
-        last.bias.data[output] = shifted + math.log(0.3 / 0.7)
-        steps.append(f"{phase} threshold {level:g} to 0.3, slope {scale:.2f}")
-    where = f"{len(chosen)} {' and '.join(splits)} records and {len(noise)} of noise"
-    return f"{'; '.join(steps)} on {where}"
 
 
 def calibrate_polarity(model: SeisMoLLM, data: Path, size: int) -> str:
@@ -241,7 +178,7 @@ def package(args: argparse.Namespace) -> None:
         # four places within a token: their mean hardly depends on where the stream starts.
         # For the same reason the ends of windows are kept: else only three windows would do.
         model.default_args.update(overlap=0.75, blinding=(0, 0))
-        done = calibrate_picker(model, args.records, args.data, args.calibrate_on)
+        done = calibrate_picker(model, args.records)
     else:
         window = TASK_CHANGES.get((config["model"]["preset"], args.task), {})
         model.default_args.update(window.get("default_args") or {})
@@ -312,9 +249,6 @@ def main() -> None:
     parser.add_argument("--records", type=Path, help="folder of the real records")
     parser.add_argument("--data", type=Path, help="what making/data.py wrote")
     parser.add_argument("--checkpoint", default=BEST)
-    parser.add_argument(
-        "--calibrate-on", nargs="+", default=["dev"], choices=("dev", "train"), help="picking"
-    )
     parser.add_argument("--average", type=Path, help="checkpoint to average the weights with")
     parser.add_argument("--synthetic", type=int, default=1000, help="synthetic records to use")
     parser.add_argument(

@@ -7,11 +7,8 @@ How well are P and S picked in regions that no weight was trained on, beside pub
 The regions are ``UNSEEN_REGIONS`` of common/records.py. Each record is one ObsPy stream of native
 rate, given to the public annotate(); peaks are matched as in common/matching.py.
 
-The stream begins up to 9.5 s after the record, by a number that its name decides. Sets of records
-are cut with P at one and the same time, 30.00 s in dev_sichuan, and that is where the windows of
-PhaseNet, 3001 samples with an overlap of 1500, leave a single sample to one window alone: the mean
-of windows has a peak at 30.01 s, within 0.1 s of P, on any record. ``--starts kept`` shows what it
-is worth; its figures go to another part of the result file.
+The stream begins up to 9.5 s after the record (``move_start`` of common/records.py has the reason).
+``--starts kept`` shows what that is worth; its figures go to another part of the result file.
 
 F1 is at the default threshold of 0.3, and at the one threshold per picker, phase and tolerance that
 is best over all records (which is chosen on the records that it is measured on, alike for all).
@@ -51,10 +48,10 @@ from benchmarks.common.records import (
     NOT_NOISE,
     UNSEEN_REGIONS,
     AnalystRecord,
-    fraction_of,
     load_negatives,
     load_noise,
     load_set,
+    move_start,
     noise_held_out,
 )
 from seisbench_llm.weights import WeightsError
@@ -62,8 +59,6 @@ from seisbench_llm.weights import WeightsError
 RESULTS = Path(__file__).parents[1] / "results" / "unseen_regions.json"
 # What the weights that are named are compared with, record by record.
 REFERENCES = ("phasenet/volpick", TEACHERS)
-# Seconds.
-LARGEST_MOVE, LEAST_BEFORE_PICK = 9.5, 5.0
 # How streams begin -> key in the result file, and of what is kept in the cache.
 PARTS = {"moved": "pickers", "kept": "pickers, starts kept"}
 COLUMNS = [(phase, tolerance) for tolerance in TOLERANCES for phase in "PS"]
@@ -80,16 +75,6 @@ def unseen_records(folder: Path, starts: str = "moved") -> list[AnalystRecord]:
         for record in found:
             move_start(record)
     return found
-
-
-def move_start(record: AnalystRecord) -> None:
-    """Cut off up to 9.5 s at the beginning, but not within 5 s of the first pick."""
-    start = min(trace.stats.starttime for trace in record.stream)
-    first = min(time - start for times in record.picks.values() for time in times)
-    most = min(LARGEST_MOVE, first - LEAST_BEFORE_PICK)
-    if most > 0:
-        name = f"start/{record.dataset}/{record.name}/{record.station}"
-        record.stream.trim(start + most * fraction_of(name))
 
 
 def silent_records(folder: Path) -> list[AnalystRecord]:

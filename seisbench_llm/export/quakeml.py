@@ -217,7 +217,8 @@ def picks_to_catalog(
     :param method: What made the picks, for example ``compact_picking/1``.
     :param events: Table with the columns event_id, time, latitude, longitude (degrees), depth_km
         and, if known, magnitude; see docs/reference/tables.md.
-    :param uncertainty: Standard deviation of the picks' times in s, None if it is not known.
+    :param uncertainty: Standard deviation in s of the times of picks that have none of their own
+        (``time_uncertainty``), None if it is not known.
     :return: A catalogue that writes as QuakeML 1.2.
     :raises ValueError: If a trace id is none, or picks and events do not fit together.
     """
@@ -294,7 +295,7 @@ def _picks(frame: pd.DataFrame, method: str, uncertainty: float | None) -> list[
                 instrument=row.instrument,
                 probability=row.probability,
                 polarity=row.polarity,
-                uncertainty=uncertainty,
+                uncertainty=uncertainty if np.isnan(own := row.time_uncertainty) else own,
             )
         )
     return picks

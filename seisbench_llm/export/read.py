@@ -15,6 +15,7 @@ from .tables import picks_to_dataframe
 
 # Codes are text: location 00 is no zero, and network NA is not a missing value.
 _TEXT = ("trace_id", "station", "id", "phase", "type", "polarity", "event_id", "instrument")
+_NUMBERS = ("probability", "prob", "time_uncertainty", "amp", "amplitude")
 
 # First motions of NonLinLoc.
 _MOTIONS = {"C": "U", "U": "U", "+": "U", "D": "D", "-": "D"}
@@ -51,7 +52,7 @@ def _read_csv(path: Path) -> pd.DataFrame:
         path,
         dtype=dict.fromkeys(_TEXT, str),
         keep_default_na=False,
-        na_values={name: [""] for name in ("probability", "prob", "amp", "amplitude")},
+        na_values={name: [""] for name in _NUMBERS},
     )
     if {"station", "trace_id"} <= set(frame):
         # PyOcto's name of a station is the beginning of the trace id.

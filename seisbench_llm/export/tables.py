@@ -32,6 +32,7 @@ PICK_TYPES = {
     "end_time": TIME,
     "polarity": "object",
     "instrument": "object",
+    "time_uncertainty": "float64",
 }
 
 ARRIVAL_TYPES = {
@@ -184,7 +185,8 @@ def picks_to_dataframe(picks: Iterable | Catalog | pd.DataFrame) -> pd.DataFrame
     for column, kind in PICK_TYPES.items():
         if kind == TIME:
             frame[column] = parse_times(frame[column])
-    frame["probability"] = frame["probability"].astype(float)
+    for column in ("probability", "time_uncertainty"):
+        frame[column] = frame[column].astype(float)
     for column in ("polarity", "instrument"):
         codes = frame[column].astype(object)
         frame[column] = codes.where(codes.notna() & (codes != ""), None)
@@ -280,7 +282,8 @@ def _complete(frame: pd.DataFrame) -> pd.DataFrame:
         )
     frame = frame.reset_index(drop=True)
     instruments = [_instrument_of(trace_id) for trace_id in frame["trace_id"]]
-    defaults = {"probability": np.nan, "polarity": None, "instrument": instruments}
+    unknown = dict.fromkeys(("probability", "time_uncertainty"), np.nan)
+    defaults = {**unknown, "polarity": None, "instrument": instruments}
     for column in COLUMNS[3:]:
         if column not in frame:
             frame[column] = defaults[column] if column in defaults else frame["time"]
@@ -306,6 +309,7 @@ def _row_of_pick(pick) -> tuple:
         timestamp(end),
         pick.polarity,
         getattr(pick, "instrument", None) or _instrument_of(pick.trace_id),
+        getattr(pick, "time_uncertainty", None),
     )
 
 
@@ -341,4 +345,5 @@ def _row_of_obspy(pick: Pick) -> tuple:
         time,
         letters.get(pick.polarity),
         place.instrument,
+        pick.time_errors.uncertainty,
     )

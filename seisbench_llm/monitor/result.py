@@ -112,7 +112,7 @@ def _pick(pick, rows: dict, result: MonitorResult) -> Pick:
         instrument=getattr(pick, "instrument", None),
         probability=pick.peak_value,
         polarity=pick.polarity,
-        uncertainty=result.errors.get("picking"),
+        uncertainty=result.errors.get("picking", getattr(pick, "time_uncertainty", None)),
         comments=texts,
         **fields,
     )

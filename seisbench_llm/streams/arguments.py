@@ -59,10 +59,11 @@ POINT_ARGS = {
         1,
     ),
     "calibration": (
-        "What turns the spread over these windows into how wrong an estimate may be (magnitude, "
-        "distance, back-azimuth, at picks): a dictionary of floor, windows and relative or, for "
-        "back-azimuth, length; see seisbench_llm.streams.estimates.calibrated_spread. "
-        "None: the spread over the windows itself",
+        "What tells how wrong an answer may be, a dictionary. For picks: P, P_power, S, S_power, "
+        "see seisbench_llm.streams.picks.time_uncertainty; None: it is not known. For estimates at "
+        "picks (magnitude, distance, back-azimuth): floor, windows and relative or, for "
+        "back-azimuth, length, which turn the spread over these windows into that, see "
+        "seisbench_llm.streams.estimates.calibrated_spread; None: that spread itself",
         None,
     ),
     "textbook": (
@@ -86,6 +87,7 @@ DEFAULT_THRESHOLDS = {"polarity": 0.5}
 
 # Head of a task -> what its calibration may hold.
 CALIBRATIONS = {
+    "curves": ("P", "P_power", "S", "S_power"),
     "scalar": ("floor", "relative", "windows"),
     "angle": ("floor", "length", "windows"),
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import defaultdict
+from collections.abc import Mapping
 
 import numpy as np
 import obspy
@@ -23,12 +24,13 @@ def classify_picks(
     Picks and detections of an annotated stream, in the order of their times.
 
     A pick lies at a peak of at least the phase's threshold; it starts and ends where the curve
-    passes half the threshold. Its trace id is :py:attr:`seisbench_llm.trace_ids.TraceId.pick_id` of
-    the instrument, whose code is in ``pick.instrument``.
+    passes half the threshold. ``pick.time_uncertainty`` is that of :py:func:`time_uncertainty`,
+    ``pick.instrument`` the code of the instrument, and the trace id its
+    :py:attr:`seisbench_llm.trace_ids.TraceId.pick_id`.
 
     :return: ``picks``, ``detections`` and ``skipped``, what was left out of the stream.
     """
-    separation = arguments.min_separation
+    separation, calibration = arguments.min_separation, arguments.calibration
     picks = []
     for phase in ("P", "S"):
         candidates = defaultdict(list)
@@ -38,6 +40,7 @@ def classify_picks(
             found = peaks(trace, name, phase, level, separation)
             for pick in found:
                 pick.instrument = trace.stats.get("instrument", "")
+                pick.time_uncertainty = time_uncertainty(calibration, phase, pick.peak_value)
             candidates[name].extend(found)
         for of_name in candidates.values():
             picks.extend(separate(of_name, separation))
@@ -59,6 +62,30 @@ def classify_picks(
         detections=detections,
         skipped=getattr(annotations, "skipped", SkippedList()),
     )
+
+
+def time_uncertainty(
+    calibration: Mapping[str, float] | None, phase: str, probability: float
+) -> float | None:
+    """
+    How wrong the time of a pick may be, from how probable it is.
+
+    On records like those that the calibration was fitted to, 68 % of the errors against analysts'
+    picks are within it and 95 % within two, as near as could be.
+
+    :param calibration: ``P`` and ``S``, the uncertainty in seconds at a probability of one, and
+        ``P_power`` and ``S_power``: it is that value over the probability to this power. The
+        argument ``calibration`` of ``classify``.
+    :param phase: P or S.
+    :param probability: Height of the peak.
+    :return: Seconds, None without a calibration for the phase.
+
+    >>> time_uncertainty({"P": 0.05, "P_power": 1}, "P", 0.5)
+    0.1
+    """
+    if not calibration or phase not in calibration:
+        return None
+    return calibration[phase] * probability ** -calibration.get(f"{phase}_power", 0)
 
 
 def pick_id(annotation: obspy.Trace) -> str:

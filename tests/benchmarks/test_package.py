@@ -13,9 +13,10 @@ import torch
 import yaml
 
 from benchmarks.common import cases, estimating, records
-from benchmarks.making import package
+from benchmarks.making import calibration, package
 from seisbench_llm import weights
 from seisbench_llm.models.seismollm import SeisMoLLM
+from seisbench_llm.streams.picks import time_uncertainty
 from tests.helpers.models import tiny_model
 
 
@@ -78,8 +79,8 @@ def test_the_pickers_best_threshold_becomes_the_default(monkeypatch):
     start = stream[0].stats.starttime
     picks = {phase: [start + 10] for phase in "PS"}
     record = records.AnalystRecord(records.SETS[0], "a", "XX.A", "e", stream, picks)
-    monkeypatch.setattr(package, "split_records", lambda *args: [(record, {"split": "dev"})] * 40)
-    monkeypatch.setattr(package, "split_noise", lambda *args: [])
+    monkeypatch.setattr(calibration, "calibration_records", lambda *args: [record] * 40)
+    monkeypatch.setattr(calibration, "noise_before", lambda *args: None)
     # Hits at 0.6 to 0.9, false peaks at 0.1 to 0.55, some of either where the others are.
     rng = np.random.default_rng(0)
     hits, false = rng.uniform(0.6, 0.9, 40), rng.uniform(0.1, 0.55, 40)
@@ -87,20 +88,60 @@ def test_the_pickers_best_threshold_becomes_the_default(monkeypatch):
     peaks = iter(
         [{p: np.array([[10, h], [15, f]]) for p in "PS"} for h, f in zip(hits, false, strict=True)]
     )
-    monkeypatch.setattr(package.Picker, "peaks", lambda *args: next(peaks))
+    monkeypatch.setattr(calibration.Picker, "peaks", lambda *args: next(peaks))
     x = torch.randn(2, 3, model.in_samples)
     with torch.no_grad():
         before = model(x, logits=True)
-        text = package.calibrate_picker(model, Path(), Path(), ["dev"])
+        text = calibration.calibrate_picker(model, Path())
         after = model(x, logits=True)
     level = float(text.split("P threshold ")[1].split(" to")[0])
-    scale = float(text.split("slope ")[1].split(";")[0])
+    scale = float(text.split("slope ")[1].split(",")[0])
     assert 0.5 <= level <= 0.66 and scale > 0
-    logit = package.logits_of
+    logit = calibration.logits_of
     for output in (1, 2):
         expected = scale * (before[:, output] - logit(level)) + logit(0.3)
         torch.testing.assert_close(after[:, output], expected, atol=0.05, rtol=0.01)
     torch.testing.assert_close(after[:, 0], before[:, 0])
+    assert set(model.default_args["calibration"]) == {"P", "P_power", "S", "S_power"}
+
+
+def test_uncertainty_of_times_holds_what_it_promises():
+    rng = np.random.default_rng(0)
+    probability = rng.uniform(0.3, 1, 4000)
+    away = 0.05 / probability * rng.standard_normal(4000)
+    value, power = calibration.fit_time_uncertainty(away, probability)
+    assert value == pytest.approx(0.05, rel=0.1) and power == pytest.approx(1, abs=0.15)
+    for times, least, most in ((1, 0.66, 0.70), (2, 0.93, 0.97)):
+        inside = [
+            abs(error) <= times * time_uncertainty({"P": value, "P_power": power}, "P", p)
+            for error, p in zip(away, probability, strict=True)
+        ]
+        assert least < np.mean(inside) < most
+
+
+def test_residuals_are_those_of_the_peak_next_to_a_pick():
+    peaks = [
+        {"P": np.array([[9.9, 0.8], [10.8, 0.9], [30.0, 0.9]])},
+        {"P": np.array([[20.0, 0.9]])},
+        {"P": np.zeros((0, 2))},
+        {"P": np.array([[5.0, 0.1]])},
+    ]
+    truth = [np.array([10.0]), np.array([10.0]), np.array([1.0]), np.array([5.0])]
+    away, probability = calibration.residuals(peaks, truth, "P")
+    np.testing.assert_allclose([away, probability], [[-0.1], [0.8]])
+
+
+def test_noise_is_what_precedes_p():
+    samples = np.arange(6000.0)
+    trace = obspy.Trace(samples, {"channel": "HHZ", "sampling_rate": 100})
+    stream, start = obspy.Stream([trace]), trace.stats.starttime
+    record = records.AnalystRecord("x", "a", "XX.A", "e", stream, {"P": [start + 30], "S": []})
+    noise = calibration.noise_before(record)
+    assert noise[0].stats.npts == 9000 and noise[0].data.max() == 2700
+    record.picks = {"P": [start + 10], "S": []}
+    assert calibration.noise_before(record) is None
+    record.picks = {"P": [], "S": [start + 30]}
+    assert calibration.noise_before(record) is None
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks.common import disturbances
 from benchmarks.common.pickers import Picker
-from benchmarks.common.records import AnalystRecord
+from benchmarks.common.records import AnalystRecord, move_start
 from benchmarks.making import tables
 from benchmarks.making.record import figures_of
 from benchmarks.peers.pnsn import window_at
@@ -32,6 +32,20 @@ def noise(seconds=90, rate=100.0, seed=0):
         )
         for component in "ZNE"
     )
+
+
+def test_starts_move_but_not_up_to_the_pick():
+    moved = {}
+    for name in ("a", "b"):
+        for p in (30.0, 8.0, 3.0):
+            record = record_of(noise(60), p=p)
+            record.name = name
+            start = record.stream[0].stats.starttime
+            move_start(record)
+            moved[name, p] = record.stream[0].stats.starttime - start
+            assert record.picks["P"] == [start + p]
+    assert 0 < moved["a", 30] != moved["b", 30] <= 9.5
+    assert 0 <= moved["a", 8] <= 3 and moved["a", 3] == 0
 
 
 @pytest.mark.parametrize("name", disturbances.DISTURBANCES)

@@ -84,6 +84,15 @@ def test_parquet_without_picks_has_the_types_of_one_with_picks(tmp_path):
     assert str(some.field("time").type) == "timestamp[us, tz=UTC]"
 
 
+@pytest.mark.parametrize("name", ["a.csv", "a.parquet", "a.xml"])
+def test_uncertainties_of_times_are_kept(name, tmp_path):
+    sure, unsure = pick_at(0), pick_at(5, phase="S")
+    sure.time_uncertainty = 0.03
+    found = read_picks(export([sure, unsure], tmp_path / name))["time_uncertainty"]
+    # QuakeML is for locators, which need one of each.
+    assert found[0] == 0.03 and (found[1] == 0.1 if name == "a.xml" else np.isnan(found[1]))
+
+
 def test_further_columns_are_kept(tmp_path):
     frame = picks_to_dataframe([pick_at(0), pick_at(1)]).assign(amplitude=[1e-6, 2e-6])
     for name in ("a.csv", "a.parquet"):

@@ -61,6 +61,17 @@ def test_thresholds_per_phase():
     assert len(classify(stream, detection_threshold=0.2).detections) == 3
 
 
+def test_uncertainty_of_times_comes_with_a_calibration():
+    stream = curves([("P", 1000, 0.9), ("P", 2000, 0.45), ("S", 3000, 0.5)])
+    assert [p.time_uncertainty for p in classify(stream).picks] == [None] * 3
+    calibration = {"P": 0.05, "P_power": 2, "S": 0.1}
+    found = classify(stream, calibration=calibration).picks
+    expected = [0.05 / 0.9**2, 0.05 / 0.45**2, 0.1]
+    assert [p.time_uncertainty for p in found] == pytest.approx(expected, rel=1e-4)
+    only_p = classify(stream, calibration={"P": 0.05}).picks
+    assert [p.time_uncertainty for p in only_p] == [0.05, 0.05, None]
+
+
 def test_minimum_separation():
     stream = curves([("P", 1000, 0.9), ("P", 1080, 0.8), ("P", 1150, 0.7)])
     assert [p.peak_value for p in classify(stream).picks] == pytest.approx([0.9, 0.7])
