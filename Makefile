@@ -49,7 +49,7 @@ $(VENV)/.demo: $(BIN)/pip setup.cfg constraints.txt
 	touch $@
 
 $(VENV)/.test: $(BIN)/pip setup.cfg constraints.txt
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[test,language,train,archive,monitor,export]'
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[test,language,train,benchmark,archive,monitor,export]'
 	touch $@
 
 $(VENV)/.oldest: $(VENV)/.test
@@ -58,7 +58,7 @@ $(VENV)/.oldest: $(VENV)/.test
 	touch $@
 
 $(VENV)/.docs: $(BIN)/pip setup.cfg constraints.txt
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[docs,language,train,archive,monitor,export]'
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[docs,language,train,benchmark,archive,monitor,export]'
 	touch $@
 
 clean:

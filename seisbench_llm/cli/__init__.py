@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from . import archive, convert, live, monitor, pick, training, weights
+from . import archive, benchmark, convert, live, monitor, pick, training, weights
 from .options import USER_ERROR
 
 __all__ = ["app", "main"]
@@ -31,6 +31,7 @@ app.command()(convert.convert)
 app.command(context_settings=_PASS_ON)(training.fit)
 app.command()(training.export)
 app.command()(training.evaluate)
+app.add_typer(benchmark.app, name="benchmark")
 
 
 def main() -> None:

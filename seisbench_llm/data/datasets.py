@@ -11,6 +11,7 @@ import seisbench.data as sbd
 
 from .diting import DiTing
 from .stead import STEAD
+from .stead_files import STEADFiles
 from .synthetic.records import Synthetic
 
 
@@ -23,6 +24,7 @@ def open_dataset(name: str | Path, **kwargs) -> sbd.WaveformDataset:
     ========================  ================================================================
     ``FOLDER``                a folder in SeisBench's format (metadata.csv, waveforms.hdf5)
     ``STEAD``                 :py:class:`~seisbench_llm.data.STEAD` from SeisBench's cache
+    ``stead:FOLDER``          :py:class:`~seisbench_llm.data.STEADFiles`: its published files
     ``InstanceCounts``        or any other class of :py:mod:`seisbench.data`, likewise
     ``diting:FOLDER``         :py:class:`~seisbench_llm.data.DiTing` in its published files
     ``diting-light:FOLDER``   the light subset of it
@@ -41,6 +43,8 @@ def open_dataset(name: str | Path, **kwargs) -> sbd.WaveformDataset:
     if kind in ("diting", "diting-light") and rest:
         dataset = DiTing(rest, **kwargs)
         return dataset.light() if kind == "diting-light" else dataset
+    if kind == "stead" and rest:
+        return STEADFiles(rest, **kwargs)
     if kind == "synthetic" and rest:
         return sbd.WaveformDataset(_synthetic(name, rest), name=name, **kwargs)
     # A typing slip in a long path must not become a download.

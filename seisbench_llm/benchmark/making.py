@@ -1,0 +1,148 @@
+"""Targets of a data set, and predictions of them by any weight, as the commands make them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+import seisbench.models as sbm
+
+from ..atomic import replacing
+from ..data.metadata import COLUMNS, first_column
+from ..models.seismollm import SeisMoLLM
+from . import provenance, targets
+from .datasets import describe_traces, event_split, open_for_benchmark
+from .estimate_targets import ANSWERS, FILES, estimate_targets
+from .estimators import BenchmarkEstimator
+from .pickers import BenchmarkPicker
+from .predictions import folder_of, predict_targets
+
+TRACES = "traces.csv"
+
+
+def make_targets(
+    data: str, folder: str | Path, tasks: Sequence[str], noise_before_events: bool = True
+) -> dict[str, int]:
+    """
+    Write targets, what their records are grouped by (``traces.csv``), and ``run.json``.
+
+    :param data: As for :py:func:`~seisbench_llm.benchmark.datasets.open_for_benchmark`.
+    :param folder: ``targets/NAME``.
+    :param tasks: Of 1, 23, polarity, magnitude, distance, azimuth. Of the last four, those that
+        the data set has no answers to are left out.
+    :param noise_before_events: See :py:func:`~seisbench_llm.benchmark.targets.detection_targets`.
+    :return: Name of the file without suffix -> number of targets.
+    :raises ValueError: If a task is unknown.
+    """
+    folder = Path(folder)
+    names = {"1": "task1", "23": "task23", **{f.removeprefix("task_"): f for f in FILES.values()}}
+    if unknown := set(tasks) - set(names):
+        raise ValueError(f"Unknown task {min(unknown)}; known are {', '.join(names)}.")
+    dataset = open_for_benchmark(data)
+    sides = dataset.metadata["split"].isin(["dev", "test"]).to_numpy()
+    records = list(targets.records_of(dataset))
+    asked = [record for record, use in zip(records, sides, strict=True) if use]
+    tables = {}
+    if "1" in tasks:
+        tables["task1"] = targets.detection_targets(asked, noise_before_events=noise_before_events)
+    if "23" in tasks:
+        tables["task23"] = targets.phase_targets(asked)
+    split = event_split(dataset.metadata)
+    for task in ANSWERS:
+        column = first_column(dataset.metadata.columns, *COLUMNS[task])
+        if FILES[task].removeprefix("task_") in tasks and column is not None:
+            table = estimate_targets(task, records, split, column)
+            if len(table):
+                tables[FILES[task]] = table
+    targets.write(folder, {name: table for name, table in tables.items() if len(table)})
+    with replacing(folder / TRACES) as file:
+        describe_traces(dataset.metadata).to_csv(file, index=False)
+    config = {"data": data, "tasks": list(tasks), "noise_before_events": noise_before_events}
+    provenance.write(folder, provenance.provenance(config, targets.SEED))
+    return {name: len(table) for name, table in tables.items()}
+
+
+def load_model(weights: str):
+    """
+    A picker, or a model of another task, and how its configuration is called.
+
+    :param weights: Name or path of a SeisMoLLM weight, or ``CLASS/WEIGHT`` of
+        :py:mod:`seisbench.models`, such as ``phasenet/volpick``.
+    :return: Module of the benchmark, and ``DATA_MODEL``.
+    """
+    kind, _, name = weights.partition("/")
+    classes = {
+        key.lower(): cls
+        for key, cls in vars(sbm).items()
+        if isinstance(cls, type) and issubclass(cls, sbm.WaveformModel)
+    }
+    if name and kind in classes:
+        return BenchmarkPicker(classes[kind].from_pretrained(name)), f"{_plain(name)}_{kind}"
+    model = SeisMoLLM.from_pretrained(weights)
+    name = _plain(Path(weights).name + (model.record.version if model.record else ""))
+    if model.task.head == "curves":
+        return BenchmarkPicker(model), f"{name}_seismollm"
+    return BenchmarkEstimator(model), f"{name}_seismollm"
+
+
+def predict_with_weights(
+    weights: str,
+    folder: str | Path,
+    data: str,
+    out: str | Path = ".",
+    rate: float = targets.RATE,
+    mask_s: bool = False,
+    **kwargs,
+) -> Path:
+    """
+    Predict targets with any weight; the weight's name stands for the data it was trained on.
+
+    :param weights: See :py:func:`load_model`.
+    :param folder: ``targets/NAME``.
+    :param data: Data set of the targets.
+    :param out: Where ``pred_cross`` and so on are.
+    :param rate: Hz; a model of another sampling rate needs its own here.
+    :param mask_s: See :py:class:`~seisbench_llm.benchmark.estimators.BenchmarkEstimator`.
+    :param kwargs: See :py:func:`~seisbench_llm.benchmark.predictions.predict_targets`.
+    :return: Folder of the predictions.
+    :raises ValueError: If the model has another sampling rate.
+    """
+    module, config = load_model(weights)
+    if module.model.sampling_rate != rate:
+        raise ValueError(
+            f"{weights} works at {module.model.sampling_rate:g} Hz; say --rate "
+            f"{module.model.sampling_rate:g}."
+        )
+    if mask_s:
+        module.mask_s, config = True, config.replace("_", "-nos_", 1)
+    folder = Path(folder)
+    root, name = folder_of(config, folder.name, None, rate)
+    result = Path(out) / root / name / "version_0"
+    predict_targets(module, open_for_benchmark(data, rate), folder, result, rate=rate, **kwargs)
+    what = {"weights": weights, "targets": folder.name, "data": data, "rate": rate}
+    files = {path.name: path for path in sorted(folder.glob("*.csv"))}
+    provenance.write(
+        result, provenance.provenance({**what, "mask_s": mask_s}, 0, files, module.model)
+    )
+    return result
+
+
+def traces_of(folder: str | Path) -> pd.DataFrame:
+    """
+    Event, station and so on by name of the record, as :py:func:`make_targets` wrote them.
+
+    :param folder: ``targets/NAME``.
+    :return: Indexed by trace_name; without rows if there is no such file.
+    """
+    path = Path(folder) / TRACES
+    if not path.is_file():
+        return pd.DataFrame(columns=["trace_name"]).set_index("trace_name")
+    table = pd.read_csv(path, dtype={"trace_name": str})
+    return table.drop_duplicates("trace_name").set_index("trace_name")
+
+
+def _plain(name: str) -> str:
+    """A name without what separates the parts of a configuration's."""
+    return re.sub(r"[_\s.]+", "-", name.strip()).lower()

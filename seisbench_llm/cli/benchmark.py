@@ -1,0 +1,162 @@
+"""Commands of ``seisbench-llm benchmark``: targets, training, predictions, scores, reports."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(
+    no_args_is_help=True,
+    help="SeisBench's benchmark of pickers, the paper's tables, and a report of the results.",
+)
+
+Data = Annotated[str, typer.Option(help="Data set: folder, SeisBench name, synthetic:N ...")]
+Rate = Annotated[float, typer.Option(help="Hz; other than 100 for a resampled run.")]
+Root = Annotated[Path, typer.Option(help="Folder in which pred, pred_cross ... are.")]
+BatchSize = Annotated[int, typer.Option(min=1)]
+Device = Annotated[str, typer.Option(help="Such as cuda.")]
+TASKS = "1,23,polarity,magnitude,distance,azimuth"
+
+
+@app.command("targets")
+def targets(
+    data: Data,
+    out: Annotated[Path, typer.Argument(help="Folder targets/NAME; NAME without underscore.")],
+    tasks: Annotated[str, typer.Option(help="Which, separated by commas.")] = TASKS,
+    noise_before_events: Annotated[
+        bool, typer.Option(help="Whether windows before the first arrival are noise targets.")
+    ] = True,
+) -> None:
+    """
+    Write the targets of a data set, those of tasks 1 and 2/3 as pick-benchmark's generator does.
+
+    Example: seisbench-llm benchmark targets --data ETHZ targets/ethz
+    """
+    from ..benchmark.making import make_targets
+
+    for name, count in make_targets(data, out, tasks.split(","), noise_before_events).items():
+        typer.echo(f"{name}: {count} targets")
+
+
+@app.command("train")
+def train(
+    config: Annotated[Path, typer.Argument(help="DATA_MODEL.json, as of pick-benchmark.")],
+    out: Annotated[Path, typer.Option(help="Folder for the weights.")] = Path("weights"),
+    lr: Annotated[float | None, typer.Option(help="Learning rate instead of the file's.")] = None,
+    test_run: Annotated[bool, typer.Option("--test-run", help="Try it on 500 records.")] = False,
+) -> None:
+    """
+    Train a picker through the benchmark.
+
+    Example: seisbench-llm benchmark train configs/ethz_phasenet.json
+    """
+    from ..benchmark.training import train as run
+
+    typer.echo(f"Written: {run(config, out, lr, test_run)}")
+
+
+@app.command("predict")
+def predict(
+    targets: Annotated[Path, typer.Argument(help="Folder targets/NAME.")],
+    data: Annotated[str | None, typer.Option(help="Data set of the targets.")] = None,
+    trained: Annotated[
+        Path | None, typer.Option(help="Folder weights/DATA_MODEL of benchmark train.")
+    ] = None,
+    weights: Annotated[
+        str | None,
+        typer.Option(help="Or a weight: compact_picking, phasenet/volpick, eqtransformer/..."),
+    ] = None,
+    out: Root = Path("."),
+    rate: Rate = 100,
+    mask_s: Annotated[
+        bool, typer.Option("--mask-s", help="Cut records before S (not for pickers).")
+    ] = False,
+    batch_size: BatchSize = 64,
+    num_workers: Annotated[int, typer.Option(min=0, help="Processes that read.")] = 0,
+    device: Device = "cpu",
+) -> None:
+    """
+    Predict targets with a trained model or any weight.
+
+    Example: seisbench-llm benchmark predict targets/ethz --data ETHZ --weights phasenet/instance
+    """
+    from ..benchmark.making import predict_with_weights
+    from ..benchmark.training import evaluate
+
+    if (trained is None) == (weights is None):
+        raise ValueError("Give either --trained or --weights.")
+    options = {"batch_size": batch_size, "num_workers": num_workers, "device": device}
+    if trained is not None:
+        folder = evaluate(trained, targets, data, out, rate, **options)
+    elif data is None:
+        raise ValueError("With --weights, --data says which data set the targets are of.")
+    else:
+        folder = predict_with_weights(weights, targets, data, out, rate, mask_s, **options)
+    typer.echo(f"Written: {folder}")
+
+
+@app.command("collect")
+def collect(
+    root: Annotated[Path, typer.Argument(help="Folder pred, pred_cross ...")],
+    out: Annotated[Path, typer.Argument(help="CSV file to write.")],
+    cross: Annotated[
+        bool | None, typer.Option(help="Names end with the target; default: by the folder's name.")
+    ] = None,
+    resampled: Annotated[
+        bool | None, typer.Option(help="Names end with the rate; default: by the folder's name.")
+    ] = None,
+) -> None:
+    """
+    Score predictions, in the columns of pick-benchmark; what those lack goes to a file beside.
+
+    Example: seisbench-llm benchmark collect pred results.csv
+    """
+    from ..atomic import replacing
+    from ..benchmark import scores
+
+    cross = "cross" in root.name if cross is None else cross
+    resampled = "resampled" in root.name if resampled is None else resampled
+    beside = out.with_name(f"{out.stem}_beside{out.suffix}")
+    for path, function in ((out, scores.collect), (beside, scores.collect_beside)):
+        with replacing(path) as file:
+            function(root, cross, resampled).to_csv(file, index=False)
+    typer.echo(f"Written: {out}, {beside}")
+
+
+@app.command("paper")
+def paper(
+    data: Annotated[str, typer.Option(help="stead or diting.")],
+    path: Annotated[
+        Path | None,
+        typer.Option(help="Folder of the published files, or in SeisBench's format."),
+    ] = None,
+    weights: Annotated[
+        list[str] | None,
+        typer.Option(help="Weights to measure; default: the authors' and the packaged ones."),
+    ] = None,
+    few_shot: Annotated[
+        bool, typer.Option("--few-shot", help="Compare with training on a tenth.")
+    ] = False,
+    limit: Annotated[int | None, typer.Option(min=1, help="At most as many records.")] = None,
+    out: Annotated[Path | None, typer.Option(help="CSV file to write.")] = None,
+    batch_size: BatchSize = 64,
+    num_workers: Annotated[int, typer.Option(min=0, help="Processes that read.")] = 0,
+    device: Device = "cpu",
+) -> None:
+    """
+    Measure the paper's metrics, with the published values and the difference beside them.
+
+    Example: seisbench-llm benchmark paper --data diting --path /data/DiTing330km
+    """
+    from ..atomic import replacing
+    from ..benchmark.paper import compare, to_text
+
+    options = {"batch_size": batch_size, "num_workers": num_workers, "device": device}
+    table = compare(data, path, weights, few_shot, limit, **options)
+    typer.echo(to_text(table))
+    if out is not None:
+        with replacing(out) as file:
+            table.to_csv(file, index=False)
+        typer.echo(f"Written: {out}")
