@@ -8,6 +8,7 @@ from pathlib import Path
 
 from docutils import nodes
 from docutils.parsers.rst import Directive
+from pygments.lexers.special import TextLexer
 
 from seisbench_llm.seisbench_private import annotate_arguments
 
@@ -89,3 +90,5 @@ class DocumentArgs(Directive):
 
 def setup(app):
     app.add_directive("document_args", DocumentArgs)
+    # The list in CONTRIBUTING that a test reads.
+    app.add_lexer("imports", TextLexer)

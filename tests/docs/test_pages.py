@@ -5,6 +5,7 @@ import importlib
 import re
 
 import pytest
+import yaml
 
 from benchmarks.making import tables
 from tests.helpers.pages import PAGES, ROOT, blocks, run
@@ -116,3 +117,19 @@ def test_no_packaged_weight_holds_a_language_model():
     records = [read_metadata(path)["record"] for path in PACKAGED.glob("*.json")]
     assert len(records) >= 5
     assert [r["name"] for r in records if r["language_model"] is not None] == []
+
+
+def test_the_version_stands_alike_everywhere():
+    setup = re.search(r"^version = (.*)$", (ROOT / "setup.cfg").read_text(), re.MULTILINE)[1]
+    citation = re.search(r"^version: (.*)$", (ROOT / "CITATION.cff").read_text(), re.MULTILINE)[1]
+    changes = re.search(r"^## \[(.*?)\]", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)[1]
+    assert setup == citation == changes
+
+
+@pytest.mark.parametrize("name", ["CITATION.cff", ".readthedocs.yaml", ".github"])
+def test_files_for_services_are_yaml(name):
+    path = ROOT / name
+    files = [path] if path.is_file() else sorted(path.rglob("*.yml"))
+    assert files
+    for file in files:
+        assert isinstance(yaml.safe_load(file.read_text()), dict), file
