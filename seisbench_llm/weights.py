@@ -18,6 +18,7 @@ from packaging.version import parse as parse_version
 
 from . import seisbench_private
 from .atomic import replacing
+from .extras import install_command
 from .weight_files import (
     Uninitialised,
     WeightsError,
@@ -144,7 +145,7 @@ def _load_path_or_hub(cls, name: str, version_str: str):
     except ImportError as error:
         raise ImportError(
             f"'{name}' is no local path, and weights from Hugging Face need huggingface_hub: "
-            f"pip install 'seisbench_llm[language]'."
+            f"{install_command('language')}."
         ) from error
 
     wanted = ["weights.json", "weights.safetensors"]

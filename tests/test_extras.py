@@ -6,6 +6,8 @@ import sys
 
 import pytest
 
+from seisbench_llm.extras import install_command
+
 BLOCKED = """
 import sys
 
@@ -54,7 +56,7 @@ for make in (SeisMoLLM, lambda: SeisMoLLM.from_pretrained("org/name")):
     picks, *errors = out.splitlines()
     assert picks == "['P', 'S']"
     assert len(errors) == 2
-    assert all("pip install 'seisbench_llm[language]'" in error for error in errors)
+    assert all("pip install 'transformers<" in error for error in errors)
 
 
 @pytest.mark.timeout(200)
@@ -73,3 +75,12 @@ print(os.environ["SEISBENCH_CACHE_ROOT"])
     assert model.startswith("SeisMoLLM(task='polarity', window=5.12 s, sampling_rate=100 Hz, ")
     assert not os.path.exists(folder)
     assert errors.count("file/cache cannot be written") == 1
+
+
+def test_hints_name_packages_that_pip_finds_wherever_this_one_came_from():
+    """A clone is on no index, so its own name would be of no use."""
+    for extra in ("language", "train", "archive", "monitor", "export"):
+        command = install_command(extra)
+        assert command.startswith("pip install '") and "seisbench_llm" not in command
+    assert "'jsonargparse[signatures]<5,>=4.30'" in install_command("train")
+    assert install_command("unheard_of") == "pip install 'seisbench_llm[unheard_of]'"

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from itertools import islice
 from time import monotonic
 
+from ..extras import install_command
 from .station_days import StationDay
 from .store import Store
 from .worker import failure, process_day, versions
@@ -29,7 +30,7 @@ def require_dask() -> None:
         import pyarrow  # noqa: F401
     except ImportError as error:
         raise ImportError(
-            f"Archives need more packages: pip install 'seisbench_llm[archive]' ({error})"
+            f"Archives need more packages: {install_command('archive')} ({error})"
         ) from error
     # Its messages about workers that come and go would break the progress line.
     logging.getLogger(distributed.__name__).setLevel(logging.ERROR)

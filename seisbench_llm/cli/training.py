@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from ..extras import install_command
 from .options import AsJson, Out, Quiet, Weights
 
 
@@ -161,7 +162,7 @@ def fit(context: typer.Context) -> None:
         from ..training.fit import fit as run
     except ImportError as error:
         raise ImportError(
-            f"Training needs more packages: pip install 'seisbench_llm[train]' ({error})"
+            f"Training needs more packages: {install_command('train')} ({error})"
         ) from error
     run(context.args)
 

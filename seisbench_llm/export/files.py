@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from ..extras import install_command
 from .tables import ISO
 
 
@@ -25,7 +26,7 @@ def import_pyarrow():
     try:
         import pyarrow.parquet
     except ImportError as error:
-        raise ImportError("Parquet needs pyarrow: pip install 'seisbench_llm[export]'") from error
+        raise ImportError(f"Parquet needs pyarrow: {install_command('export')}") from error
     return pyarrow
 
 

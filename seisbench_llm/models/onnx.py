@@ -19,6 +19,7 @@ from torch import nn
 from torch.overrides import TorchFunctionMode
 
 from ..atomic import replacing
+from ..extras import install_command
 from ..network import lora
 from ..preprocess import normalize
 
@@ -51,7 +52,7 @@ def export_onnx(model: WaveformModel, path, normalization: bool = True) -> Path:
     try:
         import onnx
     except ImportError as error:
-        raise ImportError("ONNX files need onnx: pip install 'seisbench_llm[export]'") from error
+        raise ImportError(f"ONNX files need onnx: {install_command('export')}") from error
 
     network = copy.deepcopy(model.network).cpu().float()
     lora.merge_lora(network)

@@ -20,6 +20,7 @@ from seisbench.models import WaveformModel
 
 from .. import seisbench_private, weights
 from ..atomic import PARTIAL, replacing
+from ..extras import install_command
 from ..tasks import TASKS
 from ..weight_files import WeightsError, one_line, sha256
 from .checkpoints import load_checkpoint, window_of
@@ -205,8 +206,8 @@ def _download(checkpoint: PublishedCheckpoint, folder: Path, refetch: bool) -> P
         from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
     except ImportError as error:
         raise ImportError(
-            f"'{checkpoint.name}' comes from Hugging Face, which needs huggingface_hub: pip "
-            f"install 'seisbench_llm[language]'. Or {_copy_by_hand(checkpoint, folder)}"
+            f"'{checkpoint.name}' comes from Hugging Face, which needs huggingface_hub: "
+            f"{install_command('language')}. Or {_copy_by_hand(checkpoint, folder)}"
         ) from error
 
     def fetch(file: str, **kwargs) -> Path:

@@ -19,10 +19,11 @@ from ..export.tables import (
     timestamp,
     typed,
 )
+from ..extras import install_command
 from ..stations import Station, Stations
 from ..streams.picks import separate
 from ..trace_ids import station_of
-from .location import INSTALL, REGION, distance_azimuth
+from .location import REGION, distance_azimuth
 from .tables import pick_key
 
 MIN_STATIONS = 3
@@ -55,7 +56,8 @@ def import_pyocto():
         import pyocto
     except ImportError as error:
         raise ImportError(
-            f"Association over several stations needs PyOcto: {INSTALL}, or associate=False."
+            f"Association over several stations needs PyOcto: {install_command('monitor')}, "
+            "or associate=False."
         ) from error
     return pyocto
 

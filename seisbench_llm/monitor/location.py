@@ -8,6 +8,7 @@ import numpy as np
 
 from ..export.quakeml import identifier
 from ..export.tables import timestamp
+from ..extras import install_command
 from ..stations import Station
 from .tables import pick_key
 
@@ -20,9 +21,6 @@ REGION = float(np.sqrt(-2 * np.log(1 - CONFIDENCE)))
 
 
 SINGLE_STATION = "single station"
-
-
-INSTALL = "pip install 'seisbench_llm[monitor]'"
 
 
 def sp_distance(sp_time, vp: float = 6.0, vp_vs: float = 1.73):
@@ -126,7 +124,7 @@ def import_geod():
     try:
         from pyproj import Geod
     except ImportError as error:
-        raise ImportError(f"Locations need pyproj: {INSTALL}") from error
+        raise ImportError(f"Locations need pyproj: {install_command('monitor')}") from error
     return Geod(ellps="WGS84")
 
 

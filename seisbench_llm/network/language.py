@@ -5,6 +5,7 @@ from pathlib import Path
 
 import torch
 
+from ..extras import install_command
 from ..weight_files import read_tensors
 from . import checkpoints
 from .config import BackboneConfig
@@ -107,7 +108,7 @@ def _fetch(auto_class: str, name: str, **kwargs):
     except ImportError as error:
         raise ImportError(
             f"The language model '{name}' is read by transformers: "
-            f"pip install 'seisbench_llm[language]'. Trained SeisMoLLM weights need none of this."
+            f"{install_command('language')}. Trained SeisMoLLM weights need none of this."
         ) from error
 
     loader = getattr(transformers, auto_class).from_pretrained

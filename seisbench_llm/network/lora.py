@@ -8,6 +8,8 @@ model without adapters do not.
 import torch
 from torch import nn
 
+from ..extras import install_command
+
 LORA_TARGETS = ("attn.qkv", "attn.out", "mlp.up", "mlp.down")
 
 
@@ -36,9 +38,7 @@ def add_lora(
     try:
         from peft import LoraConfig, inject_adapter_in_model
     except ImportError as error:
-        raise ImportError(
-            "LoRA training needs PEFT: pip install 'seisbench_llm[train]'."
-        ) from error
+        raise ImportError(f"LoRA training needs PEFT: {install_command('train')}.") from error
 
     config = LoraConfig(
         r=rank, lora_alpha=alpha, lora_dropout=dropout, target_modules=list(targets)

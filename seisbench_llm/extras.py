@@ -1,0 +1,31 @@
+"""How to install what an extra adds."""
+
+from __future__ import annotations
+
+from importlib.metadata import PackageNotFoundError, requires
+
+from packaging.requirements import Requirement
+
+
+def install_command(extra: str) -> str:
+    """
+    A command that installs the packages of an extra, whether this package came from PyPI, a
+    repository or a clone.
+
+    >>> install_command("monitor").startswith("pip install 'pyocto")
+    True
+
+    :param extra: Its name in ``setup.cfg``.
+    """
+    try:
+        wanted = [Requirement(text) for text in requires("seisbench_llm") or ()]
+    except PackageNotFoundError:
+        wanted = []
+    packages = [
+        f"'{str(requirement).partition(';')[0].strip()}'"
+        for requirement in wanted
+        if requirement.marker is not None
+        and requirement.marker.evaluate({"extra": extra})
+        and not requirement.marker.evaluate({"extra": ""})
+    ]
+    return " ".join(["pip install", *(packages or [f"'seisbench_llm[{extra}]'"])])
