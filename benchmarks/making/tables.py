@@ -35,6 +35,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "unseen-false-picks": unseen.false_picks,
     "unseen-by-region": unseen.picking_by_region,
     "unseen-differences": unseen.differences,
+    "unseen-starts": unseen.starts,
     **{
         f"unseen-{task.replace('_', '-')}": lambda task=task: unseen.estimates(task)
         for task in ("magnitude", "distance", "back_azimuth", "polarity")

@@ -12,12 +12,13 @@ WHAT = {
     "magnitude": "local magnitude",
     "polarity": "first-motion polarity",
 }
-# Task -> what is told of it, and what a textbook does without a network.
+# Task -> what is told of it, and another way: what a textbook does without a network, or, for
+# polarity, a published network, as the truths there were found by a rule like the textbook's.
 SHOWN = {
     "distance": ("MAE {:.1f} km, median {:.1f} km", "S minus P"),
     "back_azimuth": ("median error {:.0f}°", "polarisation of P"),
     "magnitude": ("MAE {:.1f}", "Wood-Anderson ML"),
-    "polarity": ("{:.0%} correct", "sign of the first motion"),
+    "polarity": ("{:.0%} correct", "pnsn_polar"),
 }
 
 

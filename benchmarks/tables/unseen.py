@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from benchmarks.common.records import DEVELOPMENT_REGION
+
 from .markdown import markdown, named, packaged, results, with_limits
 
 COLUMNS = {"P@0.5": "P 0.5 s", "S@0.5": "S 0.5 s", "P@0.1": "P 0.1 s", "S@0.1": "S 0.1 s"}
@@ -71,6 +73,22 @@ def picking_by_region() -> str:
         for phase in "PS"
         if picks[f"{phase}@0.5"]["picks"][region] > 1
     ]
+    return markdown(["Picker", *head], rows)
+
+
+def starts() -> str:
+    """F1 at 0.1 s and the best threshold in the development region, by how its streams begin."""
+    found, rows = results("unseen_regions"), []
+    kept, region = found["pickers, starts kept"], DEVELOPMENT_REGION
+    for name, figures in found["pickers"].items():
+        if name in kept:
+            cells = [
+                f"{row[f'{phase}@0.1']['best'][region]:.2f}"
+                for phase in "PS"
+                for row in (kept[name], figures)
+            ]
+            rows.append([named(name), *cells])
+    head = [f"{phase}, {how}" for phase in "PS" for how in ("as cut", "begun elsewhere")]
     return markdown(["Picker", *head], rows)
 
 
