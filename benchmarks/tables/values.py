@@ -52,5 +52,8 @@ VALUES: dict[str, Callable[[], str]] = {
     ),
     "tasks-picks": lambda: str(_annotate("tasks", "P picks per station and hour")),
     "tasks-ratio": lambda: f"{_annotate('tasks', 'five', 'times picks')[0]:.1f}",
+    "archive-overhead": lambda: (
+        f"{results('archive')['simulated']['overhead_seconds_per_task_and_worker']:.2f}"
+    ),
     "picker-version": lambda: packaged("picking")["version"],
 }
