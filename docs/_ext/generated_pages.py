@@ -138,9 +138,9 @@ def _parameter_row(parameter) -> list[str]:
         if isinstance(choices, type) and issubclass(choices, Enum):
             text += f" One of {', '.join(f'`{c.value}`' for c in choices)}."
     default = "required" if parameter.required else parameter.default
-    default = getattr(default, "value", default)
-    none = default is None or default is False or default == ""
-    return [names, text.strip(), "" if none else f"`{default}`"]
+    several = default if isinstance(default, list | tuple) else [default]
+    default = ", ".join(str(getattr(d, "value", d)) for d in several if d is not None)
+    return [names, text.strip(), "" if default in ("", "False") else f"`{default}`"]
 
 
 def parameters_of(docstring: str) -> dict[str, str]:

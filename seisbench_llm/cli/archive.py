@@ -56,11 +56,11 @@ def run(
     quiet: Quiet = False,
 ) -> None:
     """
-    Pick all station-days of an archive; run again after a stop, it goes on.
+    Pick all station-days of an archive. After a stop, the same command goes on.
 
     The exit code is 3 if station-days failed; 'archive status' tells which and why.
 
-    Example: seisbench-llm archive run --archive /data/sds --stations CX.* --start 2020-01-01
+    Example: seisbench-llm archive run --archive /data/sds --stations 'CX.*' --start 2020-01-01
     --end 2021-01-01 --out year
     """
     from .. import archive as runs

@@ -26,12 +26,14 @@ class LiveFormat(str, Enum):
 def live(
     seedlink: Annotated[str | None, typer.Option(help="Server to listen to, HOST:PORT.")] = None,
     select: Annotated[
-        list[str] | None, typer.Option(help="NET.STA.LOC.CH, as XX.ABC..HH?; may be repeated.")
+        list[str] | None, typer.Option(help="Channels, such as 'XX.ABC..HH?'; may be repeated.")
     ] = None,
     replay: Annotated[
-        list[Path] | None, typer.Option(help="File to play instead; may be repeated.")
+        list[Path] | None, typer.Option(help="File to replay instead; may be repeated.")
     ] = None,
-    speed: Annotated[float, typer.Option(min=0, help="Of the replay; 0: at once.")] = 1.0,
+    speed: Annotated[
+        float, typer.Option(min=0, help="Speed of the replay; 0 is as fast as possible.")
+    ] = 1.0,
     stations: StationsFile = None,
     weights: Weights = "compact_picking",
     p_threshold: PThreshold = None,
@@ -43,7 +45,7 @@ def live(
     formats: Annotated[
         list[LiveFormat], typer.Option("--format", help="File to write; may be repeated.")
     ] = [LiveFormat.jsonl, LiveFormat.quakeml],  # noqa: B006 (typer copies it)
-    step: Annotated[float, typer.Option(help="Seconds between windows.")] = 1.0,
+    step: Annotated[float, typer.Option(help="Seconds of data between two windows.")] = 1.0,
     settle: Annotated[
         float,
         typer.Option(help="Seconds of data after a pick that its first report waits for."),
@@ -51,7 +53,9 @@ def live(
     max_latency: Annotated[
         float, typer.Option(help="Seconds to wait for late packets and components.")
     ] = 10.0,
-    duration: Annotated[float | None, typer.Option(min=0, help="Stop after so many s.")] = None,
+    duration: Annotated[
+        float | None, typer.Option(min=0, help="Stop after this many seconds.")
+    ] = None,
     reconnect: Annotated[float, typer.Option(min=0.1, help="Seconds between attempts.")] = 5.0,
     timeout: Annotated[
         float, typer.Option(min=1, help="Seconds of silence that count as a lost connection.")
@@ -66,7 +70,7 @@ def live(
     SIGINT or SIGTERM, and then reports what it can. With --resume it may be ended or killed at
     any time: the same command goes on, and OUT/picks.jsonl has each report once.
 
-    Example: seisbench-llm live --seedlink geofon.gfz.de:18000 --select GE.APE..BH?
+    Example: seisbench-llm live --seedlink geofon.gfz.de:18000 --select 'GE.APE..BH?'
     """
     from ..live import Live, LiveSettings, LiveState, Replay, SeedLink, feed_from
     from ..live.output import JsonLines, QuakeMLFiles

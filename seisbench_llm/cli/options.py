@@ -11,19 +11,23 @@ import typer
 USER_ERROR = 2
 DONE_IN_PART = 3
 
-Weights = Annotated[str, typer.Option(help="Name, path or Hugging Face id.")]
-WeightsArgument = Annotated[str, typer.Argument(help="Name, path or Hugging Face id.")]
+Weights = Annotated[
+    str, typer.Option(help="Weight: name, path without suffix, or Hugging Face id.")
+]
+WeightsArgument = Annotated[
+    str, typer.Argument(help="Weight: name, path without suffix, or Hugging Face id.")
+]
 
 Out = Annotated[Path | None, typer.Option(help="Folder for the files written.")]
 OutFile = Annotated[Path, typer.Option(help="Path without suffix to write to.")]
 
 PThreshold = Annotated[
     float | None,
-    typer.Option(min=0, max=1, help="Smallest probability of P; default: as the weights say."),
+    typer.Option(min=0, max=1, help="Lowest probability of a P pick. Default: the weight's own."),
 ]
 SThreshold = Annotated[
     float | None,
-    typer.Option(min=0, max=1, help="Smallest probability of S; default: as the weights say."),
+    typer.Option(min=0, max=1, help="Lowest probability of an S pick. Default: the weight's own."),
 ]
 
 _STATIONS_HELP = (
@@ -36,7 +40,7 @@ StationsFile = Annotated[
 Inventory = Annotated[str | None, typer.Option(help=f"{_STATIONS_HELP}.")]
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-AsJsonLines = Annotated[bool, typer.Option("--json", help="Print JSON lines, no table.")]
+AsJsonLines = Annotated[bool, typer.Option("--json", help="Print JSON lines instead of a table.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
 
 

@@ -57,14 +57,19 @@ def pick(
     out: Out = None,
     formats: Annotated[
         list[PickFormat] | None,
-        typer.Option("--format", help="Format to write, csv and quakeml by default; repeatable."),
+        typer.Option(
+            "--format", help="Format to write; may be repeated. Default: csv and quakeml."
+        ),
     ] = None,
     plot: Annotated[bool, typer.Option(help="Draw waveforms and picks.")] = False,
     stations: StationsFile = None,
     p_threshold: PThreshold = None,
     s_threshold: SThreshold = None,
     keep_going: Annotated[
-        bool, typer.Option("--keep-going", help="Skip files that cannot be read; exit code 3.")
+        bool,
+        typer.Option(
+            "--keep-going", help="Skip files that cannot be read, and end with exit code 3."
+        ),
     ] = False,
     as_json: AsJsonLines = False,
     quiet: Annotated[
@@ -74,7 +79,7 @@ def pick(
     """
     Pick P and S in waveform files.
 
-    Exit codes: 0 done, 2 an error, 3 done but for files that could not be read (--keep-going).
+    Exit codes: 0 done, 2 an error, 3 done except for files that could not be read (--keep-going).
 
     Example: seisbench-llm pick day.mseed --out picks --plot
     """
@@ -97,7 +102,7 @@ def demo(
     """
     Pick the earthquakes that come with ObsPy: one at BW.RJOB, a swarm at the UH array.
 
-    Writes waveforms.mseed first; the rest is what "pick waveforms.mseed --plot" does.
+    Writes waveforms.mseed, and then does what "pick waveforms.mseed --plot" does.
 
     Example: seisbench-llm demo --out demo_output
     """

@@ -32,35 +32,42 @@ class SplitBy(str, Enum):
 
 def evaluate(
     weights: Weights,
-    data: Annotated[str, typer.Option(help="Data set: folder, SeisBench name, diting:FOLDER ...")],
-    split: Annotated[Split, typer.Option(help="Which records.")] = Split.test,
+    data: Annotated[
+        str, typer.Option(help="Data set: folder, name in SeisBench, diting:FOLDER, synthetic:N.")
+    ],
+    split: Annotated[Split, typer.Option(help="Records to use.")] = Split.test,
     split_by: Annotated[
         SplitBy | None,
         typer.Option(
-            help="By event, by row (as published) or the data set's own; default: its own,"
-            " or by event if it has none."
+            help="Split by event, by row (as published), or by the data set's own column. Default:"
+            " its column, or by event if it has none."
         ),
     ] = None,
     run: Annotated[
-        Path | None, typer.Option(help="Run folder of fit, whose split to use instead.")
+        Path | None, typer.Option(help="Run folder of fit. Its split is used instead.")
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of the split, --limit, the bootstrap.")] = 0,
-    limit: Annotated[int | None, typer.Option(min=1, help="At most as many records.")] = None,
+    seed: Annotated[
+        int, typer.Option(min=0, help="Seed of the split, of --limit and of the bootstrap.")
+    ] = 0,
+    limit: Annotated[int | None, typer.Option(min=1, help="Use at most this many records.")] = None,
     out: Out = None,
-    batch_size: Annotated[int, typer.Option(min=1)] = 64,
-    num_workers: Annotated[int, typer.Option(min=0, help="Processes that read.")] = 0,
-    device: Annotated[str | None, typer.Option(help="Such as cuda.")] = None,
+    batch_size: Annotated[int, typer.Option(min=1, help="Windows per step.")] = 64,
+    num_workers: Annotated[int, typer.Option(min=0, help="Processes that read records.")] = 0,
+    device: Annotated[str | None, typer.Option(help="Device, such as cuda.")] = None,
     threshold: Annotated[
         float | None,
         typer.Option(
-            min=0, max=1, help="Of picks (the weight's own, or 0.3) or of decided classes (0.5)."
+            min=0,
+            max=1,
+            help="Lowest probability of a pick (default: the weight's own, or 0.3) or of a class"
+            " that counts as decided (default: 0.5).",
         ),
     ] = None,
     complete: Annotated[
         bool | None,
         typer.Option(
             "--complete/--incomplete",
-            help="Whether all onsets are labelled, so that any other pick is false; default: as"
+            help="Whether all onsets are labelled, so that any other pick is false. Default: as"
             " the data set says.",
         ),
     ] = None,
@@ -169,17 +176,20 @@ def fit(context: typer.Context) -> None:
 
 def export(
     run: Annotated[Path, typer.Argument(help="Run folder of fit.")],
-    out: Annotated[Path, typer.Option(help="Path without suffix; its end is the name.")],
+    out: Annotated[
+        Path, typer.Option(help="Path to write to, without suffix. Its last part is the name.")
+    ],
     checkpoint: Annotated[str, typer.Option(help="best.ckpt or last.ckpt.")] = "best.ckpt",
     description: Annotated[str, typer.Option(help="What the weight is for.")] = "",
     version: Annotated[str, typer.Option(help="Version of the weight.")] = "1",
     licence: Annotated[str, typer.Option(help="Licence of the weight.")] = "",
     limits: Annotated[str, typer.Option(help="Where it is not to be trusted.")] = "",
     figures: Annotated[
-        Path | None, typer.Option(help="metrics.json of evaluate, to put on record.")
+        Path | None, typer.Option(help="metrics.json of evaluate, to be kept in the record.")
     ] = None,
     language_model: Annotated[
-        str | None, typer.Option(help="Name to record if it came from a local folder.")
+        str | None,
+        typer.Option(help="Name of the language model to record, if it came from a local folder."),
     ] = None,
     half: Annotated[bool, typer.Option("--half", help="Write half precision.")] = False,
 ) -> None:

@@ -18,7 +18,7 @@ def weights_list(
     remote: Annotated[bool, typer.Option(help="Also ask SeisBench's repository.")] = False,
 ) -> None:
     """
-    List weights: packaged and cached ones, with --remote all.
+    List the packaged and the cached weights; with --remote, all.
 
     Example: seisbench-llm weights list
     """
@@ -54,8 +54,8 @@ def weights_pull(
     """
     Fetch a weight into the cache and check it, so that it can be used without a network.
 
-    Packaged, cached and local ones are only checked. A file that is not the one its record
-    describes, by SHA-256, is an error.
+    Packaged, cached and local weights are only checked. A file whose SHA-256 is not that of its
+    record is an error.
 
     Example: seisbench-llm weights pull compact_picking
     """
@@ -73,7 +73,7 @@ def weights_onnx(
     name: WeightsArgument,
     out: Annotated[Path, typer.Option(help="File to write.")],
     normalize: Annotated[
-        bool, typer.Option(help="Begin with the normalisation: takes windows in any unit.")
+        bool, typer.Option(help="Include the normalisation, so that windows may have any unit.")
     ] = True,
     quiet: Quiet = False,
 ) -> None:
