@@ -11,7 +11,8 @@ import seisbench
 from seisbench.data import WaveformDataset
 
 from . import diting_index
-from .diting_index import PARTS, RECORD_SAMPLES, chunk_name
+from .diting_index import PARTS, chunk_name
+from .diting_metadata import PUBLISHED, RECORD_SAMPLES
 
 
 class DiTing(WaveformDataset):
@@ -31,7 +32,7 @@ class DiTing(WaveformDataset):
         waveforms, metadata = dataset.train().get_sample(0)  # (3, 9000)
 
     Metadata columns: ``source_id``, ``source_magnitude`` (ML, see
-    :py:func:`~seisbench_llm.data.diting_index.to_local_magnitude`), ``source_magnitude_type``,
+    :py:func:`~seisbench_llm.data.diting_metadata.to_local_magnitude`), ``source_magnitude_type``,
     both also as published with the ending ``_published``, ``trace_station_magnitude`` (ML),
     ``trace_p_arrival_sample``, ``trace_s_arrival_sample`` (samples at 50 Hz),
     ``trace_p_clarity`` (I impulsive, E emergent), ``trace_polarity`` (U, D, N for undecidable),
@@ -127,7 +128,7 @@ def light_subset(metadata: pd.DataFrame) -> pd.Series:
     :return: True for records of the subset, on the index of ``metadata``.
     :raises ValueError: If a column is missing, so that these are not DiTing's metadata.
     """
-    needed = [name for name in diting_index.PUBLISHED.values() if name != "trace_name"]
+    needed = [name for name in PUBLISHED.values() if name != "trace_name"]
     missing = sorted(set(needed) - set(metadata.columns))
     if missing:
         raise ValueError(f"The light subset needs DiTing's metadata; missing: {missing}.")
