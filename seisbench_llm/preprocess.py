@@ -1,4 +1,4 @@
-"""The one way from a waveform to what the network sees, for training and ``annotate`` alike."""
+"""Preprocessing of waveforms, the same in training and ``annotate``: normalise and resample."""
 
 from fractions import Fraction
 

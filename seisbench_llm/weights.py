@@ -1,4 +1,4 @@
-"""Where weights come from: packaged, cached, remote, Hugging Face, or a path."""
+"""Sources of weights: packaged, cached, remote, Hugging Face, or a path; and their record."""
 
 from __future__ import annotations
 

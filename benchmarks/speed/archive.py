@@ -20,8 +20,8 @@ from pathlib import Path
 
 import numpy as np
 import obspy
-import pandas as pd
 import psutil
+from seisbench.util import Pick
 
 from seisbench_llm import archive
 from seisbench_llm.archive.results import merge
@@ -40,10 +40,9 @@ class Nothing:
         self.identity = {"weights": weights, "sha256": "", "version": ""}
 
     def __call__(self, stream):
-        table = picks_to_dataframe([])
-        time_ = pd.Timestamp((stream[0].stats.starttime + 50_000).datetime, tz="UTC")
-        row = (stream[0].id, "P", time_, 0.5, time_, time_, "N")
-        return {"picks": pd.DataFrame([row] * 3, columns=table.columns)}
+        time_ = stream[0].stats.starttime + 50_000
+        pick = Pick("XX.S000.", time_, time_, time_, peak_value=0.5, phase="P")
+        return {"picks": picks_to_dataframe([pick] * 3)}
 
 
 class Simulated:

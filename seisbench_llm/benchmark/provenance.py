@@ -1,4 +1,4 @@
-"""What a result came from: configuration, seed, versions, commit, and the sums of what was read."""
+"""Provenance of results: configuration, seed, versions, commit, checksums of what was read."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ import signal
 import sys
 import threading
 from contextlib import ExitStack, contextmanager
-from enum import Enum
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -16,7 +16,7 @@ import typer
 from .options import Out, PThreshold, StationsFile, SThreshold, Weights, thresholds
 
 
-class LiveFormat(str, Enum):
+class LiveFormat(StrEnum):
     """Files of live picks."""
 
     jsonl = "jsonl"

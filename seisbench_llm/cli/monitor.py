@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from enum import Enum
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -21,7 +21,7 @@ from .common import (
 from .options import AsJsonLines, Out, PThreshold, StationsFile, SThreshold, thresholds
 
 
-class MonitorFormat(str, Enum):
+class MonitorFormat(StrEnum):
     """File formats of a monitor's results."""
 
     csv = "csv"

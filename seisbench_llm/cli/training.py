@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from enum import Enum
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -13,7 +13,7 @@ from ..extras import install_command
 from .options import AsJson, Out, Quiet, Weights
 
 
-class Split(str, Enum):
+class Split(StrEnum):
     """Sides of a split."""
 
     train = "train"
@@ -22,7 +22,7 @@ class Split(str, Enum):
     all = "all"
 
 
-class SplitBy(str, Enum):
+class SplitBy(StrEnum):
     """How records are split."""
 
     event = "event"

@@ -1,4 +1,4 @@
-"""All picks of a window beside all of its onsets."""
+"""Matching of picks with labelled onsets, and which picks are judged."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What live picking waits for."""
+"""Settings of live picking, and what happens with what arrives."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 """
-The network as it is evaluated: the same function from fewer and cheaper operations.
+Fused network for evaluation: the same function from fewer and cheaper operations.
 
 Everything linear that follows a convolution is folded into its weights, adapters are merged, and
 the branches of a block share one convolution where that is faster. The result is rebuilt when the

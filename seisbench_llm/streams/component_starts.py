@@ -1,5 +1,5 @@
 """
-Annotations where a component sets in while others run.
+Muting of annotations where a component sets in while others run.
 
 No component ever sets in within the windows that models are trained on, so that they take the step
 from silence to noise for an onset: on continuous records, false P and S lie within 0.1 s of it,

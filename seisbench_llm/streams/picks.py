@@ -1,4 +1,4 @@
-"""From probability curves to picks and detections."""
+"""Picks and detections from probability curves."""
 
 from __future__ import annotations
 

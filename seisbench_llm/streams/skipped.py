@@ -1,4 +1,4 @@
-"""What annotate, classify and their relatives leave out of a stream, and why."""
+"""Skipped traces: what annotate, classify and their relatives leave out, and why."""
 
 from __future__ import annotations
 

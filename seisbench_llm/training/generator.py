@@ -1,4 +1,4 @@
-"""A SeisBench generator whose every sample is reproducible."""
+"""Reproducible SeisBench generator, with a seed for every sample."""
 
 import numpy as np
 import seisbench.generate as sbg

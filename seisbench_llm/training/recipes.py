@@ -1,4 +1,4 @@
-"""Augmentations put together: from a SeisBench record to what a model is trained on."""
+"""Recipes of augmentations: from a SeisBench record to what a model is trained on."""
 
 from __future__ import annotations
 

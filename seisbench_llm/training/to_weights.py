@@ -1,4 +1,4 @@
-"""From a finished run to a SeisBench weight."""
+"""Export of a finished run as a SeisBench weight."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From records to windows: filter, choice of the window, normalisation."""
+"""Windows of records: filter, choice of the window, normalisation."""
 
 from __future__ import annotations
 
