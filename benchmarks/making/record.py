@@ -7,12 +7,14 @@ Used by package.py.
 from __future__ import annotations
 
 import json
+from collections import Counter
 from pathlib import Path
 
 import pandas as pd
 import yaml
 
 from benchmarks.common.cases import SYNTHETIC
+from benchmarks.making.taught import TEACHERS
 from seisbench_llm.models.seismollm import SeisMoLLM
 from seisbench_llm.training.datamodule import fingerprint
 from seisbench_llm.weights import WeightRecord
@@ -26,8 +28,18 @@ SOURCES = {
     "domain; automatic picks)",
     "ridgecrest_pb": "boreholes at Ridgecrest 2019 (RED-PAN, MIT; catalogue incomplete)",
     "iquique_cx": "northern Chile (DeepPhasePick, GPL-3; unlabelled)",
+    "deepdenoiser_ncedc": "northern California (test data of AI4EPS/DeepDenoiser, MIT; NCEDC)",
+    "uturuncu_plutons": "Bolivia (TomSHudson/SeisSrcMoment, MIT; PLUTONS)",
+    "hengill_malmi": "Iceland (speedshi/MALMI, GPL-3)",
+    "negatives": "rockfalls, teleseisms, sea floor, a nuclear test and noise, without any onset "
+    "(RockNet, MIT; hvsrpy, GPL-3; swspy, MIT; ISP, LGPL-3)",
     SYNTHETIC: "seisbench_llm.data.Synthetic, half of them over real noise of the training part",
 }
+TAUGHT = (
+    "Windows that published pickers labelled ({teachers}: times by the PhaseNets, heights by all; "
+    "benchmarks/making/taught.py): {windows}. Analysts' picks confirm a peak or make it unsure. A "
+    "tenth of the events, a fifth of the noise, a third of the negatives are held out. "
+)
 TEACHER = (
     "Picks that analysts left out: those of the published PhaseNet (MIT) above 0.6; what it was "
     "unsure of was left out of the loss. "
@@ -61,6 +73,7 @@ def described(run: Path, data: Path, checkpoint: dict) -> str:
     """What a run was trained on and how, from its own files."""
     config = yaml.safe_load((run / "config.yaml").read_text())
     options, sentences = config["data"], []
+    totals: Counter = Counter()
     for file in sorted(run.glob("split_*.csv.gz"), key=lambda path: int(path.name[6:-7])):
         split = pd.read_csv(file)
         name = split["dataset"].iloc[0]
@@ -78,10 +91,14 @@ def described(run: Path, data: Path, checkpoint: dict) -> str:
             if len(joined) != len(split):
                 raise SystemExit(f"{data / name} is not what {run} was trained on.")
             trained = joined.loc[joined["split"] == "train", "source"].value_counts()
+            totals.update({_short(source, name): n for source, n in trained.items()})
             sentence += f" ({_sources(trained)})"
         sentences.append(sentence)
     text = "; ".join(sentences) + ". "
-    if options.get("shares"):
+    if options["recipe"] == "taught":
+        windows = _sources(pd.Series(dict(totals.most_common())))
+        text, sentences = TAUGHT.format(teachers=", ".join(TEACHERS), windows=windows), []
+    elif options.get("shares"):
         text += f"Drawn in shares of {', '.join(map(str, options['shares']))}. "
     if options.get("noise") and (data / options["noise"] / "metadata.csv").is_file():
         noise = pd.read_csv(data / options["noise"] / "metadata.csv", low_memory=False)
@@ -106,6 +123,11 @@ def described(run: Path, data: Path, checkpoint: dict) -> str:
     versions = json.loads((run / "versions.json").read_text())
     used = ", ".join(f"{k} {versions[k]}" for k in ("seisbench_llm", "torch") if k in versions)
     return text + f"Split SHA-256 {fingerprint(run)[:16]}; {used}. "
+
+
+def _short(source: str, folder: str) -> str:
+    """Source of a record; of sets that do not tell it, the last part of their folder."""
+    return Path(folder).name if source == folder else source
 
 
 def _sources(counts: pd.Series) -> str:

@@ -1,6 +1,7 @@
 """Calibration and packaging of weights, on what is known beforehand."""
 
 import json
+import shutil
 from argparse import Namespace
 from dataclasses import replace
 from pathlib import Path
@@ -189,7 +190,6 @@ def arguments(run, data, out, **kwargs):
         "checkpoint": "best.ckpt",
         "synthetic": 50,
         "version": "1",
-        "calibrate_on": ["dev"],
         "average": None,
         "start": None,
     }
@@ -241,3 +241,20 @@ def test_runs_that_cannot_be_packaged(run, data, tmp_path):
     checkpoint = {"global_step": 1}
     with pytest.raises(SystemExit, match="is not what"):
         package.described(run, data, checkpoint)
+
+
+def test_windows_of_a_bank_are_summed_by_their_source(run, data, tmp_path):
+    """A bank has a folder per part and seed."""
+    config = yaml.safe_load((run / "config.yaml").read_text())
+    config["data"]["recipe"] = "taught"
+    (run / "config.yaml").write_text(yaml.safe_dump(config))
+    split = pd.read_csv(run / "split_0.csv.gz")
+    for i, name in enumerate(("taught/0/negatives", "taught/1/negatives")):
+        (tmp_path / name).mkdir(parents=True)
+        shutil.copy(data / "synthetic" / "metadata.csv", tmp_path / name / "metadata.csv")
+        split.assign(dataset=name).to_csv(run / f"split_{i}.csv.gz", index=False)
+    built = tiny_model("distance").get_model_args()
+    checkpoint = {"global_step": 5, "hyper_parameters": {"built_args": built}}
+    text = package.described(run, tmp_path, checkpoint)
+    count = 2 * (split["split"] == "train").sum()
+    assert f": {count} rockfalls" in text and "PhaseNet/volpick" in text and "5 steps of 16" in text
