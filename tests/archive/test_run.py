@@ -125,10 +125,15 @@ def test_killed_client_and_killed_worker(original, undisturbed, tmp_path):
         while len(list(out.glob("manifest/*/*.json"))) < 2:
             assert time.monotonic() < deadline and process.poll() is None
             time.sleep(0.05)
+        # Or it might finish meanwhile.
+        workers = psutil.Process(process.pid).children(recursive=True)
+        for worker in workers:
+            worker.suspend()
         with pytest.raises(OSError, match="Another run is writing"):
             run_stub(original, out, workers=1)
         assert status(out).running
-        workers = psutil.Process(process.pid).children(recursive=True)
+    for worker in workers:
+        worker.resume()
     finished = status(out).counts["done"]
     assert 2 <= finished < 6 and workers
     assert not psutil.wait_procs(workers, timeout=60)[1]

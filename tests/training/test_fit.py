@@ -50,10 +50,28 @@ def fit(config, *overrides):
     return fit_module.fit(["--config", str(config), *overrides])
 
 
-def start(config, *overrides):
+# A run that waits when it has done so many steps, so that it can be killed there on any machine.
+WAITING = """
+import sys, time
+from seisbench_llm import cli
+from seisbench_llm.training.checkpoints import LastCheckpoint
+
+on_train_batch_end, last = LastCheckpoint.on_train_batch_end, int(sys.argv.pop(1))
+
+def wait(self, trainer, *args):
+    on_train_batch_end(self, trainer, *args)
+    while trainer.global_step >= last:
+        time.sleep(1)
+
+LastCheckpoint.on_train_batch_end = wait
+cli.main()
+"""
+
+
+def start(config, *overrides, program=("-m", "seisbench_llm")):
     """A run in a process of its own, which can be killed."""
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
-    command = [sys.executable, "-m", "seisbench_llm", "fit", "--config", str(config), *overrides]
+    command = [sys.executable, *program, "fit", "--config", str(config), *overrides]
     return subprocess.Popen(
         command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     )
@@ -112,6 +130,7 @@ def test_finished_run_can_be_prolonged(config):
     assert len(losses(run)) == 2 * len(first)
 
 
+@pytest.mark.timeout(1200)
 def test_goes_on_after_a_kill(config, tmp_path):
     config_dict = yaml.safe_load(config.read_text())
     config_dict["trainer"]["max_epochs"] = 3
@@ -127,14 +146,14 @@ def test_goes_on_after_a_kill(config, tmp_path):
     last = run / "checkpoints" / "last.ckpt"
     reached = []
     # The first in the middle of an epoch, the second in another one.
-    for least in (4, 20):
-        process = start(config, f"--run={run}", "--data.num_workers=1")
-        deadline = time.time() + 60
-        while time.time() < deadline and process.poll() is None:
-            if last.is_file() and step_of(last) >= least:
-                break
-            time.sleep(0.02)
-        assert process.poll() is None, process.stdout.read().decode()
+    for least in (4, 26):
+        program = ("-c", WAITING, str(least + 1))
+        process = start(config, f"--run={run}", "--data.num_workers=1", program=program)
+        deadline = time.time() + 400
+        while not (last.is_file() and step_of(last) >= least):
+            assert process.poll() is None, process.stdout.read().decode()
+            assert time.time() < deadline
+            time.sleep(0.05)
         process.send_signal(signal.SIGKILL)
         process.wait()
         process.stdout.close()
