@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import obspy
 
-EMPTY, FILLED, CONFLICT = 0, 1, 2
+# Of a sample: nothing has come, data, packets that contradict each other, and data with a defect.
+EMPTY, FILLED, CONFLICT, DEFECT = 0, 1, 2, 3
 
 
 @dataclass
@@ -47,6 +48,11 @@ class TraceBuffer:
         self.size = max(2, round(seconds * self.rate))
         self.first: int | None = None
         self.end: int | None = None
+        # After the last sample without a defect, with and without the newest samples, and number of
+        # samples with one at the very start.
+        self.good_end: int | None = None
+        self._good_before: int | None = None
+        self.leading = 0
         self._data = np.zeros(self.size)
         self._state = np.full(self.size, EMPTY, np.uint8)
 
@@ -93,40 +99,73 @@ class TraceBuffer:
 
         state = self._state[slots]
         same = self._data[slots] == values
+        known = (state == FILLED) | (state == DEFECT)
         added.new = int((state == EMPTY).sum())
-        added.duplicate = int(((state == FILLED) & same).sum())
-        added.conflicting = int(((state == FILLED) & ~same).sum())
+        added.duplicate = int((known & same).sum())
+        added.conflicting = int((known & ~same).sum())
         self._data[slots[state == EMPTY]] = values[state == EMPTY]
+        self._state[slots[state == EMPTY]] = FILLED
         # For good: a third packet must not decide, or the order of packets would.
-        self._state[slots] = np.where(
-            (state == CONFLICT) | (state == FILLED) & ~same, CONFLICT, FILLED
-        )
+        self._state[slots[known & ~same]] = CONFLICT
         return added
 
     def _advance(self, start: int, stop: int) -> None:
         if self.end is None:
-            self.first, self.end = start, stop
-        self.first = min(self.first, start)
+            self.first, self.end, self.good_end = start, stop, start
+        if start < self.first:
+            self.first, self.leading = start, 0
+        self._good_before, self.good_end = self.good_end, max(self.good_end, stop)
         if stop > self.end:
             fresh = np.arange(max(self.end, stop - self.size), stop) % self.size
             self._state[fresh] = EMPTY
             self.end = stop
 
-    def contiguous(self, start: int, stop: int) -> list[tuple[int, np.ndarray]]:
+    def contiguous(
+        self, start: int, stop: int, defects: bool = False
+    ) -> list[tuple[int, np.ndarray]]:
         """
         Pieces without a gap.
 
         :param start: Number of the first sample wanted.
         :param stop: Number after the last one.
+        :param defects: Whether to include samples with a defect.
         :return: (number of the piece's first sample, samples as float64) for each.
         """
-        start, stop = max(start, self.oldest), min(stop, self.end)
-        if stop <= start:
-            return []
-        slots = np.arange(start, stop) % self.size
-        filled = np.concatenate([[False], self._state[slots] == FILLED, [False]])
-        edges = np.flatnonzero(filled[1:] != filled[:-1]).reshape(-1, 2)
-        return [(start + a, self._data[slots[a:b]]) for a, b in edges]
+        start, stop, state = self.states(start, stop)
+        filled = state == FILLED
+        if defects:
+            filled |= state == DEFECT
+        edges = _edges(filled)
+        return [(start + a, self._data[self._slots(start + a, start + b)]) for a, b in edges]
+
+    def states(self, start: int, stop: int) -> tuple[int, int, np.ndarray]:
+        """
+        States of samples, as far as the buffer reaches.
+
+        :return: Number of the first one, number after the last one, and states.
+        """
+        start = max(start, self.oldest)
+        stop = max(start, min(stop, self.end))
+        return start, stop, self._state[self._slots(start, stop)]
+
+    def _slots(self, start: int, stop: int) -> np.ndarray:
+        return np.arange(start, stop) % self.size
+
+    def mark(self, start: int, defect: np.ndarray) -> None:
+        """
+        Note which samples have a defect.
+
+        :param start: Number of the first sample.
+        :param defect: Whether it has, for one sample after the other, all of which have come.
+        """
+        slots = self._slots(start, start + len(defect))
+        self._state[slots] = np.where(defect, DEFECT, FILLED)
+        begin, _, state = self.states(self.oldest, self.end)
+        good = np.flatnonzero((state == FILLED) | (state == CONFLICT))
+        self.good_end = begin + int(good[-1]) + 1 if len(good) else min(self._good_before, begin)
+        if begin <= self.first:
+            other = np.flatnonzero(state[self.first - begin :] != DEFECT)
+            self.leading = int(other[0]) if len(other) else self.end - self.first
 
     def complete_from(self, number: int) -> int:
         """Number of the first sample from there on of which nothing has come yet."""
@@ -143,6 +182,8 @@ class TraceBuffer:
             "origin": self.origin.ns,
             "first": self.first,
             "end": self.end,
+            "good_end": self.good_end,
+            "leading": self.leading,
             "data": self._data,
             "state": self._state,
         }
@@ -153,5 +194,12 @@ class TraceBuffer:
         size = len(state["data"])
         buffer = cls(state["rate"], obspy.UTCDateTime(ns=state["origin"]), size / state["rate"])
         buffer.size, buffer.first, buffer.end = size, state["first"], state["end"]
+        buffer.good_end, buffer.leading = state["good_end"], state["leading"]
         buffer._data, buffer._state = state["data"], state["state"]
         return buffer
+
+
+def _edges(wanted: np.ndarray) -> list[tuple[int, int]]:
+    """First and one after the last of the samples that are wanted one after the other."""
+    padded = np.concatenate([[False], wanted, [False]])
+    return np.flatnonzero(padded[1:] != padded[:-1]).reshape(-1, 2).tolist()

@@ -8,7 +8,6 @@ from collections.abc import Callable
 
 import numpy as np
 import obspy
-import seisbench
 from obspy.core.trace import Stats
 
 from ..models.seismollm import SeisMoLLM
@@ -19,7 +18,9 @@ from ..streams.orientation import Rotation
 from ..streams.windows import WindowLayout, filter_reach
 from ..trace_ids import TraceId, component_index, split_channel
 from .buffer import TraceBuffer
+from .defects import beginning_gap, goes_on_with_gap, mark_defects
 from .final import grid, grid_time
+from .messages import RepeatedWarnings
 
 # Seconds of late data that are waited for beyond max_latency, counted from the newest sample.
 BACKLOG_S = 60.0
@@ -38,6 +39,7 @@ class InstrumentData:
     :param warm_up: Seconds until the model's filter has forgotten where the data began, see
         :py:func:`warm_up`.
     :param counts: Counter that packets and samples are added to.
+    :param warnings: Says what is left out.
     :param orient: Rotates a stream of this instrument to Z, N, E; by default it is as it is.
     """
 
@@ -48,10 +50,11 @@ class InstrumentData:
         max_latency: float,
         warm_up: float,
         counts: Counter,
+        warnings: RepeatedWarnings,
         orient: Callable[[obspy.Stream], obspy.Stream] | None = None,
     ):
-        self.model, self.arguments, self.counts = model, arguments, counts
-        self.orient = orient
+        self.model, self.arguments = model, arguments
+        self.counts, self.warnings, self.orient = counts, warnings, orient
         self.max_latency, self.warm_up = max_latency, warm_up
         self.layout = WindowLayout.of(model, arguments)
         self.rate = model.sampling_rate
@@ -63,7 +66,6 @@ class InstrumentData:
         self.reached: dict[str, int] = {}
         # (grid number after the newest sample, clock, wall clock) of each packet that came first.
         self.marks: deque[tuple[int, float, float]] = deque()
-        self.contradictions: Counter = Counter()
         self.newest: int | None = None
         self.head: int | None = None
 
@@ -75,6 +77,9 @@ class InstrumentData:
         if buffer and abs(buffer.rate / trace.stats.sampling_rate - 1) > 1e-4:
             return False
         if self.newest is None:
+            return True
+        start = buffer.number(trace.stats.starttime) if buffer else 0
+        if buffer and goes_on_with_gap(buffer, start, trace.data):
             return True
         ahead = grid(trace.stats.starttime, self.rate) - (self.newest - 1)
         behind = self.newest - grid(trace.stats.endtime, self.rate)
@@ -101,17 +106,25 @@ class InstrumentData:
         self.counts["samples not finite"] += added.invalid
         if added.conflicting:
             self.counts["contradicting samples"] += added.conflicting
-            self.contradictions[channel] += 1
-            number = self.contradictions[channel]
-            # The first one, and then ever less often: a server may do it with each packet.
-            if number & (number - 1) == 0:
-                seisbench.logger.warning(
-                    f"{trace.id}: {added.conflicting} samples from {stats.starttime} on contradict "
-                    f"what came before; they are left out (packet {number} of this kind)."
-                )
+            self.warnings.warn(
+                (trace.id, "contradicts"),
+                f"{trace.id}: {added.conflicting} samples from {stats.starttime} on contradict "
+                f"what came before; they are left out",
+            )
+        number = buffer.number(stats.starttime)
+        found = mark_defects(buffer, TraceId.of(trace), number, number + stats.npts)
+        for entry in found or []:
+            self.counts["defects"] += 1
+            text = f"{entry.trace_id} is left out from {entry.start} on: {entry.cause}"
+            self.warnings.warn((entry.trace_id, entry.cause), text)
         self.heard[channel] = clock
         self.reached[channel] = buffer.complete_from(max(self.reached[channel], buffer.first))
         end = grid(stats.endtime, self.rate) + 1
+        if found is not None:
+            # What turns out to be no data does not count.
+            ends = [grid(b.time(b.good_end - 1), self.rate) + 1 for b in self.buffers.values()]
+            end = min(end, max(ends))
+            self.newest = None if self.newest is None else min(self.newest, max(ends))
         if self.newest is None or end > self.newest:
             self.newest = end
             self.marks.append((end, clock, wall))
@@ -127,8 +140,9 @@ class InstrumentData:
 
     @property
     def start(self) -> int:
-        """Grid number of the first sample."""
-        return min(grid(b.time(b.first), self.rate) for b in self.buffers.values())
+        """Grid number of the first sample without a defect."""
+        starts = [buffer.time(buffer.first + buffer.leading) for buffer in self.buffers.values()]
+        return min(grid(time, self.rate) for time in starts)
 
     @property
     def end(self) -> int:
@@ -219,6 +233,7 @@ class InstrumentData:
             heard = [c for c in self.buffers if self.heard[c] > clock - 2 * wait or not given_up]
             ends = [self._reached(channel) for channel in heard]
             head = max(head, min(ends, default=head))
+        head = min(head, self.newest)
         self.head = head if self.head is None else max(self.head, head)
         for channel, buffer in self.buffers.items():
             if self._reached(channel) < self.head:
@@ -226,8 +241,9 @@ class InstrumentData:
                 self.reached[channel] = buffer.complete_from(number)
 
     def _reached(self, channel: str) -> int:
-        buffer = self.buffers[channel]
-        return grid(buffer.time(self.reached[channel] - 1), self.rate) + 1
+        buffer, number = self.buffers[channel], self.reached[channel]
+        number -= beginning_gap(buffer, number)
+        return grid(buffer.time(number - 1), self.rate) + 1
 
     # Windows
 

@@ -8,7 +8,6 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 import obspy
-import seisbench
 
 from ..models.seismollm import SeisMoLLM
 from ..streams.arguments import Arguments
@@ -16,6 +15,7 @@ from ..streams.component_starts import mute_places
 from ..streams.contiguous import ContiguousRecord
 from .data import InstrumentData
 from .final import FinalCurves, Peak, grid, grid_time, levels, peaks
+from .messages import RepeatedWarnings
 from .picks import LivePick, OpenPick, Report, Status
 from .settings import LiveSettings
 
@@ -63,7 +63,7 @@ class Instrument:
         counts: Counter,
         orient: Callable[[obspy.Stream], obspy.Stream] | None = None,
     ):
-        self.orient = orient
+        self.orient, self.warnings = orient, RepeatedWarnings()
         self.name, self.model, self.arguments = name, model, arguments
         self.settings, self.warm_up, self.counts = settings, warm_up, counts
         self.rate = model.sampling_rate
@@ -77,7 +77,7 @@ class Instrument:
     def _begin(self) -> None:
         latency, warm = self.settings.max_latency, self.warm_up
         self.data = InstrumentData(
-            self.model, self.arguments, latency, warm, self.counts, self.orient
+            self.model, self.arguments, latency, warm, self.counts, self.warnings, self.orient
         )
         self.layout = self.data.layout
         self.settle = max(round(self.settings.settle * self.rate), self.layout.blinding[1])
@@ -111,10 +111,11 @@ class Instrument:
     def _drop(self, channel: str) -> None:
         for trace, _, _ in self.aside.pop(channel, []):
             self.counts["packets out of time"] += 1
-            seisbench.logger.warning(
+            self.warnings.warn(
+                (trace.id, "out of time"),
                 f"{trace.id}: packet at {trace.stats.starttime} ({trace.stats.npts} samples, "
                 f"{trace.stats.sampling_rate:g} Hz) is ignored: too far from the other data, "
-                f"or of another sampling rate."
+                f"or of another sampling rate",
             )
 
     def restart(self) -> bool:
@@ -126,10 +127,15 @@ class Instrument:
         packets = [packet for packets in self.aside.values() for packet in packets]
         packets.sort(key=lambda packet: packet[0].stats.starttime)
         if self.data.newest is not None:
-            start = packets[0][0].stats.starttime
-            jump = start - self.time(self.data.newest - 1)
-            seisbench.logger.warning(
-                f"{self.name}: the data go on {jump:+.1f} s from where they ended, at {start}"
+            first = packets[0][0]
+            start, rate = first.stats.starttime, first.stats.sampling_rate
+            buffer = self.data.buffers.get(first.stats.channel)
+            if buffer is not None and buffer.rate != rate:
+                kind, text = "rate", f"from {buffer.rate:g} Hz to {rate:g} Hz"
+            else:
+                kind, text = "jump", f"by {start - self.time(self.data.newest - 1):+.1f} s"
+            self.warnings.warn(
+                (kind,), f"{self.name}: the data jump {text} at {start}; windows begin anew there"
             )
             self.counts["long gaps and jumps"] += 1
         self.aside = {}
@@ -157,6 +163,9 @@ class Instrument:
         if data.newest is None:
             return []
         data.move_head(clock, closing)
+        if self.final and data.start > self.final.start:
+            # What it began with was a filled gap.
+            self.final = self.offset = None
         if self.final is None and (closing or data.head >= data.start + size):
             self.final = FinalCurves(self.model, self.arguments, data.start)
             self.offset = data.offset

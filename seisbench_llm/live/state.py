@@ -18,7 +18,7 @@ from filelock import FileLock, Timeout
 from ..atomic import remove_leftovers, replacing
 from .picks import LivePick
 
-FORMAT = 1
+FORMAT = 2
 
 
 class StateError(ValueError):

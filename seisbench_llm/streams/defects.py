@@ -9,7 +9,7 @@ from .skipped import Skipped, SkippedList
 from .spans import BLOCK, union
 
 # Seconds from which on equal samples of zero are a filled gap, if the data about them are not zero.
-_FILLED_S = 0.5
+FILLED_S = 0.5
 
 # How many standard deviations of the second beside it a filled gap is away from the data.
 _FILLED_STEP = 5.0
@@ -27,7 +27,7 @@ def without_defects(record: ContiguousRecord, skipped: SkippedList) -> list[Cont
     """The parts of a record between gaps that were filled with zeros, and corrupt samples."""
     stats = record.stats
     spans = []
-    for first, last in _zero_runs(record, max(2, round(_FILLED_S * stats.sampling_rate))):
+    for first, last in _zero_runs(record, max(2, round(FILLED_S * stats.sampling_rate))):
         second = max(2, round(stats.sampling_rate))
         beside = [record.read(max(0, first - second), first)]
         beside.append(record.read(last, min(stats.npts, last + second)))
@@ -56,6 +56,28 @@ def without_defects(record: ContiguousRecord, skipped: SkippedList) -> list[Cont
         else:
             kept.append(part)
     return kept
+
+
+def is_filled(beside: list[np.ndarray]) -> bool:
+    """
+    Whether zeros are a filled gap.
+
+    :param beside: Samples of the second before and behind them, as far as there are any.
+    """
+    beside = [data for data in beside if len(data) > 1]
+    return bool(beside) and all(abs(d.mean()) > _FILLED_STEP * d.std() > 0 for d in beside)
+
+
+def may_have_defects(data: np.ndarray, rate: float) -> bool:
+    """
+    Whether it is worth while to look for defects; cheap.
+
+    :param data: Samples, finite.
+    :param rate: Samples per second.
+    """
+    still = np.count_nonzero(data[1:] == data[:-1]) + 1
+    largest = max(abs(float(data.min())), abs(float(data.max())))
+    return still >= round(FILLED_S * rate) or largest > _SUSPICIOUS_PEAK / 2
 
 
 def _zero_runs(record: ContiguousRecord, shortest: int) -> list[tuple[int, int]]:

@@ -130,7 +130,7 @@ def test_finished_run_can_be_prolonged(config):
     assert len(losses(run)) == 2 * len(first)
 
 
-@pytest.mark.timeout(1200)
+@pytest.mark.timeout(2500)
 def test_goes_on_after_a_kill(config, tmp_path):
     config_dict = yaml.safe_load(config.read_text())
     config_dict["trainer"]["max_epochs"] = 3
@@ -149,14 +149,16 @@ def test_goes_on_after_a_kill(config, tmp_path):
     for least in (4, 26):
         program = ("-c", WAITING, str(least + 1))
         process = start(config, f"--run={run}", "--data.num_workers=1", program=program)
-        deadline = time.time() + 400
-        while not (last.is_file() and step_of(last) >= least):
-            assert process.poll() is None, process.stdout.read().decode()
-            assert time.time() < deadline
-            time.sleep(0.05)
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-        process.stdout.close()
+        deadline = time.time() + 1000
+        try:
+            while not (last.is_file() and step_of(last) >= least):
+                assert process.poll() is None, process.stdout.read().decode()
+                assert time.time() < deadline
+                time.sleep(0.05)
+        finally:
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+            process.stdout.close()
         reached.append(step_of(last))
     fit(config, f"--run={run}")
 
