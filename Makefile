@@ -1,11 +1,15 @@
 PYTHON ?= python3.11
 VENV ?= .venv
 JOBS ?= 2
+# Real records and published weights, which do not come with the package.
+RECORDS ?= ../shared/data
+PUBLISHED ?= ../shared/weights
+OPTIONS ?=
 BIN = $(VENV)/bin
 # 0.12.0 and 0.12.1 are not on PyPI.
 SEISBENCH_OLDEST = 0.12.2
 
-.PHONY: demo test test-seisbench-oldest lint style types docs linkcheck site-check clean
+.PHONY: demo test test-seisbench-oldest lint style types docs linkcheck site-check benchmark clean
 
 # Pick the earthquakes that come with ObsPy; results in ./demo_output.
 demo: $(VENV)/.demo
@@ -30,6 +34,9 @@ types: $(VENV)/.test
 	$(BIN)/mypy
 
 # The site in docs/_build/html. Every notebook is run, unless it has not changed since the last time.
+benchmark: $(VENV)/.test
+	x
+
 docs: $(VENV)/.docs
 	$(BIN)/sphinx-build --jobs $(JOBS) --quiet --fail-on-warning docs docs/_build/html
 
@@ -62,4 +69,4 @@ $(VENV)/.docs: $(BIN)/pip setup.cfg constraints.txt
 	touch $@
 
 clean:
-	rm -rf $(VENV) .venv-oldest demo_output docs/_build docs/_generated
+	rm -rf $(VENV) .venv-oldest demo_output benchmark_results docs/_build docs/_generated

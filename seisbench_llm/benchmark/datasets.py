@@ -40,7 +40,7 @@ def open_for_benchmark(
         complete_geometry(metadata)
     if "split" not in metadata:
         metadata["split"] = _by_event(metadata, fractions, seed)
-        seisbench.logger.warning(f"{name} has no split; its records are split by event.")
+        seisbench.logger.info(f"{name} has no split; its records are split by event.")
     return dataset
 
 

@@ -13,7 +13,7 @@ from ..atomic import replacing
 from ..data.metadata import COLUMNS, first_column
 from ..models.seismollm import SeisMoLLM
 from . import provenance, targets
-from .datasets import describe_traces, event_split, open_for_benchmark
+from .datasets import FRACTIONS, describe_traces, event_split, open_for_benchmark
 from .estimate_targets import ANSWERS, FILES, estimate_targets
 from .estimators import BenchmarkEstimator
 from .pickers import BenchmarkPicker
@@ -23,7 +23,11 @@ TRACES = "traces.csv"
 
 
 def make_targets(
-    data: str, folder: str | Path, tasks: Sequence[str], noise_before_events: bool = True
+    data: str,
+    folder: str | Path,
+    tasks: Sequence[str],
+    noise_before_events: bool = True,
+    fractions: Sequence[float] = FRACTIONS,
 ) -> dict[str, int]:
     """
     Write targets, what their records are grouped by (``traces.csv``), and ``run.json``.
@@ -33,6 +37,7 @@ def make_targets(
     :param tasks: Of 1, 23, polarity, magnitude, distance, azimuth. Of the last four, those that
         the data set has no answers to are left out.
     :param noise_before_events: See :py:func:`~seisbench_llm.benchmark.targets.detection_targets`.
+    :param fractions: Of train, dev and test, for a data set without a split.
     :return: Name of the file without suffix -> number of targets.
     :raises ValueError: If a task is unknown.
     """
@@ -40,7 +45,7 @@ def make_targets(
     names = {"1": "task1", "23": "task23", **{f.removeprefix("task_"): f for f in FILES.values()}}
     if unknown := set(tasks) - set(names):
         raise ValueError(f"Unknown task {min(unknown)}; known are {', '.join(names)}.")
-    dataset = open_for_benchmark(data)
+    dataset = open_for_benchmark(data, fractions=fractions)
     sides = dataset.metadata["split"].isin(["dev", "test"]).to_numpy()
     records = list(targets.records_of(dataset))
     asked = [record for record, use in zip(records, sides, strict=True) if use]
@@ -49,7 +54,7 @@ def make_targets(
         tables["task1"] = targets.detection_targets(asked, noise_before_events=noise_before_events)
     if "23" in tasks:
         tables["task23"] = targets.phase_targets(asked)
-    split = event_split(dataset.metadata)
+    split = event_split(dataset.metadata, fractions)
     for task in ANSWERS:
         column = first_column(dataset.metadata.columns, *COLUMNS[task])
         if FILES[task].removeprefix("task_") in tasks and column is not None:
@@ -60,6 +65,7 @@ def make_targets(
     with replacing(folder / TRACES) as file:
         describe_traces(dataset.metadata).to_csv(file, index=False)
     config = {"data": data, "tasks": list(tasks), "noise_before_events": noise_before_events}
+    config["fractions"] = list(fractions)
     provenance.write(folder, provenance.provenance(config, targets.SEED))
     return {name: len(table) for name, table in tables.items()}
 
@@ -110,22 +116,46 @@ def predict_with_weights(
     :raises ValueError: If the model has another sampling rate.
     """
     module, config = load_model(weights)
-    if module.model.sampling_rate != rate:
-        raise ValueError(
-            f"{weights} works at {module.model.sampling_rate:g} Hz; say --rate "
-            f"{module.model.sampling_rate:g}."
-        )
+    own_rate = module.model.sampling_rate
+    if own_rate != rate:
+        raise ValueError(f"{weights} works at {own_rate:g} Hz; say --rate {own_rate:g}.")
     if mask_s:
         module.mask_s, config = True, config.replace("_", "-nos_", 1)
+    what = {"weights": weights, "mask_s": mask_s}
+    return predict_with(module, config, folder, data, out, rate, what, **kwargs)
+
+
+def predict_with(
+    module,
+    config: str,
+    folder: str | Path,
+    data: str,
+    out: str | Path = ".",
+    rate: float = targets.RATE,
+    what: dict | None = None,
+    **kwargs,
+) -> Path:
+    """
+    Predict targets with any module of the benchmark, as of another domain.
+
+    :param module: With ``get_eval_augmentations`` and ``predict_step``.
+    :param config: ``DATA_MODEL``.
+    :param folder: See :py:func:`predict_with_weights`.
+    :param data: See there.
+    :param out: See there.
+    :param rate: See there.
+    :param what: What else to write down in ``run.json``.
+    :param kwargs: See :py:func:`~seisbench_llm.benchmark.predictions.predict_targets`.
+    :return: Folder of the predictions.
+    """
     folder = Path(folder)
     root, name = folder_of(config, folder.name, None, rate)
     result = Path(out) / root / name / "version_0"
     predict_targets(module, open_for_benchmark(data, rate), folder, result, rate=rate, **kwargs)
-    what = {"weights": weights, "targets": folder.name, "data": data, "rate": rate}
+    entries = {**(what or {}), "targets": folder.name, "data": data, "rate": rate}
     files = {path.name: path for path in sorted(folder.glob("*.csv"))}
-    provenance.write(
-        result, provenance.provenance({**what, "mask_s": mask_s}, 0, files, module.model)
-    )
+    model = getattr(module, "model", None)
+    provenance.write(result, provenance.provenance(entries, 0, files, model))
     return result
 
 

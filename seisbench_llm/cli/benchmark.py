@@ -28,6 +28,9 @@ def targets(
     noise_before_events: Annotated[
         bool, typer.Option(help="Whether windows before the first arrival are noise targets.")
     ] = True,
+    fractions: Annotated[
+        str, typer.Option(help="Train, dev, test of a data set without a split of its own.")
+    ] = "0.6,0.1,0.3",
 ) -> None:
     """
     Write the targets of a data set, those of tasks 1 and 2/3 as pick-benchmark's generator does.
@@ -36,7 +39,9 @@ def targets(
     """
     from ..benchmark.making import make_targets
 
-    for name, count in make_targets(data, out, tasks.split(","), noise_before_events).items():
+    parts = [float(part) for part in fractions.split(",")]
+    made = make_targets(data, out, tasks.split(","), noise_before_events, parts)
+    for name, count in made.items():
         typer.echo(f"{name}: {count} targets")
 
 
@@ -160,3 +165,22 @@ def paper(
         with replacing(out) as file:
             table.to_csv(file, index=False)
         typer.echo(f"Written: {out}")
+
+
+@app.command("report")
+def report(
+    results: Annotated[Path, typer.Argument(help="Folder with targets, pred, pred_cross ...")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="HTML file to write.")] = Path(
+        "report.html"
+    ),
+    title: Annotated[str, typer.Option(help="Title of the page.")] = "",
+    draws: Annotated[int, typer.Option(min=0, help="Draws of the bootstrap.")] = 300,
+) -> None:
+    """
+    Write one page of HTML about the results: a verdict, tables with limits, curves, examples.
+
+    Example: seisbench-llm benchmark report results -o report.html
+    """
+    from ..benchmark.report import write_report
+
+    typer.echo(f"Written: {write_report(results, out, title, draws)}")
