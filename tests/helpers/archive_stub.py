@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 import obspy
 import pandas as pd
+from seisbench.util import Pick
 
 from seisbench_llm import archive
-from seisbench_llm.export.tables import COLUMNS
+from seisbench_llm.export.tables import picks_to_dataframe
 
 STUB = "tests.helpers.archive_stub:Spikes"
 FIRST = obspy.UTCDateTime(2019, 12, 31)
@@ -34,16 +35,13 @@ class Spikes:
         if mark and not Path(mark).exists():
             Path(mark).touch()
             os.kill(os.getpid(), signal.SIGKILL)
-        rows = []
+        picks = []
         for trace in stream.select(component="Z"):
             for index in np.flatnonzero(trace.data > 500):
-                time_ = (trace.stats.starttime + index * trace.stats.delta).datetime
-                place = trace.id.rpartition(".")[0]
-                rows.append((place, "P", time_, float(trace.data[index]), time_, time_, None, None))
-        table = pd.DataFrame(rows, columns=list(COLUMNS))
-        for column in ("time", "start_time", "end_time"):
-            table[column] = pd.to_datetime(table[column], utc=True)
-        return {"picks": table}
+                time_ = trace.stats.starttime + index * trace.stats.delta
+                place, height = trace.id.rpartition(".")[0], float(trace.data[index])
+                picks.append(Pick(place, time_, time_, time_, peak_value=height, phase="P"))
+        return {"picks": picks_to_dataframe(picks)}
 
 
 def write_sds(stream, root):
