@@ -19,6 +19,8 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ["TQDM_DISABLE"] = "1"
 os.environ["NO_COLOR"] = "1"
+# Of tqdm, which misses widgets that no page uses.
+os.environ["PYTHONWARNINGS"] = "ignore:IProgress not found"
 # The commands of the notebooks are those of this environment.
 os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
 
