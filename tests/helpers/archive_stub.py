@@ -1,5 +1,6 @@
 """A processor without a model, a small archive with known answers, and a run to be killed."""
 
+import json
 import os
 import signal
 import sys
@@ -17,6 +18,7 @@ from seisbench_llm.export.tables import picks_to_dataframe
 STUB = "tests.helpers.archive_stub:Spikes"
 FIRST = obspy.UTCDateTime(2019, 12, 31)
 DAYS = 3
+SECOND_DAY = (FIRST + 86400).date
 # Seconds after FIRST: at, before and after midnights, at the very start and end, and inside.
 SPIKES = (0, 30_000.25, 86_399.95, 86_400, 86_400.05, 100_000, 172_799.95, 172_800.5, 259_199.95)
 
@@ -98,6 +100,24 @@ def times(table):
     return [
         (obspy.UTCDateTime(t), name) for t, name in zip(table.time, table.trace_id, strict=True)
     ]
+
+
+def contents(out):
+    """All tables, byte by byte, and all manifests but for what depends on the clock and place."""
+    tables = {p.relative_to(out): p.read_bytes() for p in out.glob("picks/*/*.parquet")}
+    manifests = {p.relative_to(out): json.loads(p.read_text()) for p in out.glob("manifest/*/XX*")}
+    for manifest in manifests.values():
+        del manifest["seconds"]
+    assert tables and manifests
+    return tables, manifests
+
+
+def file_of(sds, station, day):
+    return next(sds.glob(f"*/XX/{station}/*/*.{(FIRST + 86400 * day).strftime('%Y.%j')}"))
+
+
+def garble(file):
+    file.write_bytes(np.random.default_rng(0).bytes(8192))
 
 
 if __name__ == "__main__":
