@@ -6,10 +6,9 @@ RECORDS ?= ../shared/data
 PUBLISHED ?= ../shared/weights
 OPTIONS ?=
 BIN = $(VENV)/bin
-# 0.12.0 and 0.12.1 are not on PyPI.
-SEISBENCH_OLDEST = 0.12.2
 
-.PHONY: demo test test-seisbench-oldest lint style types docs linkcheck site-check benchmark clean
+.PHONY: demo test test-matrix test-wheel dist lint style types docs linkcheck site-check
+.PHONY: benchmark clean
 
 # Pick the earthquakes that come with ObsPy; results in ./demo_output.
 demo: $(VENV)/.demo
@@ -19,10 +18,27 @@ demo: $(VENV)/.demo
 test: $(VENV)/.test
 	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses $(JOBS)
 
-# Streams, models and live picking with the oldest SeisBench that is allowed, in .venv-oldest.
-test-seisbench-oldest:
-	$(MAKE) VENV=.venv-oldest .venv-oldest/.oldest
-	OMP_NUM_THREADS=1 .venv-oldest/bin/pytest --numprocesses $(JOBS) tests/network tests/models tests/streams tests/live
+# The core of the suite with Python 3.11, 3.12 and 3.13, and with the oldest and the newest allowed
+# version of each dependency; what this machine does not have is said. MATRIX="--only 3.11-oldest".
+test-matrix: $(VENV)/.dist
+	$(BIN)/python tools/environments.py matrix $(MATRIX)
+
+# Wheel and source archive in dist, the same bytes whoever builds them.
+dist: $(VENV)/.dist
+	rm -rf dist
+	$(BIN)/python tools/dist.py --check
+	$(BIN)/twine check --strict dist/*
+
+# The core of the suite with the wheel in new environments: without extras, and with each alone.
+test-wheel: dist
+	$(BIN)/python tools/environments.py extras $(MATRIX)
+
+# The oldest version of each dependency that setup.cfg allows, and what goes with them.
+constraints-oldest.txt: setup.cfg $(VENV)/.dist
+	$(BIN)/uv pip compile --quiet --resolution lowest-direct --python-version 3.11 --no-annotate \
+	    --no-header --all-extras setup.cfg | grep -v -e '^nvidia-' -e '^triton==' > $@.new
+	(echo "# Made by: make $@ (the oldest versions that setup.cfg allows, Python 3.11)"; cat $@.new) > $@
+	rm $@.new
 
 lint: style types
 
@@ -59,9 +75,8 @@ $(VENV)/.test: $(BIN)/pip setup.cfg constraints.txt
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[test,language,train,benchmark,archive,monitor,export]'
 	touch $@
 
-$(VENV)/.oldest: $(VENV)/.test
-	sed '/^seisbench==/d' constraints.txt > $(VENV)/constraints.txt
-	$(BIN)/pip install --quiet --constraint $(VENV)/constraints.txt seisbench==$(SEISBENCH_OLDEST)
+$(VENV)/.dist: $(BIN)/pip setup.cfg constraints.txt
+	$(BIN)/pip install --quiet --constraint constraints.txt setuptools twine uv
 	touch $@
 
 $(VENV)/.docs: $(BIN)/pip setup.cfg constraints.txt
@@ -69,4 +84,4 @@ $(VENV)/.docs: $(BIN)/pip setup.cfg constraints.txt
 	touch $@
 
 clean:
-	rm -rf $(VENV) .venv-oldest demo_output benchmark_results docs/_build docs/_generated
+	rm -rf $(VENV) demo_output dist benchmark_results docs/_build docs/_generated

@@ -10,6 +10,7 @@ from pathlib import Path
 import obspy
 import seisbench
 
+from .obspy_files import read_waveforms
 from .trace_ids import TraceId
 
 
@@ -59,8 +60,7 @@ class Reader:
         if file in self.failed:
             return obspy.Stream()
         try:
-            # ObsPy takes a [ in a name for a pattern.
-            stream = obspy.read(glob.escape(str(file)), **kwargs)
+            stream = read_waveforms(file, **kwargs)
         except Exception as error:
             # ObsPy's readers raise whatever comes to them on a broken file.
             why = str(error).partition("\n")[0] or type(error).__name__
@@ -90,15 +90,15 @@ class Reader:
 
     def segments(self, files: Iterable[Path]) -> list[Segment]:
         """The traces in files, by their headers alone."""
-        segments = []
+        found = []
         for file in files:
             for trace in self.read(file, headonly=True):
                 stats = trace.stats
                 if stats.npts:
                     station = TraceId.of(trace).station_id
                     span = stats.starttime, stats.endtime
-                    segments.append(Segment(file, station, *span, stats.npts, stats._format))
-        return segments
+                    found.append(Segment(file, station, *span, stats.npts, stats._format))
+        return found
 
     def stream(
         self,

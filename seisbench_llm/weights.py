@@ -202,12 +202,12 @@ def sort_versions(versions: Iterable[str]) -> list[str]:
 
 def repository_answers(warn: bool = True) -> bool:
     """Whether SeisBench's repository can be reached."""
-    reached = reachable(seisbench.remote_model_root)
-    if warn and not reached:
+    answers = reachable(seisbench.remote_model_root)
+    if warn and not answers:
         seisbench.logger.warning(
             "SeisBench's repository cannot be reached: only packaged and cached weights are listed."
         )
-    return reached
+    return answers
 
 
 def reachable(url: str, timeout: float = 3.0) -> bool:
@@ -264,6 +264,10 @@ def _build(cls, metadata: dict, path: Path):
     arguments = metadata.get("model_args", {})
     if arguments.get("backbone") is not None and not arguments.get("backbone_config"):
         raise WeightsError(f"{path} names a language model without its shape, backbone_config.")
+    picker = metadata.get("default_args", {}).get("s_picker")
+    if picker is not None and (not isinstance(picker, str) or "/" in picker):
+        # A path, or a repository that would be fetched from.
+        raise WeightsError(f"{path} names the picker {picker!r}, not one by its plain name.")
     try:
         seisbench_private.check_seisbench_version(metadata)
         with Uninitialised():

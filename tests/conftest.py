@@ -1,6 +1,8 @@
 """Shared fixtures; functions to make models and streams are in tests/helpers."""
 
+import ipaddress
 import os
+import sys
 
 import pytest
 import seisbench
@@ -12,6 +14,20 @@ from tests.helpers.streams import make_stream  # noqa: F401
 
 # No test may reach for the network, whatever the machine offers.
 os.environ["HF_HUB_OFFLINE"] = "1"
+
+
+def _refuse_network(event: str, arguments: tuple) -> None:
+    if event == "socket.connect" and isinstance(arguments[1], tuple):
+        host = str(arguments[1][0])
+        try:
+            local = ipaddress.ip_address(host).is_loopback
+        except ValueError:
+            local = host == "localhost"
+        if not local:
+            raise OSError(f"tests use no network, not even {arguments[1]}")
+
+
+sys.addaudithook(_refuse_network)
 
 # Tiny models gain nothing from threads, and lose much when several processes fight for cores.
 torch.set_num_threads(1)

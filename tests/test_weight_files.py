@@ -133,6 +133,13 @@ def test_no_description_makes_us_look_for_a_language_model(weight, arguments, mo
         SeisMoLLM.load(weight)
 
 
+@pytest.mark.parametrize("picker", ["nobody/nothing", "../../a", 7, ["a"]])
+def test_no_description_makes_us_fetch_another_weight(weight, picker):
+    edit(weight.with_suffix(".json"), default_args={"s_picker": picker})
+    with pytest.raises(WeightsError, match=r"a\.json names the picker"):
+        SeisMoLLM.load(weight)
+
+
 @pytest.mark.parametrize("suffix", ["safetensors", "pt"])
 @pytest.mark.parametrize("record", [True, False])
 def test_damaged_tensors_are_named(weight, suffix, record):

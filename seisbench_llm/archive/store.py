@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
+from urllib.parse import quote, unquote
 
 import obspy
 import pandas as pd
@@ -26,7 +27,7 @@ import seisbench
 from filelock import FileLock, Timeout
 
 from ..atomic import PARTIAL, remove_leftovers, replacing
-from ..export.files import write_csv, write_parquet
+from ..export.files import read_parquet, write_csv, write_parquet
 from .station_days import StationDay
 
 # A better state wins, should a kill between two files have left two manifests of a station-day.
@@ -176,7 +177,7 @@ class Store:
         day, name, state = f"day={station_day.day}", station_day.id, manifest["state"]
         try:
             for kind, table in tables.items():
-                file = self.path / kind / day / f"{name}.parquet"
+                file = self.path / kind / day / f"{_in_file_name(name)}.parquet"
                 if len(table):
                     with replacing(file) as partial:
                         write_parquet(table, partial)
@@ -191,7 +192,7 @@ class Store:
             ) from error
 
     def _manifest_file(self, day: str, name: str, state: str) -> Path:
-        return self.path / "manifest" / f"day={day}" / f"{name}.{state}.json"
+        return self.path / "manifest" / f"day={day}" / f"{_in_file_name(name)}.{state}.json"
 
     def states(self, times: bool = False) -> dict[tuple[str, str], tuple[str, float]]:
         """
@@ -216,7 +217,7 @@ class Store:
                 if match is None:
                     self._pass_over(entry)
                     continue
-                key, state = (day[1], match[1]), match[2]
+                key, state = (day[1], unquote(match[1])), match[2]
                 if key not in states or STATES.index(state) < STATES.index(states[key][0]):
                     states[key] = state, entry.stat().st_mtime if times else 0.0
         return states
@@ -246,12 +247,18 @@ class Store:
             if state == "done":
                 done.setdefault(day, []).append(name)
         for day in sorted(done):
-            files = [self.path / kind / f"day={day}" / f"{n}.parquet" for n in sorted(done[day])]
+            folder = self.path / kind / f"day={day}"
+            files = [folder / f"{_in_file_name(name)}.parquet" for name in sorted(done[day])]
             parts = [read_table(file) for file in files if file.is_file()]
             if parts:
                 table = pd.concat(parts, ignore_index=True)
                 order = [column for column in _ORDER if column in table]
                 yield table.sort_values(order, kind="stable", ignore_index=True)
+
+
+def _in_file_name(name: str) -> str:
+    """An id in the name of a file; codes are what files of the archive say, such as ``../..``."""
+    return quote(name, safe=" ")
 
 
 def _name(entry: os.DirEntry) -> str:
@@ -296,11 +303,10 @@ def read_table(file: Path) -> pd.DataFrame:
 
     :raises StoreError: If it is damaged, with the file's name.
     """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
     try:
-        # A file by itself: the reader of data sets would add the folder's day as a column.
-        return pq.ParquetFile(file).read().to_pandas()
-    except (pa.ArrowException, OSError) as error:
+        return read_parquet(file)
+    except ImportError:
+        raise
+    except Exception as error:
+        # PyArrow raises many kinds for a broken file.
         raise StoreError(f"{file} is damaged ({error}). Remove it and its manifest.") from error

@@ -61,13 +61,13 @@ def weights_sum(model: torch.nn.Module) -> str:
 
 
 def _versions() -> dict[str, str]:
-    versions = {}
+    found = {}
     for name in _PACKAGES:
         try:
-            versions[name] = version(name)
+            found[name] = version(name)
         except PackageNotFoundError:
             continue
-    return versions
+    return found
 
 
 def _commit() -> str | None:

@@ -46,6 +46,9 @@ def main() -> None:
     except (OSError, ValueError, ImportError) as error:
         typer.echo(f"seisbench-llm: {_one_line(error)}", err=True)
         sys.exit(USER_ERROR)
+    except MemoryError as error:
+        typer.echo(f"seisbench-llm: out of memory: {_one_line(error)}", err=True)
+        sys.exit(USER_ERROR)
 
 
 def _one_line(error: Exception) -> str:

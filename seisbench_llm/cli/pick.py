@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from enum import Enum
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import quote
 
 import typer
 
@@ -269,5 +270,7 @@ class PartFigures:
             day += 86400
 
     def _save(self, figure, name: str) -> None:
+        # Codes are what a file says, such as "../..".
+        name = quote(name, safe="")
         save_figure(figure, self.out / name)
         self.names.append(name)

@@ -138,15 +138,11 @@ def _side(dataset, name: str, side: str, split_by: SplitBy | None, run: Path | N
 
 def _split_of_run(run: Path, name: str, metadata):
     """Side of each record of a data set in a training run."""
-    import pandas as pd
+    from ..data.splits import read_splits
 
-    files = sorted(run.glob("split_*.csv.gz"))
-    if not files:
+    tables = read_splits(run)
+    if not tables:
         raise FileNotFoundError(f"{run} has no split_*.csv.gz; is it a run folder of fit?")
-    try:
-        tables = {table["dataset"].iloc[0]: table for table in map(pd.read_csv, files)}
-    except (EOFError, KeyError, IndexError, ValueError) as error:
-        raise ValueError(f"The split in {run} cannot be read: {error}") from None
     if name not in tables:
         raise ValueError(f"{run} was not trained on {name} but on {', '.join(tables)}.")
     table = tables[name]

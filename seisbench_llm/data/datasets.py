@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import inspect
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 
+import h5py
+import numpy as np
 import seisbench
 import seisbench.data as sbd
 
@@ -13,6 +18,12 @@ from .diting import DiTing
 from .stead import STEAD
 from .stead_files import STEADFiles
 from .synthetic.records import Synthetic
+
+# What a block of waveforms may be: so many times its file, or so many bytes if that is more.
+_MOST_TIMES, _MOST_BYTES = 100, 2**28
+
+# SeisBench writes blocks of 1024 records; files of single records are as large as their folder.
+_MOST_BLOCKS = 20_000
 
 
 def open_dataset(name: str | Path, **kwargs) -> sbd.WaveformDataset:
@@ -46,7 +57,7 @@ def open_dataset(name: str | Path, **kwargs) -> sbd.WaveformDataset:
     if kind == "stead" and rest:
         return STEADFiles(rest, **kwargs)
     if kind == "synthetic" and rest:
-        return sbd.WaveformDataset(_synthetic(name, rest), name=name, **kwargs)
+        return FolderDataset(_synthetic(name, rest), name=name, **kwargs)
     # A typing slip in a long path must not become a download.
     known = {key.lower(): cls for key, cls in vars(sbd).items() if _is_benchmark(cls)}
     if name.lower() in known:
@@ -60,16 +71,73 @@ def open_dataset(name: str | Path, **kwargs) -> sbd.WaveformDataset:
     )
 
 
+class FolderDataset(sbd.WaveformDataset):
+    """A folder in SeisBench's format, which says whose fault it is if it cannot be read."""
+
+    def get_sample(self, idx, *args, **kwargs):
+        """As in SeisBench."""
+        with self._named(idx):
+            return super().get_sample(idx, *args, **kwargs)
+
+    def get_waveforms(self, idx=None, *args, **kwargs):
+        """As in SeisBench."""
+        with self._named(idx):
+            return super().get_waveforms(idx, *args, **kwargs)
+
+    @contextmanager
+    def _named(self, idx) -> Iterator[None]:
+        try:
+            yield
+        except Exception as error:
+            if str(self.path) in str(error):
+                raise
+            # HDF5 and SeisBench raise many kinds for a damaged file.
+            where = "a record" if idx is None or np.ndim(idx) else f"record {idx}"
+            raise ValueError(
+                f"{self.path}: {where} cannot be read: {type(error).__name__}: {error}"
+            ) from error
+
+
 def _open_folder(name: str, kwargs: dict) -> sbd.WaveformDataset:
     try:
-        return sbd.WaveformDataset(Path(name), name=name, **kwargs)
-    except KeyError as error:
-        if "component_order" not in str(error):
-            raise
+        for file in sorted(Path(name).glob("waveforms*.hdf5")):
+            _check_waveforms(file)
+        return FolderDataset(Path(name), name=name, **kwargs)
+    except Exception as error:
+        if isinstance(error, KeyError) and "component_order" in str(error):
+            raise ValueError(
+                f"{name} does not say in which order its components are: its metadata need a "
+                f"column trace_component_order, or its file waveforms.hdf5 "
+                f"data_format/component_order."
+            ) from error
+        # SeisBench, pandas and HDF5 raise many kinds for damaged files.
         raise ValueError(
-            f"{name} does not say in which order its components are: its metadata need a column "
-            f"trace_component_order, or its file waveforms.hdf5 data_format/component_order."
+            f"{name} is no data set that can be read: {type(error).__name__}: {error}"
         ) from error
+
+
+def _check_waveforms(file: Path) -> None:
+    """
+    :raises ValueError: If a file of waveforms claims more samples than it can hold, or has some of
+        them in other files, which may be anybody's.
+    """
+    most = max(_MOST_BYTES, _MOST_TIMES * file.stat().st_size)
+    try:
+        with h5py.File(file) as content:
+            data = content["data"]
+            for block in islice(data, _MOST_BLOCKS):
+                link = data.get(block, getlink=True)
+                if not isinstance(link, h5py.HardLink):
+                    raise ValueError(f"block {block} is in another place")
+                samples = data[block]
+                if not isinstance(samples, h5py.Dataset):
+                    continue
+                if samples.external or samples.is_virtual:
+                    raise ValueError(f"block {block} has samples in other files")
+                if samples.nbytes > most:
+                    raise ValueError(f"block {block} claims to have {samples.nbytes} bytes")
+    except Exception as error:
+        raise ValueError(f"{file} cannot be read: {type(error).__name__}: {error}") from error
 
 
 def _is_benchmark(cls) -> bool:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
+import io
+import zlib
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -13,6 +17,9 @@ NAMES = ("train", "dev", "test")
 
 
 UNUSED = "unused"
+
+# Of an unpacked file; a split of a million records has a third of it.
+_MOST_BYTES = 2**28
 
 
 PUBLISHED_FRACTIONS = (0.8, 0.1, 0.1)
@@ -250,3 +257,25 @@ def _cut(order: np.ndarray, sizes: np.ndarray, fractions: np.ndarray) -> np.ndar
             f"nothing in {', '.join(empty)}."
         )
     return sides
+
+
+def read_splits(run: str | Path) -> dict[str, pd.DataFrame]:
+    """
+    The splits that a training run has written.
+
+    :param run: Folder of the run.
+    :return: Data set -> table with the columns dataset, trace_name and split.
+    :raises ValueError: If a file is damaged, with its name.
+    """
+    tables = {}
+    for file in sorted(Path(run).glob("split_*.csv.gz")):
+        try:
+            with gzip.open(file) as packed:
+                content = packed.read(_MOST_BYTES + 1)
+            if len(content) > _MOST_BYTES:
+                raise ValueError(f"it becomes more than {_MOST_BYTES} bytes")
+            table = pd.read_csv(io.BytesIO(content))
+            tables[table["dataset"].iloc[0]] = table[["dataset", "trace_name", "split"]]
+        except (OSError, EOFError, LookupError, ValueError, zlib.error) as error:
+            raise ValueError(f"{file} is no split that can be read: {error}") from error
+    return tables

@@ -49,6 +49,27 @@ def to_arrow(frame: pd.DataFrame):
     return arrow.cast(pa.schema(schema), safe=False)
 
 
+# A table of ours has never so many rows or bytes in a byte; a hostile one may claim any number.
+_MOST_PER_BYTE, _NEVER_TOO_MUCH = 100, 2**28
+
+
+def read_parquet(path: str | Path) -> pd.DataFrame:
+    """
+    Read a Parquet file by itself: the reader of data sets would add a folder's day as a column.
+
+    :raises ImportError: If pyarrow is not installed.
+    :raises ValueError: If it claims to hold more than a table of its size can.
+    """
+    with import_pyarrow().parquet.ParquetFile(path) as file:
+        about, size = file.metadata, Path(path).stat().st_size
+        groups = [about.row_group(i).total_byte_size for i in range(about.num_row_groups)]
+        if about.num_rows > _MOST_PER_BYTE * size or (
+            sum(groups) > max(_MOST_PER_BYTE * size, _NEVER_TOO_MUCH)
+        ):
+            raise ValueError(f"it claims {about.num_rows} rows of {sum(groups)} bytes in {size}")
+        return file.read().to_pandas()
+
+
 def write_parquet(frame: pd.DataFrame, path) -> None:
     """
     Write a table as Parquet.

@@ -76,6 +76,9 @@ def _version() -> str:
     return version("seisbench_llm")
 
 
+_CONTROL = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
+
+
 def waveform_id(trace_id: str, instrument: str | None = None) -> WaveformStreamID:
     """
     Network, station, location and, if it is known, channel.
@@ -84,7 +87,8 @@ def waveform_id(trace_id: str, instrument: str | None = None) -> WaveformStreamI
     :param instrument: Band and instrument code, for an id without a channel.
     :raises ValueError: If the id is neither.
     """
-    place = TraceId.parse(trace_id)
+    # Codes are what a file says, and XML has no place for control characters.
+    place = TraceId.parse(_CONTROL.sub("?", trace_id))
     return WaveformStreamID(
         network_code=place.network,
         station_code=place.station,

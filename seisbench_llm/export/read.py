@@ -7,8 +7,9 @@ from pathlib import Path
 import obspy
 import pandas as pd
 
+from ..obspy_files import read_catalog
 from ..trace_ids import TraceId, location_of
-from .files import import_pyarrow
+from .files import read_parquet
 from .formats import format_of
 from .quakeml import UNASSOCIATED
 from .tables import picks_to_dataframe
@@ -61,11 +62,6 @@ def _read_csv(path: Path) -> pd.DataFrame:
     return frame
 
 
-def _read_parquet(path: Path) -> pd.DataFrame:
-    # A file by itself: the reader of data sets would add the folder's day as a column.
-    return import_pyarrow().parquet.ParquetFile(path).read().to_pandas()
-
-
 def _read_hypodd(path: Path) -> pd.DataFrame:
     catalog = obspy.read_events(path, format="HYPODDPHA") if path.stat().st_size else []
     frame = picks_to_dataframe(obspy.Catalog(list(catalog)))
@@ -101,14 +97,10 @@ def _read_nlloc(path: Path) -> pd.DataFrame:
     return frame if frame["event_id"].notna().any() else frame.drop(columns="event_id")
 
 
-def _read_catalog(path: Path) -> obspy.Catalog:
-    return obspy.read_events(path)
-
-
 READERS = {
     "csv": _read_csv,
-    "parquet": _read_parquet,
-    "quakeml": _read_catalog,
+    "parquet": read_parquet,
+    "quakeml": read_catalog,
     "pyocto": _read_csv,
     "gamma": _read_csv,
     "hypodd": _read_hypodd,

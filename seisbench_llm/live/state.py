@@ -171,7 +171,11 @@ def read_arrays(file: Path) -> dict:
         return value
 
     try:
-        with np.load(io.BytesIO(file.read_bytes()), allow_pickle=False) as loaded:
+        content = io.BytesIO(file.read_bytes())
+        with zipfile.ZipFile(content) as packed:
+            if any(entry.compress_type != zipfile.ZIP_STORED for entry in packed.infolist()):
+                raise ValueError("it is compressed, and may be of any size")
+        with np.load(content, allow_pickle=False) as loaded:
             tree = unpack(json.loads(loaded["arr_0"].tobytes()))
         if isinstance(tree, dict):
             return tree

@@ -21,13 +21,12 @@ def plot_map(stations, picks=None, events=None, coastlines: bool | None = None):
     :param picks: Picks; stations with more of them are larger, those without are empty.
     :param events: ObsPy catalogue, or table with latitude, longitude, depth_km and magnitude, such
         as a monitor's events; only those with an origin are shown, larger ones larger, coloured by
-        depth, grey without one.
+        depth.
     :param coastlines: Whether to draw coast lines, which needs cartopy; by default if cartopy is
         installed and has its data at hand. With True they may be fetched.
     :return: A matplotlib figure.
     :raises ValueError: If nothing has coordinates.
     """
-    from matplotlib import colormaps
     from matplotlib.figure import Figure
 
     places = _places(stations, picks)
@@ -52,8 +51,7 @@ def plot_map(stations, picks=None, events=None, coastlines: bool | None = None):
             latitudes[n:][order],
             sizes[order],
             shocks[:, 2][order],
-            # Events without a depth are grey; by default they would be transparent.
-            cmap=colormaps["viridis_r"].with_extremes(bad="0.4"),
+            cmap="viridis_r",
             edgecolors="w",
             linewidths=0.4,
             zorder=2,

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import glob
 from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
 
 import obspy
 import pandas as pd
 
+from ..obspy_files import read_inventory
 from .table import NUMBERS, TEXTS, check_table
 
 # What a request to an FDSN station service may ask for here.
@@ -38,7 +38,7 @@ def read_stations(path: str | Path) -> obspy.Inventory | pd.DataFrame:
         raise FileNotFoundError(f"There is no file {path}.")
     try:
         if path.suffix.lower() != ".csv":
-            return obspy.read_inventory(glob.escape(str(path)))
+            return read_inventory(path)
         # Codes are text: location 00 is no zero, and network NA is not a missing value.
         table = pd.read_csv(
             path,

@@ -39,7 +39,7 @@ def load_checkpoint(path: str | Path) -> dict:
     """
     try:
         state = read_torch(path)
-    except OSError:
+    except FileNotFoundError:
         raise
     # Depending on where the file is broken: EOFError, RuntimeError, UnpicklingError, KeyError ...
     except Exception as error:

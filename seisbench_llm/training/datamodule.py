@@ -348,6 +348,6 @@ class ResumableLoader(DataLoader):
 def fingerprint(folder: Path) -> str:
     """SHA-256 over the files that ``write_splits`` wrote, in hexadecimal."""
     digest = hashlib.sha256()
-    for file in sorted(folder.glob("split_*.csv.gz")):
-        digest.update(pd.read_csv(file).to_csv(index=False).encode())
+    for table in splits.read_splits(folder).values():
+        digest.update(table.to_csv(index=False).encode())
     return digest.hexdigest()

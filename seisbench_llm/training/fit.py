@@ -25,7 +25,7 @@ from ..tasks import TASKS
 from .checkpoints import LastCheckpoint, SafeCheckpointIO
 from .datamodule import DataModule, fingerprint
 from .module import TrainingModule
-from .run_folder import RunFolder, logged_metrics
+from .run_folder import RunFolder, logged_metrics, read_yaml
 
 # What a configuration file may name as a class. Files are passed on; to import whatever one names
 # would be to run it.
@@ -189,10 +189,7 @@ def _check_classes(args: list[str]) -> None:
 
 
 def _read_config(file: str):
-    try:
-        content = yaml.safe_load(Path(file).read_text())
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ValueError(f"{file} is no configuration: {str(error).splitlines()[0]}") from None
+    content = read_yaml(Path(file))
     if not isinstance(content, dict):
         raise ValueError(f"{file} is no configuration: it has no options such as 'model:'.")
     return content

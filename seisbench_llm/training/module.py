@@ -14,6 +14,7 @@ from ..models.presets import TASK_CHANGES
 from ..models.seismollm import SeisMoLLM
 from ..network.lora import LORA_TARGETS, has_lora
 from ..tasks import get_task
+from ..weight_files import Uninitialised, check_tensor, one_line
 from .checkpoints import load_checkpoint
 from .losses import LOSSES
 
@@ -204,8 +205,8 @@ def build_model(task: str, preset: str, weights: str | None, model_args: dict) -
         arguments = {**arguments, "default_args": None, **TASK_CHANGES.get((preset, task), {})}
     arguments = {**arguments, "task": task, **model_args}
     model = SeisMoLLM(**arguments)
-    state, given = model.state_dict(), start.state_dict()
-    fitting = {k: v for k, v in given.items() if k in state and state[k].shape == v.shape}
+    own, given = model.state_dict(), start.state_dict()
+    fitting = {k: v for k, v in given.items() if k in own and own[k].shape == v.shape}
     taken = sum(v.numel() for v in fitting.values()) / sum(v.numel() for v in given.values())
     if taken < 0.5:
         raise ValueError(
@@ -232,8 +233,8 @@ def validation_figures(
     if head == "scalar":
         return {"mae": (prediction - target).abs().mean()}
     if head == "angle":
-        angle = torch.rad2deg(torch.atan2(prediction[:, 1], prediction[:, 0]))
-        return {"mae": ((angle - target[:, 0] + 180) % 360 - 180).abs().mean()}
+        found = torch.rad2deg(torch.atan2(prediction[:, 1], prediction[:, 0]))
+        return {"mae": ((found - target[:, 0] + 180) % 360 - 180).abs().mean()}
     if head != "curves":
         return {}
     # The largest label is at a pick: how much probability is there.
@@ -252,18 +253,27 @@ def trained_model(checkpoint: str) -> SeisMoLLM:
     """
     state = load_checkpoint(checkpoint)
     try:
-        options = state["hyper_parameters"]
-        # Checkpoints of earlier versions are without.
-        defaults = options.get("default_args")
-        model = SeisMoLLM(**options["built_args"], default_args=defaults)
-    except (KeyError, TypeError) as error:
-        raise ValueError(f"{checkpoint} is no checkpoint of a training run: {error}") from error
+        return _model_of(state, str(checkpoint))
+    except Exception as error:
+        # What is odd may show anywhere, as an error of any kind.
+        raise ValueError(
+            f"{checkpoint} is no checkpoint of a training run: {one_line(error)}"
+        ) from error
+
+
+def _model_of(state: dict, name: str) -> SeisMoLLM:
+    options = state["hyper_parameters"]
+    # All tensors are those of the checkpoint.
+    arguments = {**options["built_args"], "pretrained": False}
+    with Uninitialised():
+        # Checkpoints of earlier versions are without default arguments.
+        model = SeisMoLLM(**arguments, default_args=options.get("default_args"))
     tensors = {
-        name.removeprefix("model."): value
-        for name, value in state["state_dict"].items()
-        if name.startswith("model.")
+        key.removeprefix("model."): check_tensor(value, f"{name}: '{key}'")
+        for key, value in state["state_dict"].items()
+        if key.startswith("model.")
     }
-    if any(".lora_" in name for name in tensors):
+    if any(".lora_" in key for key in tensors):
         model.add_lora(
             rank=options["lora_rank"],
             alpha=options["lora_alpha"],

@@ -27,6 +27,9 @@ MAY_DIFFER_ON_RESUME = {
     "checkpoint": {"every_n_train_steps"},
 }
 
+# More than any configuration has; a few lines of YAML may stand for a billion.
+MOST_YAML_ENTRIES = 100_000
+
 # All that a run writes, and so all that --overwrite removes.
 _CONTENTS = (
     *("config.yaml", "versions.json", "split_*.csv.gz", "metrics.csv", "metrics.json"),
@@ -57,10 +60,7 @@ class RunFolder:
 
         :raises ValueError: If ``config.yaml`` is not what a run writes.
         """
-        try:
-            config = yaml.safe_load(self.config.read_text())
-        except (yaml.YAMLError, UnicodeDecodeError) as error:
-            raise ValueError(f"{self.config} cannot be read: {_first_line(error)}") from None
+        config = read_yaml(self.config)
         parts = ("model", "data", "trainer")
         if not isinstance(config, dict) or not all(isinstance(config.get(p), dict) for p in parts):
             raise ValueError(
@@ -68,6 +68,23 @@ class RunFolder:
                 f"{', '.join(parts)}."
             )
         return config
+
+    def read_metrics(self) -> dict:
+        """
+        What ``metrics.json`` of a finished run says; empty if it is not finished.
+
+        :raises ValueError: If the file is damaged, with its name.
+        """
+        file = self.path / "metrics.json"
+        if not file.is_file():
+            return {}
+        try:
+            metrics = json.loads(file.read_text())
+        except (ValueError, RecursionError) as error:
+            raise ValueError(f"{file} cannot be read: {_first_line(error)}") from None
+        if not isinstance(metrics, dict):
+            raise ValueError(f"{file} holds no metrics by name.")
+        return metrics
 
     def clear(self) -> None:
         """
@@ -114,6 +131,33 @@ class RunFolder:
             partial.write_text(f"{json.dumps(content, indent=2)}\n")
 
 
+def read_yaml(file: Path):
+    """
+    Content of a YAML file; nothing in it is executed.
+
+    :raises ValueError: If it is none, or becomes too large, with its name.
+    """
+    try:
+        content = yaml.safe_load(file.read_text())
+        if _size(content, {}) > MOST_YAML_ENTRIES:
+            raise ValueError(f"its aliases make it more than {MOST_YAML_ENTRIES} entries")
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise ValueError(f"{file} cannot be read: {_first_line(error)}") from None
+    return content
+
+
+def _size(content, known: dict[int, int]) -> int:
+    """Number of entries, those of an alias once for each time that it is named."""
+    if not isinstance(content, dict | list):
+        return 1
+    if id(content) not in known:
+        # An alias may name what it is in.
+        known[id(content)] = MOST_YAML_ENTRIES
+        parts = content.values() if isinstance(content, dict) else content
+        known[id(content)] = 1 + sum(_size(part, known) for part in parts)
+    return known[id(content)]
+
+
 def logged_metrics(folder: Path) -> pd.DataFrame:
     """
     What a run has logged, a row per step; empty if nothing is logged yet.
@@ -134,8 +178,8 @@ def logged_metrics(folder: Path) -> pd.DataFrame:
 
 def versions() -> dict[str, str]:
     """Versions of what a result may depend on."""
-    installed = {name: importlib.metadata.version(name) for name in PACKAGES if _installed(name)}
-    return {"python": platform.python_version(), "platform": platform.platform(), **installed}
+    found = {name: importlib.metadata.version(name) for name in PACKAGES if _installed(name)}
+    return {"python": platform.python_version(), "platform": platform.platform(), **found}
 
 
 def _installed(name: str) -> bool:
@@ -148,19 +192,17 @@ def _installed(name: str) -> bool:
 
 def _differences(old: dict, new: dict, path: str = "") -> list[str]:
     """What of a configuration differs, as text, but for what may differ."""
-    differences = []
+    found = []
     for key in sorted({*old, *new}):
         may = key in MAY_DIFFER_ON_RESUME.get(path, ())
         if may or (not path and key in ("overwrite", "run", "config")):
             continue
         a, b = old.get(key), new.get(key)
         if isinstance(a, dict) and isinstance(b, dict):
-            differences += _differences(a, b, f"{path}.{key}" if path else key)
+            found += _differences(a, b, f"{path}.{key}" if path else key)
         elif a != b:
-            differences.append(
-                f"{path}.{key} was {a}, is {b}" if path else f"{key} was {a}, is {b}"
-            )
-    return differences
+            found.append(f"{path}.{key} was {a}, is {b}" if path else f"{key} was {a}, is {b}")
+    return found
 
 
 def _first_line(error: Exception) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 from .. import weights
@@ -50,7 +49,8 @@ def export_run(
     file = run / "checkpoints" / checkpoint
     if not file.is_file():
         raise FileNotFoundError(f"{run} has no checkpoint {file}; is it a run of fit?")
-    config = RunFolder(run).read_config()
+    folder = RunFolder(run)
+    config = folder.read_config()
     model = trained_model(file)
     if language_model is not None:
         arguments = {**model.get_model_args(), "backbone": language_model}
@@ -58,17 +58,22 @@ def export_run(
         renamed.load_state_dict(model.state_dict())
         model = renamed
     model.default_args.update(default_args or {})
-    metrics = run / "metrics.json"
-    measured = json.loads(metrics.read_text()) if metrics.is_file() else {}
+    measured = folder.read_metrics()
+    try:
+        data, origin = _describe(config, measured), _language_model(model, config)
+    except (AttributeError, KeyError, TypeError) as error:
+        raise ValueError(
+            f"{folder.config} or metrics.json beside it is damaged: {type(error).__name__} {error}"
+        ) from error
     record = weights.WeightRecord(
         name=out.name,
         task=model.task.name,
         version=version,
         sampling_rate=model.sampling_rate,
         window=model.in_samples / model.sampling_rate,
-        data=_describe(config, measured),
+        data=data,
         licence=licence,
-        language_model=_language_model(model, config),
+        language_model=origin,
         figures=figures or {key: measured.get(key) for key in ("steps", "best_val_loss")},
         limits=limits,
     )

@@ -1,0 +1,440 @@
+"""Readers of files, a whole file for each, and what may be wrong with it."""
+
+from __future__ import annotations
+
+import bz2
+import contextlib
+import gzip
+import io
+import itertools
+import json
+import pickle
+import tarfile
+import zipfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import h5py
+import numpy as np
+import obspy
+import pandas as pd
+import torch
+import yaml
+from obspy.core.inventory import Channel, Inventory, Network, Site, Station
+from seisbench.util import Pick
+
+from seisbench_llm.archive.files import read_file
+from seisbench_llm.archive.store import Store, read_table, write_json
+from seisbench_llm.cli.training import _split_of_run
+from seisbench_llm.data import Synthetic
+from seisbench_llm.data.datasets import open_dataset
+from seisbench_llm.export import export, read_picks
+from seisbench_llm.live.state import read_arrays, write_arrays
+from seisbench_llm.models.seismollm import SeisMoLLM
+from seisbench_llm.stations import Stations, read_stations
+from seisbench_llm.training.module import trained_model
+from seisbench_llm.training.run_folder import RunFolder
+from seisbench_llm.waveform_files import read_files
+from tests.helpers.models import tiny_model
+from tests.helpers.streams import make_stream
+
+# What the command line turns into one line and exit code 2.
+ERRORS = (OSError, ValueError, ImportError)
+
+T0 = obspy.UTCDateTime(2020, 1, 1)
+
+
+@dataclass(frozen=True)
+class Reader:
+    """
+    A reader of files.
+
+    :param suffix: End of the file's name.
+    :param write: Writes a whole file.
+    :param read: Reads it, raises one of ``ERRORS``.
+    :param flips: Number of files with a flipped bit to try.
+    :param bombs: What of ``BOMBS`` it could take for a file.
+    """
+
+    suffix: str
+    write: Callable[[Path], object]
+    read: Callable[[Path], object]
+    flips: int = 6
+    bombs: tuple[str, ...] = ()
+
+
+def make(name: str, folder: Path) -> Path:
+    """A whole file for a reader, in a folder of its own."""
+    folder.mkdir(parents=True)
+    file = folder / f"whole{READERS[name].suffix}"
+    if READERS[name].suffix.startswith("/"):
+        file = folder / READERS[name].suffix[1:]
+        file.parent.mkdir(parents=True, exist_ok=True)
+    READERS[name].write(file)
+    return file
+
+
+def outcome(reader: Reader, file: Path) -> bool:
+    """
+    Whether a file is refused, as it has to be: by an error of ours, a line that names the file.
+
+    Any other error is passed on.
+    """
+    try:
+        reader.read(file)
+    except ERRORS as error:
+        text = str(error)
+        assert file.name in text or file.parent.name in text, f"{file.name} is not named: {text}"
+        assert len(text) < 3000, text
+        return True
+    return False
+
+
+def damaged(content: bytes, flips: int, seed: int = 0) -> Iterator[bytes]:
+    """A file's content cut off, replaced, or with a bit flipped."""
+    rng = np.random.default_rng(seed)
+    yield from (content[: int(share * len(content))] for share in (0, 0.01, 0.3, 0.7))
+    yield content[:-1]
+    yield bytes(len(content))
+    yield rng.bytes(500)
+    yield b"[" * 100_000
+    yield b'{"a": ["\xff"'
+    for place in rng.integers(0, len(content), flips):
+        flipped = bytearray(content)
+        flipped[place] ^= 1 << rng.integers(8)
+        yield bytes(flipped)
+
+
+@contextlib.contextmanager
+def limited_memory(more: int) -> Iterator[None]:
+    """Let this process take so many bytes more, and no more, where the system can."""
+    try:
+        import resource
+    except ImportError:
+        yield
+        return
+    pages = int(Path("/proc/self/statm").read_text().split()[0]) if Path("/proc").is_dir() else 0
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    limit = pages * resource.getpagesize() + more if pages else before[0]
+    resource.setrlimit(resource.RLIMIT_AS, (limit, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, before)
+
+
+# Whole files.
+
+
+def _inventory() -> Inventory:
+    site = Site("here")
+    channel = Channel("HHZ", "00", 1.0, 2.0, 3.0, 0.0)
+    stations = [Station(f"ST{i}", i, i, 0.0, site=site, channels=[channel]) for i in range(3)]
+    return Inventory([Network("XX", stations)])
+
+
+def _picks() -> list[Pick]:
+    times = [T0 + 10 * i for i in range(5)]
+    return [Pick(f"XX.ST{i}.", t, t, t, 0.5, "PS"[i % 2]) for i, t in enumerate(times)]
+
+
+def _write_picks(file: Path) -> None:
+    events = None
+    picks: object = _picks()
+    if file.name.endswith(".pha"):
+        from seisbench_llm.export import picks_to_dataframe
+
+        picks = picks_to_dataframe(_picks()).assign(event_id="1")
+        events = pd.DataFrame(
+            {"event_id": ["1"], "time": [pd.Timestamp(T0.datetime, tz="UTC")]}
+        ).assign(latitude=1.0, longitude=2.0, depth_km=3.0)
+    export(picks, file, events=events)
+
+
+def _write_weight(file: Path) -> None:
+    """A weight whose record has no SHA-256: whatever is in the file is read."""
+    path = file.with_name("whole")
+    tiny_model().save(path, half=None if file.suffix == ".pt" else False)
+    description = path.with_suffix(".json")
+    content = {**json.loads(description.read_text()), "sha256": None}
+    description.write_text(json.dumps(content))
+
+
+def _write_checkpoint(file: Path) -> None:
+    model = tiny_model()
+    state = {f"model.{name}": value for name, value in model.state_dict().items()}
+    options = {"built_args": model.get_model_args(), "default_args": {}}
+    torch.save({"state_dict": state, "hyper_parameters": options}, file)
+
+
+def _write_split(file: Path) -> None:
+    table = pd.DataFrame({"dataset": "d", "trace_name": ["a", "b"], "split": ["train", "dev"]})
+    table.to_csv(file, index=False)
+
+
+def _read_split(file: Path) -> None:
+    _split_of_run(file.parent, "d", pd.DataFrame({"trace_name": ["a", "b"]}))
+
+
+def _read_dataset(file: Path) -> None:
+    dataset = open_dataset(file.parent)
+    for i in range(len(dataset)):
+        dataset.get_waveforms(i)
+
+
+def _write_index(file: Path) -> None:
+    rows = {"file": ["a"], "size": [1], "mtime": [2], "id": ["XX.A..HHZ"], "start": [0.0]}
+    pd.DataFrame(rows).to_parquet(file)
+
+
+READERS = {
+    "miniSEED": Reader(
+        ".mseed",
+        lambda file: make_stream(2000).write(str(file), format="MSEED"),
+        lambda file: read_files([file]),
+        bombs=("gz", "bz2", "zip", "tar"),
+    ),
+    "SAC": Reader(
+        ".sac",
+        lambda file: make_stream(2000)[0].write(str(file), format="SAC"),
+        lambda file: read_files([file]),
+    ),
+    "compressed": Reader(
+        ".mseed.gz",
+        lambda file: file.write_bytes(gzip.compress(_mseed())),
+        lambda file: read_files([file]),
+    ),
+    "archive": Reader(".mseed", lambda file: file.write_bytes(_mseed()), read_file),
+    "StationXML": Reader(
+        ".xml",
+        lambda file: _inventory().write(str(file), format="STATIONXML"),
+        lambda file: Stations.read(read_stations(file)),
+        bombs=("gz", "entities"),
+    ),
+    "stations.csv": Reader(
+        ".csv",
+        lambda file: file.write_text("id,latitude,longitude,elevation\nXX.A,1,2,3\nXX.B,4,5,6\n"),
+        lambda file: Stations.read(read_stations(file)),
+    ),
+    **{
+        f"picks {suffix}": Reader(suffix, _write_picks, read_picks, bombs=bombs)
+        for suffix, bombs in {
+            ".csv": (),
+            ".parquet": ("rows",),
+            ".xml": ("gz", "entities"),
+            ".obs": (),
+            ".pha": (),
+        }.items()
+    },
+    "weight .json": Reader(
+        "/whole.json", _write_weight, lambda f: SeisMoLLM.load(f.with_suffix("")), bombs=("deep",)
+    ),
+    "weight .safetensors": Reader(
+        ".safetensors", _write_weight, lambda f: SeisMoLLM.load(f.with_suffix(""))
+    ),
+    "weight .pt": Reader(
+        ".pt", _write_weight, lambda f: SeisMoLLM.load(f.with_suffix("")), bombs=("deflated",)
+    ),
+    "checkpoint": Reader(".ckpt", _write_checkpoint, trained_model, bombs=("deflated",)),
+    "configuration": Reader(
+        "/config.yaml",
+        lambda file: file.write_text(yaml.safe_dump({"model": {}, "data": {}, "trainer": {}})),
+        lambda file: RunFolder(file.parent).read_config(),
+        bombs=("aliases", "deep"),
+    ),
+    "metrics.json": Reader(
+        "/metrics.json",
+        lambda file: file.write_text('{"steps": 3}'),
+        lambda file: RunFolder(file.parent).read_metrics(),
+        bombs=("deep",),
+    ),
+    "split": Reader("/split_0.csv.gz", _write_split, _read_split, bombs=("gz of itself",)),
+    "plan.json": Reader(
+        "/plan.json",
+        lambda file: write_json(file, {"stations": ["XX.A..HH"], "start": "2020-01-01", "end": ""}),
+        lambda file: Store(file.parent).plan(),
+        bombs=("deep",),
+    ),
+    "manifest": Reader(
+        "/manifest/day=2020-01-01/XX.A..HH.done.json",
+        lambda file: write_json(file, {"state": "done"}),
+        lambda file: Store(file.parents[2]).manifest("2020-01-01", "XX.A..HH", "done"),
+    ),
+    "index.parquet": Reader(".parquet", _write_index, read_table, bombs=("rows",)),
+    "state of live": Reader(
+        ".npz",
+        lambda file: write_arrays(file, {"a": np.arange(100), "b": [1, {"c": "text"}]}),
+        read_arrays,
+        bombs=("npz",),
+    ),
+    "waveforms.hdf5": Reader(
+        "/waveforms.hdf5",
+        lambda file: Synthetic(2, seconds=12).write(file.parent),
+        _read_dataset,
+        bombs=("hdf5",),
+    ),
+    "metadata.csv": Reader(
+        "/metadata.csv", lambda file: Synthetic(2, seconds=12).write(file.parent), _read_dataset
+    ),
+}
+
+
+def _mseed() -> bytes:
+    buffer = io.BytesIO()
+    make_stream(2000).write(buffer, format="MSEED")
+    return buffer.getvalue()
+
+
+# Small files that become large.
+
+# Tests lower the size below which nothing is too large to that.
+ENOUGH = 2**20
+
+_LARGE = bytes(8 * ENOUGH)
+
+
+def _beside(suffix: str, compress: Callable[[Path], object]) -> Callable[[Path], Path]:
+    def bomb(file: Path) -> Path:
+        target = file.with_name(f"bomb{suffix}")
+        compress(target)
+        return target
+
+    return bomb
+
+
+def _zip(target: Path) -> None:
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+        archive.writestr("large", _LARGE)
+
+
+def _tar(target: Path) -> None:
+    with tarfile.open(target, "w:gz", compresslevel=1) as archive:
+        member = tarfile.TarInfo("../../large")
+        member.size = len(_LARGE)
+        archive.addfile(member, io.BytesIO(_LARGE))
+
+
+def _deflated(file: Path) -> Path:
+    """A PyTorch file whose tensors are compressed."""
+    content = io.BytesIO()
+    with zipfile.ZipFile(file) as old, zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as new:
+        for entry in old.infolist():
+            new.writestr(entry.filename, old.read(entry))
+    file.write_bytes(content.getvalue())
+    return file
+
+
+def _entities(file: Path) -> Path:
+    """A billion laughs in the first text of an XML file."""
+    names = [f"l{i}" for i in range(12)]
+    entities = "".join(
+        f'<!ENTITY {name} "{f"&{below};" * 10}">' for below, name in itertools.pairwise(names)
+    )
+    text = file.read_text()
+    head, root = text.split("?>", 1)
+    tag = root.strip().lstrip("<").split()[0].split(">")[0]
+    where = root.index("<", root.index(">")) if "<" in root else 0
+    doctype = f'<!DOCTYPE {tag} [<!ENTITY l0 "laugh">{entities}]>'
+    inside = root[:where] + f"<!-- -->&{names[-1]};" + root[where:]
+    file.write_text(f"{head}?>{doctype}{inside}")
+    return file
+
+
+def _aliases(file: Path) -> Path:
+    lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
+    for i in range(1, 12):
+        lines.append(f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 10)}]")
+    file.write_text("\n".join([*lines, "model: {x: *a11}", "data: {}", "trainer: {}"]))
+    return file
+
+
+def _deep(file: Path) -> Path:
+    file.write_text('{"a": ' + "[" * 200_000 + "]" * 200_000 + "}")
+    return file
+
+
+def _rows(file: Path) -> Path:
+    """Many rows in few bytes."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    with pq.ParquetWriter(file, pa.schema([("time", pa.int64())]), compression="zstd") as writer:
+        writer.write_table(pa.table({"time": np.zeros(2**20, np.int64)}))
+    return file
+
+
+def _npz(file: Path) -> Path:
+    with open(file, "wb") as output:
+        np.savez_compressed(output, np.zeros(2**20, np.uint8))
+    return file
+
+
+def _hdf5(file: Path) -> Path:
+    """A block that claims to have 80 GB, of which nothing was ever written."""
+    with h5py.File(file, "r+") as content:
+        for name, block in list(content["data"].items()):
+            del content["data"][name]
+            shape = (*block.shape[:-1], 10**10 // block.shape[0])
+            content["data"].create_dataset(name, shape, "f8", chunks=True)
+    metadata = file.with_name("metadata.csv")
+    table = pd.read_csv(metadata)
+    names = table["trace_name"].str.partition("$")[0]
+    table["trace_name"] = [f"{name}${i},:3,:" for i, name in enumerate(names)]
+    table.to_csv(metadata, index=False)
+    return file
+
+
+BOMBS = {
+    "gz": _beside(".gz", lambda f: f.write_bytes(gzip.compress(_LARGE, 1))),
+    "bz2": _beside(".bz2", lambda f: f.write_bytes(bz2.compress(_LARGE, 1))),
+    "zip": _beside(".zip", _zip),
+    "tar": _beside(".tar.gz", _tar),
+    "gz of itself": lambda f: f.write_bytes(gzip.compress(_LARGE, 1)) and f,
+    "entities": _entities,
+    "aliases": _aliases,
+    "deep": _deep,
+    "deflated": _deflated,
+    "rows": _rows,
+    "npz": _npz,
+    "hdf5": _hdf5,
+}
+
+
+# What would run if it were read without care: it makes a file.
+
+
+class _Evil:
+    def __init__(self, mark: Path):
+        self.mark = mark
+
+    def __reduce__(self):
+        return open, (str(self.mark), "w")
+
+
+def _pickle_of_a_stream(mark: Path) -> bytes:
+    # ObsPy looks for its name in the first bytes.
+    return b"S'obspy.core.stream'\n0" + pickle.dumps(_Evil(mark), 0)
+
+
+def _torch(mark: Path) -> bytes:
+    buffer = io.BytesIO()
+    torch.save({"state_dict": _Evil(mark)}, buffer)
+    return buffer.getvalue()
+
+
+def _npy(mark: Path) -> bytes:
+    buffer = io.BytesIO()
+    np.savez(buffer, np.array([_Evil(mark)], dtype=object))
+    return buffer.getvalue()
+
+
+EVIL = {
+    "pickle": lambda mark: pickle.dumps(_Evil(mark)),
+    "pickle of a stream": _pickle_of_a_stream,
+    "compressed pickle of a stream": lambda mark: gzip.compress(_pickle_of_a_stream(mark)),
+    "PyTorch": _torch,
+    "NumPy": _npy,
+    "YAML": lambda mark: f"model: !!python/object/apply:open ['{mark}', 'w']".encode(),
+    "formula": lambda mark: f"=__import__('os').mkdir({str(mark)!r})".encode(),
+}
