@@ -28,6 +28,13 @@ def live(
     select: Annotated[
         list[str] | None, typer.Option(help="Channels, such as 'XX.ABC..HH?'; may be repeated.")
     ] = None,
+    streams: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="The same as slinktool has it, NET_STA or NET_STA:SELECTORS with commas, as "
+            "'IU_*:BH?,GE_APE'; without selectors, BH?, EH?, HH? and SH?."
+        ),
+    ] = None,
     replay: Annotated[
         list[Path] | None, typer.Option(help="File to replay instead; may be repeated.")
     ] = None,
@@ -74,15 +81,16 @@ def live(
     """
     from ..live import Live, LiveSettings, LiveState, Replay, SeedLink, feed_from
     from ..live.output import JsonLines, QuakeMLFiles
-    from ..live.seedlink import parse_selections
+    from ..live.selections import parse_selections, selections_of_streams
     from ..models.seismollm import SeisMoLLM
 
     if (seedlink is None) == (not replay):
         raise ValueError("Give either --seedlink HOST:PORT with --select, or --replay FILE.")
+    select = [*(select or []), *(s for text in streams or [] for s in selections_of_streams(text))]
     if resume and out is None:
         raise ValueError("--resume needs --out, the folder where the state is kept.")
     if seedlink is not None:
-        parse_selections(select or [])
+        parse_selections(select)
     stream = _read(replay, select) if replay else None
     settings = LiveSettings(step=step, settle=settle, max_latency=max_latency)
 
@@ -118,7 +126,7 @@ def live(
             typer.echo(f"{name}: {value}", err=True)
 
 
-def _read(files: list[Path], select: list[str] | None):
+def _read(files: list[Path], select: list[str]):
     import obspy
 
     from ..waveform_files import read_files
@@ -161,14 +169,19 @@ def _log_to_stderr():
     """Messages of SeisBench's and ObsPy's loggers on standard error, with time."""
     import seisbench
 
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
-    levels = [
-        (seisbench.logger, logging.INFO),
-        (logging.getLogger("obspy.clients"), logging.WARNING),
+    from ..live.messages import RepeatedFilter
+
+    own, of_obspy = logging.StreamHandler(sys.stderr), logging.StreamHandler(sys.stderr)
+    for handler in (own, of_obspy):
+        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    # It says the same with each attempt to connect.
+    of_obspy.addFilter(RepeatedFilter())
+    loggers = [
+        (seisbench.logger, logging.INFO, own),
+        (logging.getLogger("obspy.clients"), logging.WARNING, of_obspy),
     ]
-    before = [(logger, logger.level, logger.handlers[:]) for logger, _ in levels]
-    for logger, level in levels:
+    before = [(logger, logger.level, logger.handlers[:]) for logger, _, _ in loggers]
+    for logger, level, handler in loggers:
         logger.handlers = [handler]
         logger.setLevel(level)
     try:

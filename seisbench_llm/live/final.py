@@ -46,6 +46,15 @@ def grid_time(sample: int, rate: float) -> obspy.UTCDateTime:
     return obspy.UTCDateTime(ns=round(sample * 1e9 / rate))
 
 
+def is_in_calendar(time: obspy.UTCDateTime) -> bool:
+    """Whether a time can be written; ObsPy's may lie outside of the years 1 to 9999."""
+    try:
+        str(time)
+    except (ValueError, OverflowError):
+        return False
+    return True
+
+
 def peaks(curve: np.ndarray, start: int, phase: str, level: float) -> list[Peak]:
     """
     Peaks as in :py:func:`seisbench_llm.streams.picks.peaks`, however close to each other.

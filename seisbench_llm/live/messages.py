@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 
 import seisbench
@@ -21,10 +22,27 @@ class RepeatedWarnings:
         :param kind: What is the same about all cases, such as the id and the cause.
         :param text: Warning, a sentence without its full stop.
         """
-        if kind not in self._numbers and len(self._numbers) >= MOST_KINDS:
-            return
-        self._numbers[kind] += 1
-        number = self._numbers[kind]
-        if number & (number - 1) == 0:
+        number = self._number(kind)
+        if number:
             again = f" (number {number} of this kind)" if number > 1 else ""
             seisbench.logger.warning(f"{text}{again}.")
+
+    def _number(self, kind: tuple) -> int:
+        """Number of this case, 0 if nothing is to be said of it."""
+        if kind not in self._numbers and len(self._numbers) >= MOST_KINDS:
+            return 0
+        self._numbers[kind] += 1
+        number = self._numbers[kind]
+        return 0 if number & (number - 1) else number
+
+
+class RepeatedFilter(logging.Filter, RepeatedWarnings):
+    """The same for messages of other loggers, which are passed on as they are."""
+
+    def __init__(self):
+        logging.Filter.__init__(self)
+        RepeatedWarnings.__init__(self)
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether a message is passed on."""
+        return bool(self._number((record.name, record.getMessage())))

@@ -20,7 +20,7 @@ from ..streams.arguments import validate_arguments
 from ..streams.orientation import Rotation
 from ..trace_ids import TraceId, records_ground_motion
 from .data import component, orient_as, warm_up
-from .final import PHASES
+from .final import PHASES, is_in_calendar
 from .instrument import Instrument, Window
 from .picks import LivePick, Report
 from .settings import LiveSettings
@@ -32,6 +32,9 @@ LATENCIES_KEPT = 10_000
 # Sampling rates in Hz that a channel may have. Below, resampling makes up most of what the models
 # look at; above, buffers are large.
 SAMPLING_RATES = (10.0, 5000.0)
+
+# Of channels without use so many are named; a server can make up names without end.
+MOST_IGNORED = 10_000
 
 
 class Live:
@@ -147,12 +150,15 @@ class Live:
             cause = f"it holds no waveform ({stats.npts} samples of type {trace.data.dtype})"
         elif not lowest <= stats.sampling_rate <= highest:
             cause = f"it has {stats.sampling_rate:g} Hz, not {lowest:g} to {highest:g} Hz"
+        elif not (is_in_calendar(stats.starttime) and is_in_calendar(stats.endtime)):
+            cause = "its time is outside of the years 1 to 9999"
         if cause is None:
             return name not in self.ignored
         self.counts["packets without waveform"] += 1
-        if trace.id not in self.ignored:
+        if trace.id not in self.ignored and len(self.ignored) < MOST_IGNORED:
             self.ignored.add(trace.id)
-            seisbench.logger.warning(f"{trace.id} at {stats.starttime} is ignored: {cause}.")
+            at = f" at {stats.starttime}" if is_in_calendar(stats.starttime) else ""
+            seisbench.logger.warning(f"{trace.id}{at} is ignored: {cause}.")
         return False
 
     def _turns(self, trace: obspy.Trace) -> bool:

@@ -39,6 +39,11 @@ class SeedLinkServer(socketserver.ThreadingTCPServer):
     :param drops: Numbers of packets sent after which the connection is dropped, each once.
     :param pause: Seconds between packets.
     :param unasked: Whether to send what nobody asked for, too.
+    :param lies: Bytes that are sent in between, each once: number of the packet before which, bytes
+        or None to drop the connection, and whether a client has to connect again after them. Until
+        then nothing but what is true follows, for what it does not read is lost.
+    :param silent: Command that is not answered.
+    :param endless: Whether the answer to INFO STATIONS has no end.
     """
 
     allow_reuse_address = True
@@ -53,9 +58,13 @@ class SeedLinkServer(socketserver.ThreadingTCPServer):
         hello="SeedLink v3.1 (test)",
         unasked=False,
         port=0,
+        lies=(),
+        silent=None,
+        endless=False,
     ):
         super().__init__(("127.0.0.1", port), Session)
-        self.unasked = unasked
+        self.unasked, self.lies = unasked, list(lies)
+        self.silent, self.endless = silent, endless
         self.packets, self.chunk, self.drops, self.pause = packets, chunk, list(drops), pause
         self.hello, self.commands, self.sent, self.over = hello, [], 0, threading.Event()
         self.thread = threading.Thread(target=self.serve_forever, args=(0.05,), daemon=True)
@@ -100,6 +109,8 @@ class Session(socketserver.BaseRequestHandler):
         """Answer a command; true if data are to follow."""
         self.server.commands.append(line)
         word, *words = line.split()
+        if word == self.server.silent:
+            return False
         if word == "HELLO":
             self.request.sendall(f"{self.server.hello}\r\nloopback\r\n".encode())
         elif word == "CAT":
@@ -148,6 +159,8 @@ class Session(socketserver.BaseRequestHandler):
             trace = obspy.Trace(np.frombuffer(part, "S1"), header)
             trace.write(buffer, format="MSEED", reclen=512, encoding="ASCII")
             end = b"SLINFO  " if part is parts[-1] else b"SLINFO *"
+            while self.server.endless and not self.server.over.is_set():
+                self.request.sendall(b"SLINFO *" + buffer.getvalue())
             self.request.sendall(end + buffer.getvalue())
 
     def wanted(self, number, packet):
@@ -164,9 +177,15 @@ class Session(socketserver.BaseRequestHandler):
         return any(matches(selector, stream) for selector in asked["selectors"])
 
     def stream(self):
+        broken = False
         for number, packet in enumerate(self.server.packets, start=1):
             if not self.wanted(number, packet):
                 continue
+            while self.server.lies and self.server.lies[0][0] <= number and not broken:
+                _, lie, broken = self.server.lies.pop(0)
+                if lie is None:
+                    return
+                self.request.sendall(lie)
             data = b"SL%06X" % number + packet
             for at in range(0, len(data), self.server.chunk):
                 self.request.sendall(data[at : at + self.server.chunk])

@@ -8,10 +8,12 @@ import pytest
 from obspy.clients.seedlink.seedlinkexception import SeedLinkException
 
 from seisbench_llm.live import Live, LiveSettings, SeedLink, run
-from seisbench_llm.live.seedlink import parse_selections, stations_of
+from seisbench_llm.live.connection import LARGEST_NUMBER, stations_of
+from seisbench_llm.live.selections import parse_selections, selections_of_streams
 from seisbench_llm.live.sources import Packet
 from tests.helpers.live_stub import (
     LEVELS,
+    START,
     DataClock,
     Until,
     arrivals,
@@ -20,7 +22,7 @@ from tests.helpers.live_stub import (
     integers,
     spike_model,
 )
-from tests.helpers.seedlink_server import SeedLinkServer, end_of, in_order_of_time
+from tests.helpers.seedlink_server import SeedLinkServer, end_of, in_order_of_time, records
 
 
 def from_server(server, model, selections=("XX.STA.00.HH?",), until=None, **kwargs):
@@ -162,3 +164,124 @@ def test_packets_that_were_not_asked_for_are_named_once(warnings_of):
         from_server(server, spike_model(), until=until)
     lines = [line for line in warnings_of().splitlines() if "it was not asked for" in line]
     assert len(set(lines)) == 3
+
+
+@pytest.mark.parametrize(
+    "text, expected",
+    [
+        ("IU_*", ["IU.*.*.BH?", "IU.*.*.EH?", "IU.*.*.HH?", "IU.*.*.SH?"]),
+        ("iu_anmo:00BHZ.D bh?", ["IU.ANMO.00.BHZ", "IU.ANMO.*.BH?"]),
+        ("XX_A:HHZ, X?_B*:--HHZ", ["XX.A.*.HHZ", "X?.B*.--.HHZ"]),
+    ],
+)
+def test_streams_as_slinktool_has_them(text, expected):
+    assert selections_of_streams(text) == expected
+    assert parse_selections(expected)
+
+
+@pytest.mark.parametrize("text", ["", "IU", "IU_A:", "IU_A:Z", "IU_A:HHZ.X", "IU_A,,IU_B", "I_A B"])
+def test_streams_that_are_none(text):
+    with pytest.raises(ValueError, match="is no stream"):
+        selections_of_streams(text)
+
+
+def test_selectors_of_a_station_add_up_however_it_is_named():
+    stream = arrivals(2000) + arrivals(2000, code="EH") + arrivals(2000, code="BN")
+    selections = ["XX.STA..EH?", *selections_of_streams("XX_ST*:HHZ,X?_*:HHZ BNN")]
+    with SeedLinkServer(in_order_of_time(integers(stream))) as server:
+        until = lambda live: live.counts["packets"]  # noqa: E731
+        from_server(server, spike_model(), selections, until)
+        asked = [c for c in server.commands if c.startswith("SELECT")]
+    assert asked == ["SELECT EH?", "SELECT HHZ", "SELECT BNN"]
+
+
+def a_lie(record, **changes):
+    """A record with other bytes, by the name of what they tell."""
+    places = {"station": 8, "channel": 15, "year": 20, "samples": 30, "factor": 32, "data": 44,
+              "encoding": 52, "length": 54}  # fmt: skip
+    record = bytearray(record)
+    for name, value in changes.items():
+        record[places[name] : places[name] + len(value)] = value
+    return b"SL000001" + bytes(record)
+
+
+def test_a_server_that_lies_in_every_way(warnings_of):
+    model, stream = filtered_model(), integers(arrivals(10_000))
+    true = in_order_of_time(stream)
+    rng = np.random.default_rng(0)
+    early = stream.slice(START + 10, START + 12).copy()
+    for trace in early:
+        trace.stats.starttime = obspy.UTCDateTime(1900, 1, 1)
+    other_rate = stream.slice(START + 40, START + 42).copy()
+    for trace in other_rate:
+        trace.stats.sampling_rate = 50
+    breaking = [
+        rng.bytes(200),
+        b"ERROR\r\n",
+        b"END",
+        b"SL00000A" + true[10][:100],
+        None,
+        b"SLZZZZZZ" + true[0],
+        b"sl000001" + true[0],
+        b"\0" * 520,
+    ]
+    others = [
+        b"SL00000A" + rng.bytes(512),
+        b"SLINFO  " + true[0],
+        b"SLINFO *" + true[0],
+        a_lie(true[3], samples=b"\xff\xff"),
+        a_lie(true[3], samples=b"\0\0"),
+        a_lie(true[3], factor=b"\0\0\0\0"),
+        a_lie(true[3], factor=b"\x7f\xff\x7f\xff"),
+        a_lie(true[3], data=b"\xff\xff"),
+        a_lie(true[3], encoding=b"\x63"),
+        a_lie(true[3], length=b"\x20"),
+        a_lie(true[3], year=b"\xff\xff\xff\xff"),
+        a_lie(true[3], station=b"\xff\xfe\xfd\xfc\xfb"),
+        a_lie(true[3], station=b"OTHER"),
+        a_lie(true[3], channel=b"LOG"),
+        a_lie(true[3], encoding=b"\0"),
+        *[b"SL%06X" % number + true[5] for number in (0, 5)],
+        *[b"SL000001" + record for trace in early for record in records(trace)],
+        *[b"SL000001" + record for trace in other_rate for record in records(trace)],
+    ]
+    lies = [(lie, True) for lie in breaking] + [(lie, False) for lie in others]
+    places = np.linspace(10, len(true) - 10, len(lies)).astype(int)
+    lies = [(n, *lies[i]) for n, i in zip(places, rng.permutation(len(lies)), strict=True)]
+    with SeedLinkServer(true, chunk=300, lies=lies) as server:
+        picks, live = from_server(server, model, **LEVELS)
+        assert not server.lies
+    received = sum((obspy.read(io.BytesIO(r)) for r in true), obspy.Stream()).merge(-1)
+    assert_same(picks, model.classify(received, **LEVELS).picks)
+    assert live.counts["malformed packets"] >= 5
+    assert live.counts["packets out of time"] >= 3
+    assert live.ignored <= {trace.id for trace in stream}
+    assert len(warnings_of().splitlines()) < 200
+
+
+@pytest.mark.parametrize("silent", ["HELLO", "INFO", "STATION"])
+def test_a_server_that_does_not_answer(silent, warnings_of):
+    with SeedLinkServer(in_order_of_time(integers(arrivals(500))), silent=silent) as server:
+        source = SeedLink(server.address, ["XX.ST*..HH?"], reconnect=0.1, timeout=1)
+        lost = lambda: source.counts["connections lost or refused"] >= 1  # noqa: E731
+        run(Live(spike_model(), print), source, Until(lost))
+    assert "SeedLink 127.0.0.1" in warnings_of()
+
+
+def test_an_answer_without_end_is_given_up(monkeypatch, warnings_of):
+    monkeypatch.setattr("seisbench_llm.live.connection.MAX_INFO_BYTES", 2000)
+    with SeedLinkServer(in_order_of_time(integers(arrivals(500))), endless=True) as server:
+        until = lambda live: live.counts["connections lost or refused"] >= 1  # noqa: E731
+        from_server(server, spike_model(), ["XX.ST*..HH?"], until)
+    assert "has no end" in warnings_of()
+
+
+def test_the_largest_number_is_followed_by_one_that_a_server_knows():
+    """Numbers have 24 bits: the one after the largest is 0, and not 0x1000000."""
+    stream = integers(arrivals(4000))
+    with SeedLinkServer(in_order_of_time(stream)) as server:
+        source = SeedLink(server.address, ["XX.STA..HH?"], reconnect=0.1)
+        source.resume({"XX.STA": 0xFFFFFF})
+        asked = lambda: any(c.startswith("DATA") for c in server.commands)  # noqa: E731
+        run(Live(spike_model(), print), source, Until(asked))
+        assert f"DATA {LARGEST_NUMBER + 1:#x}" in server.commands

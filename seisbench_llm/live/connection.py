@@ -1,0 +1,214 @@
+"""Connections to SeedLink servers: ObsPy's, without its traps."""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from collections import Counter
+from fnmatch import fnmatchcase
+from xml.etree import ElementTree
+
+import seisbench
+from obspy.clients.seedlink.client.seedlinkconnection import SeedLinkConnection
+from obspy.clients.seedlink.seedlinkexception import SeedLinkException
+from obspy.clients.seedlink.slpacket import SLPacket
+
+from .messages import RepeatedWarnings
+from .selections import has_wildcard
+
+DATA_HEADER = re.compile(rb"SL[0-9A-Fa-f]{6}")
+
+CODE = re.compile(r"[A-Z0-9]{1,5}")
+
+# Of an answer to INFO STATIONS; a server with 10,000 stations sends some 2 MB.
+MAX_INFO_BYTES = 20_000_000
+
+# Sequence numbers have six hexadecimal digits. ObsPy asks for the one after the last, which for the
+# largest one has seven: then the last packet comes twice.
+LARGEST_NUMBER = 0xFFFFFE
+
+
+def stations_of(text: bytes) -> set[tuple[str, str]]:
+    """
+    Networks and stations in an answer to INFO STATIONS.
+
+    :raises SeedLinkException: If it is none.
+    """
+    text = text.strip(b"\0 \r\n")
+    try:
+        # Entities are the way to blow up an XML parser; SeedLink has none.
+        root = None if b"<!" in text else ElementTree.fromstring(text)
+    except ElementTree.ParseError:
+        root = None
+    if root is None:
+        raise SeedLinkException("the answer to INFO STATIONS cannot be understood")
+    stations = {(tag.get("network"), tag.get("name")) for tag in root.iter("station")}
+    return {place for place in stations if all(map(CODE.fullmatch, map(str, place)))}
+
+
+class Connection(SeedLinkConnection):
+    """
+    ObsPy's connection without its traps (see docs/how-to/live.md), which all come from two things.
+
+    It takes a closed socket for one without news and looks again for ``netto`` seconds; and it
+    waits for data for as long, during which it neither sends keep-alives nor can be stopped.
+    """
+
+    def __init__(
+        self,
+        server: str,
+        stations: dict[tuple[str, str], list[str]],
+        reconnect: float,
+        timeout: float,
+        stop: threading.Event,
+        counts: Counter,
+        positions: dict[str, int],
+    ):
+        super().__init__()
+        self.set_sl_address(server)
+        self.stop, self.counts, self.positions = stop, counts, positions
+        self.netto, self.keepalive, self.netdly = timeout, timeout / 3, reconnect
+        self.negotiating, self.up = 0.0, False
+        self.warnings = RepeatedWarnings()
+        self.malformed: SLPacket | None = None
+        self.wildcards: dict[tuple[str, str], list[str]] = {}
+        self.accepted: set[tuple[str, str]] = set()
+        self.matched: set[tuple[str, str]] = set()
+        self.missing: set[tuple[str, str]] = set()
+        for (network, station), selectors in stations.items():
+            if has_wildcard(network) or has_wildcard(station):
+                self.wildcards[network, station] = selectors
+            else:
+                self._add(network, station, selectors)
+
+    def check_slcd(self):
+        return bool(self.wildcards) or super().check_slcd()
+
+    def _add(self, network: str, station: str, selectors: list[str]) -> None:
+        for stream in self.streams:
+            if (stream.net, stream.station) == (network, station):
+                stream.selectors += [new for new in selectors if new not in stream.selectors]
+                return
+        number = min(self.positions.get(f"{network}.{station}", -1), LARGEST_NUMBER)
+        self.add_stream(network, station, " ".join(selectors), number, None)
+
+    def connect(self):
+        self.negotiating = time.monotonic()
+        # Only here: in collect, it would be the time after which a good connection is given up.
+        self.timeout = min(10.0, self.netto)
+        try:
+            super().connect()
+        finally:
+            self.timeout = None
+        # After an empty read collect sleeps for 0.5 s: long enough that this adds little latency.
+        self.socket.settimeout(2.0)
+
+    def config_link(self):
+        try:
+            if self.wildcards:
+                self._resolve(self._stations())
+            if not self.streams:
+                raise SeedLinkException("the server has none of the stations selected")
+            self.accepted.clear()
+            super().config_link()
+        except Exception as error:
+            # collect would log it for developers, and try again on its own.
+            self.counts["connections lost or refused"] += 1
+            self.warnings.warn((str(error),), f"SeedLink {self.sladdr}: no data to be had: {error}")
+            raise
+        self.negotiating, self.up = 0.0, True
+        self.counts["connections"] += 1
+        asked = {(stream.net, stream.station) for stream in self.streams}
+        self._tell_missing((asked - self.accepted) | (self.wildcards.keys() - self.matched))
+        seisbench.logger.info(f"SeedLink {self.sladdr}: connected, {len(self.accepted)} stations")
+
+    def negotiate_station(self, curstream):
+        super().negotiate_station(curstream)
+        self.accepted.add((curstream.net, curstream.station))
+
+    def _tell_missing(self, places: set[tuple[str, str]]) -> None:
+        # Once, but again if one comes back and is lost again.
+        new, self.missing = places - self.missing, places
+        if new:
+            names = ", ".join(f"{network}.{station}" for network, station in sorted(new))
+            seisbench.logger.warning(
+                f"SeedLink {self.sladdr}: the server has nothing of {names} that was selected."
+            )
+
+    def _resolve(self, stations: set[tuple[str, str]]) -> None:
+        """Add the server's stations that wildcards stand for."""
+        for pattern, selectors in self.wildcards.items():
+            places = {place for place in stations if all(map(fnmatchcase, place, pattern))}
+            if places:
+                self.matched.add(pattern)
+            for place in sorted(places):
+                self._add(*place, selectors)
+
+    def _stations(self) -> set[tuple[str, str]]:
+        """
+        Networks and stations that the server has.
+
+        :raises SeedLinkException: If it does not tell.
+        """
+        self.send_info_request("STATIONS", 3)
+        text, received = b"", b""
+        size = SLPacket.SLHEADSIZE + SLPacket.SLRECSIZE
+        while True:
+            received += self.receive_data(size - len(received), self.sladdr)
+            if len(received) < size:
+                continue
+            packet = SLPacket(received, 0)
+            if not received.startswith(b"SLINFO"):
+                raise SeedLinkException("no answer to INFO STATIONS, which wildcards need")
+            text += packet.get_string_payload()
+            if len(text) > MAX_INFO_BYTES:
+                raise SeedLinkException("the answer to INFO STATIONS has no end")
+            if packet.get_type() == SLPacket.TYPE_SLINFT:
+                break
+            received = b""
+        return stations_of(text)
+
+    def receive_data(self, maxbytes, code):
+        if self.stop.is_set():
+            raise SeedLinkException("stopped")
+        try:
+            data = self.socket.recv(maxbytes)
+        except TimeoutError:
+            if self.negotiating and time.monotonic() - self.negotiating > min(30, self.netto):
+                raise SeedLinkException("no answer to a command") from None
+            return b""
+        if not data:
+            # Not an OSError, which collect would take for a reason to wait.
+            raise SeedLinkException("the server closed the connection")
+        return data
+
+    def collect(self):
+        # Without this, collect waits in a loop of its own that cannot be stopped.
+        if self.stop.is_set():
+            return SLPacket.SLTERMINATE
+        return super().collect()
+
+    def update_stream(self, slpacket):
+        """Take note of a packet's number; ``malformed`` is the packet if it is."""
+        self.malformed = None
+        if not DATA_HEADER.fullmatch(bytes(slpacket.slhead)):
+            # ObsPy would print to standard output, and stay out of step for ever.
+            raise ConnectionError(f"no packet starts with {bytes(slpacket.slhead)!r}")
+        try:
+            stats = slpacket.get_trace().stats
+        except Exception as error:
+            self.counts["malformed packets"] += 1
+            self.malformed = slpacket
+            codes = bytes(slpacket.msrecord[8:20]).decode("ascii", "replace")
+            cause = str(getattr(error, "value", error)).splitlines()
+            self.warnings.warn(
+                ("malformed",),
+                f"SeedLink {self.sladdr}: packet {bytes(slpacket.slhead).decode()} "
+                f"(header '{codes}') is malformed and left out: {cause[-1] if cause else ''}",
+            )
+            return
+        for stream in self.streams:
+            if (stream.net, stream.station) == (stats.network, stats.station):
+                stream.seqnum = min(slpacket.get_sequence_number(), LARGEST_NUMBER)
+                stream.btime = stats.starttime

@@ -1,0 +1,86 @@
+"""Selections of SeedLink streams, as users write them and as servers take them."""
+
+from __future__ import annotations
+
+import re
+from fnmatch import fnmatchcase
+
+import obspy
+
+SELECTION = re.compile(
+    r"([A-Z0-9?*]{1,2})\.([A-Z0-9?*]{1,5})\.([A-Z0-9?]{0,2}|--|\*)\.([A-Z0-9?*]{1,3})"
+)
+
+STREAM = re.compile(r"([A-Z0-9?*]{1,2})_([A-Z0-9?*]{1,5})(?::(.*))?")
+SELECTOR = re.compile(r"([A-Z0-9?-]{2})?([A-Z0-9?]{3})(?:\.D)?")
+
+# Selectors of a stream without any: seismometers of at least 10 Hz.
+SEISMOMETERS = ("BH?", "EH?", "HH?", "SH?")
+
+
+def parse_selections(selections: list[str]) -> dict[tuple[str, str], list[str]]:
+    """
+    Selections by station, as SeedLink has them.
+
+    >>> parse_selections(["XX.ABC.00.HH?", "XX.ABC..EHZ", "X?.*..HH?"])
+    {('XX', 'ABC'): ['00HH?', 'EHZ'], ('X?', '*'): ['HH?']}
+
+    :param selections: NET.STA.LOC.CH each.
+    :raises ValueError: If one of them is not of that form.
+    """
+    stations: dict[tuple[str, str], list[str]] = {}
+    for text in selections:
+        match = SELECTION.fullmatch(text.upper())
+        if match is None:
+            raise ValueError(
+                f"'{text}' selects nothing: give NET.STA.LOC.CH, as XX.ABC.00.HH?, XX.ABC..EH? or "
+                f"XX.*.*.HH?."
+            )
+        network, station, location, channel = match.groups()
+        location = "" if location == "*" else location
+        channel = "???" if channel == "*" else channel.replace("*", "?").ljust(3, "?")
+        stations.setdefault((network, station), []).append(location + channel)
+    if not stations:
+        raise ValueError("Nothing is selected: give at least one NET.STA.LOC.CH.")
+    return stations
+
+
+def has_wildcard(text: str) -> bool:
+    """Whether a code stands for several."""
+    return "?" in text or "*" in text
+
+
+def is_selected(trace: obspy.Trace, stations: dict[tuple[str, str], list[str]]) -> bool:
+    """Whether a trace is of the stations and selectors of :py:func:`parse_selections`."""
+    stats = trace.stats
+    stream = stats.location.ljust(2) + stats.channel
+    return any(
+        fnmatchcase(stats.network, network)
+        and fnmatchcase(stats.station, station)
+        and any(fnmatchcase(stream, s.replace("-", " ").rjust(5, "?")) for s in selectors)
+        for (network, station), selectors in stations.items()
+    )
+
+
+def selections_of_streams(text: str) -> list[str]:
+    """
+    Selections of a list of streams as that of slinktool and other SeedLink programs.
+
+    >>> selections_of_streams("IU_*:00BH?,GE_APE:BHZ BHN")
+    ['IU.*.00.BH?', 'GE.APE.*.BHZ', 'GE.APE.*.BHN']
+    >>> selections_of_streams("IU_*")
+    ['IU.*.*.BH?', 'IU.*.*.EH?', 'IU.*.*.HH?', 'IU.*.*.SH?']
+
+    :param text: NET_STA each, with ``?`` and ``*``, or NET_STA:SELECTORS; separated by commas, and
+        selectors by spaces.
+    :raises ValueError: If it is none.
+    """
+    selections = []
+    for part in text.upper().split(","):
+        match = STREAM.fullmatch(part.strip())
+        selectors = match[3].split() if match and match[3] is not None else SEISMOMETERS
+        found = [SELECTOR.fullmatch(selector) for selector in selectors]
+        if match is None or not found or not all(found):
+            raise ValueError(f"'{part.strip()}' is no stream: give NET_STA or NET_STA:SELECTORS.")
+        selections += [f"{match[1]}.{match[2]}.{one[1] or '*'}.{one[2]}" for one in found]
+    return selections
