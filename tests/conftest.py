@@ -8,9 +8,7 @@ import pytest
 import seisbench
 import torch
 
-from tests.helpers.models import tiny_model  # noqa: F401 (for tests not yet moved)
 from tests.helpers.paths import SHARED
-from tests.helpers.streams import make_stream  # noqa: F401
 
 # No test may reach for the network, whatever the machine offers.
 os.environ["HF_HUB_OFFLINE"] = "1"

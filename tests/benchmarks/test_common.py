@@ -11,7 +11,8 @@ from benchmarks.common import bootstrap, cases, estimating, matching, records
 from benchmarks.common.pickers import Picker
 from benchmarks.making import first_motions
 from seisbench_llm.weights import WeightsError
-from tests.conftest import make_stream, tiny_model
+from tests.helpers.models import tiny_model
+from tests.helpers.streams import make_stream
 
 
 def test_first_motions_are_those_of_the_synthetic_records(data):

@@ -14,7 +14,8 @@ from benchmarks.making.record import figures_of
 from benchmarks.peers.pnsn import window_at
 from benchmarks.quality import clear_p, unseen_estimates, unseen_regions
 from benchmarks.tables import markdown, unseen
-from tests.conftest import make_stream, tiny_model
+from tests.helpers.models import tiny_model
+from tests.helpers.streams import make_stream
 
 
 def record_of(stream, p=None, s=None, dataset="openeew_mexico", event="e", **truths):

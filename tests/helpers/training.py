@@ -36,3 +36,10 @@ def run_config(file, records, **changes):
         entries[part] = {**entries.get(part, {}), **more}
     file.write_text(yaml.safe_dump(entries))
     return file
+
+
+def fit(config, *overrides):
+    """Run a configuration in this process, with further options of the command."""
+    from seisbench_llm.training.fit import fit
+
+    return fit(["--config", str(config), *overrides])

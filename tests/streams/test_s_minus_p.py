@@ -9,7 +9,8 @@ from seisbench_llm import SeisMoLLM
 from seisbench_llm.streams.onsets import onsets_of
 from seisbench_llm.streams.s_minus_p import sp_times
 from seisbench_llm.streams.textbook import sp_epicentral_distance
-from tests.conftest import make_stream, tiny_model
+from tests.helpers.models import tiny_model
+from tests.helpers.streams import make_stream
 
 START = obspy.UTCDateTime(2020, 1, 1)
 

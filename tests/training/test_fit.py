@@ -1,9 +1,8 @@
-"""Training runs: logs, resuming, several processes, fine-tuning, export."""
+"""Training runs: logs, resuming, several processes, fine-tuning, options."""
 
 import json
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -15,46 +14,23 @@ import pandas as pd
 import pytest
 import torch
 import yaml
-from typer.testing import CliRunner
 
-from seisbench_llm import cli
-from seisbench_llm.data.synthetic.records import Synthetic
 from seisbench_llm.models.seismollm import SeisMoLLM
 from seisbench_llm.tasks import TASKS
-from tests.helpers.models import TINY
-from tests.helpers.training import WINDOW, run_config, synthetic_records
+from tests.helpers.training import fit
 
 pytest.importorskip("lightning")
 
-from seisbench_llm.training import fit as fit_module
-from seisbench_llm.training.datamodule import EpochSampler
-from seisbench_llm.training.losses import LOSSES
-from seisbench_llm.training.module import TrainingModule, build_model, trained_model
+from seisbench_llm.training.module import trained_model
 from seisbench_llm.training.run_folder import logged_metrics
-from seisbench_llm.training.to_weights import export_run
 
 CONFIGS = Path(__file__).parents[2] / "benchmarks" / "configs"
-
-
-@pytest.fixture(scope="module")
-def records(tmp_path_factory):
-    return synthetic_records(tmp_path_factory.mktemp("records"))
-
-
-@pytest.fixture
-def config(records, tmp_path):
-    return run_config(tmp_path / "config.yaml", records)
-
-
-def fit(config, *overrides):
-    return fit_module.fit(["--config", str(config), *overrides])
 
 
 # A run that waits when it has done so many steps, so that it can be killed there on any machine.
 WAITING = """
 import sys, time
 from seisbench_llm import cli
-from seisbench_llm.training.checkpoints import LastCheckpoint
 
 on_train_batch_end, last = LastCheckpoint.on_train_batch_end, int(sys.argv.pop(1))
 
@@ -197,84 +173,9 @@ def test_bf16_and_accumulation(config):
     assert np.isfinite(metrics["best_val_loss"])
 
 
-def test_export(config, tmp_path):
-    run = fit(config)
-    out = tmp_path / "weights" / "mine"
-    export_run(run, out, licence="CC0-1.0", limits="A test.")
-    model = SeisMoLLM.from_pretrained(str(out))
-    assert (model.record.name, model.record.task, model.record.licence) == (
-        "mine",
-        "picking",
-        "CC0-1.0",
-    )
-    assert model.record.language_model is None
-    assert str(json.loads((run / "metrics.json").read_text())["steps"]) in model.record.data
-    assert not any("lora" in name for name in model.state_dict())
-    # The adapters, which the checkpoint keeps apart, are in the exported weight.
-    module = TrainingModule(**yaml.safe_load((run / "config.yaml").read_text())["model"])
-    state = torch.load(run / "checkpoints" / "best.ckpt", weights_only=True)["state_dict"]
-    assert any("lora_A" in name for name in state)
-    module.load_state_dict(state)
-    x = torch.randn(2, 3, WINDOW)
-    torch.testing.assert_close(module.eval().model(x), model.eval()(x), rtol=1e-4, atol=1e-5)
-
-
-def test_export_needs_a_run(tmp_path):
-    with pytest.raises(FileNotFoundError, match="has no checkpoint"):
-        export_run(tmp_path, tmp_path / "out")
-
-
-@pytest.mark.parametrize("language_model", ["lora", "full", "frozen"])
-def test_language_model_is_trained_as_asked(language_model):
-    module = TrainingModule(
-        model_args={**TINY}, language_model=language_model, lora_rank=3, lora_targets=["attn.qkv"]
-    )
-    trained = {
-        name
-        for name, parameter in module.model.network.backbone.named_parameters()
-        if parameter.requires_grad
-    }
-    weights = {name for name in trained if "norm" not in name and "positions" not in name}
-    if language_model == "frozen":
-        assert not trained
-    elif language_model == "lora":
-        assert weights == {name for name in weights if "lora_" in name and "attn.qkv" in name}
-        assert module.model.network.backbone.get_parameter(sorted(weights)[0]).shape[0] == 3
-    else:
-        assert any("mlp.up" in name for name in weights)
-
-
-def test_loss_of_choice():
-    arguments = {"backbone": None, "width": 48, "patch": 8, "backbone_config": None}
-    model = TrainingModule("distance", "compact", model_args=arguments, loss="log_huber")
-    far, near = torch.tensor([[100.0]]), torch.tensor([[10.0]])
-    batch = {"X": torch.zeros(1, 3, model.model.in_samples)}
-    losses = []
-    for truth in (far, near):
-        model.prediction = lambda x, truth=truth: 1.2 * truth
-        losses.append(model.loss({**batch, "y": truth})[0].item())
-    # A fifth too far: the same ratio, but for what is small.
-    assert 0 < losses[1] < losses[0] < 2 * losses[1]
-    assert LOSSES["log_huber"](near, near).item() == 0
-    with pytest.raises(ValueError, match="loss is"):
-        TrainingModule("distance", "compact", model_args=arguments, loss="hubris")
-
-
 def test_finetuning_starts_from_any_weight(config):
     overrides = ["--trainer.fast_dev_run=true", "--model.model_args=null"]
     assert fit(config, "--model.weights=compact_picking", *overrides) is None
-
-
-def test_another_task_takes_over_what_fits():
-    start = SeisMoLLM.from_pretrained("compact_picking")
-    model = build_model("distance", "convolutional", "compact_picking", {})
-    assert model.task.name == "distance"
-    own, given = model.network.embedder, start.network.embedder
-    for a, b in zip(own.parameters(), given.parameters(), strict=True):
-        assert torch.equal(a, b)
-    unlike = {"embedder_channels": [5] * 5}
-    with pytest.raises(ValueError, match=r"Only \d+% of the weights"):
-        build_model("distance", "convolutional", "compact_picking", unlike)
 
 
 @pytest.mark.parametrize("task", TASKS)
@@ -288,19 +189,13 @@ def test_every_configuration_with_every_task(name, task, config, records, tmp_pa
     if "weights" in given["model"]:
         SeisMoLLM(task, **small).save(tmp_path / "start")
         overrides = [f"--model.weights={tmp_path / 'start'}"]
-    result = fit_module.fit(
-        [
-            *("--config", str(CONFIGS / f"{name}.yaml"), "--task", task, *overrides),
-            *(f"--data.dataset={records}", "--data.batch_size=4", "--data.num_workers=0"),
-            *("--trainer.devices=1", "--trainer.accelerator=cpu", "--fast-dev-run"),
-        ]
+    result = fit(
+        CONFIGS / f"{name}.yaml",
+        *("--task", task, *overrides),
+        *(f"--data.dataset={records}", "--data.batch_size=4", "--data.num_workers=0"),
+        *("--trainer.devices=1", "--trainer.accelerator=cpu", "--fast-dev-run"),
     )
     assert result is None
-
-
-def test_empty_side_is_an_error(config):
-    with pytest.raises(ValueError, match="left for 'dev'"):
-        fit(config, "--data.fractions=[1.0, 0.0, 0.0]")
 
 
 @pytest.mark.parametrize(
@@ -360,86 +255,3 @@ def test_sigterm_says_that_the_run_goes_on(config, tmp_path):
     assert last.is_file(), output.decode()
     assert process.returncode == 143, output.decode()
     assert b"The same command goes on" in output
-
-
-def test_records_without_any_onset(config, records, tmp_path, warnings_of):
-    metadata = pd.read_csv(records / "metadata.csv").drop(columns="trace_category")
-    onsets = [c for c in metadata if c.endswith("_arrival_sample")]
-    shutil.copytree(records, tmp_path / "unpicked")
-    metadata.assign(**dict.fromkeys(onsets, np.nan)).to_csv(
-        tmp_path / "unpicked" / "metadata.csv", index=False
-    )
-    with pytest.raises(ValueError, match="unpicked to train on has an onset of P or S"):
-        fit(config, f"--data.dataset={tmp_path / 'unpicked'}")
-    late = dict.fromkeys([c for c in onsets if c.startswith("trace_s")], np.nan)
-    metadata.assign(**late).to_csv(tmp_path / "unpicked" / "metadata.csv", index=False)
-    fit(config, f"--data.dataset={tmp_path / 'unpicked'}", "--fast-dev-run")
-    assert "has an onset of S" in warnings_of() and "trace_s_unlabelled" in warnings_of()
-
-
-class TestEpochSampler:
-    def test_every_record_once(self):
-        numbers = [number for _, number in EpochSampler([5, 7])]
-        assert sorted(numbers) == list(range(12))
-
-    def test_epochs_and_seeds_differ(self):
-        sampler, other = EpochSampler([50], seed=1), EpochSampler([50], seed=2)
-        first = list(sampler)
-        assert first == list(sampler)
-        assert [n for _, n in first] != [n for _, n in other]
-        sampler.set_epoch(1)
-        assert [n for _, n in sampler] != [n for _, n in first]
-        assert not set(sampler) & set(first)
-
-    def test_processes_share(self):
-        parts = [[n for _, n in EpochSampler([11], rank=r, world_size=2)] for r in range(2)]
-        assert len(parts[0]) == len(parts[1]) == 5
-        assert not set(parts[0]) & set(parts[1])
-
-    def test_goes_on_within_an_epoch(self):
-        sampler = EpochSampler([20])
-        whole = list(sampler)
-        sampler.skip = 8
-        assert list(sampler) == whole[8:]
-        assert list(sampler) == whole
-
-    def test_shares(self):
-        sampler = EpochSampler([10, 1000, 0], shares=[3, 1, 5], samples=4000)
-        numbers = np.array([n for _, n in sampler])
-        assert np.mean(numbers < 10) == pytest.approx(0.75, abs=0.03)
-        assert numbers.max() < 1010
-        # Drawn often, but never augmented alike.
-        assert len(set(sampler)) == 4000
-
-
-class TestCommands:
-    """What a user does: fit, export, evaluate on the run's own test events."""
-
-    run = staticmethod(CliRunner().invoke)
-
-    def test_from_records_to_figures(self, config, records, tmp_path):
-        result = self.run(cli.app, ["fit", "--config", str(config), "--run", str(tmp_path / "r")])
-        assert result.exit_code == 0, result.output
-        weight = tmp_path / "weights" / "mine"
-        result = self.run(cli.app, ["export", str(tmp_path / "r"), "--out", str(weight), "--half"])
-        assert result.exit_code == 0, result.output
-        assert f"{weight}.safetensors" in result.output
-        command = ["evaluate", "--weights", str(weight), "--data", str(records), "--json"]
-        result = self.run(cli.app, [*command, "--run", str(tmp_path / "r")])
-        assert result.exit_code == 0, result.output
-        split = pd.read_csv(tmp_path / "r" / "split_0.csv.gz")["split"]
-        assert json.loads(result.stdout)["settings"]["records"] == (split == "test").sum()
-
-    def test_run_of_other_data(self, config, records, tmp_path):
-        fit(config)
-        Synthetic(5, seed=1, seconds=25).write(tmp_path / "other")
-        command = ["evaluate", "--weights", "compact_picking", "--run", str(tmp_path / "run")]
-        result = self.run(cli.app, [*command, "--data", str(tmp_path / "other")])
-        assert isinstance(result.exception, ValueError)
-        assert f"was not trained on {tmp_path / 'other'} but on {records}" in str(result.exception)
-
-    def test_help_lists_the_options(self):
-        result = self.run(cli.app, ["fit", "--help"])
-        assert result.exit_code == 0
-        for option in ("--model.lora_rank", "--data.recipe", "--trainer.devices", "--run"):
-            assert option in result.output
