@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 import obspy
 from scipy.optimize import linear_sum_assignment
+from scipy.special import expit, logit
 
 from benchmarks.common.records import AnalystRecord
 
@@ -17,6 +18,8 @@ THRESHOLDS = np.round(np.arange(0.02, 0.96, 0.02), 2)
 DEFAULT_THRESHOLD = 0.3
 # Largest residuals of a hit in seconds.
 TOLERANCES = (0.5, 0.1)
+# Seconds; a peak that is farther from a pick is not that of the same onset.
+SAME_ONSET = 1.0
 # Seconds about a pick within which a record is known.
 NEAR_PICK_SECONDS = 10.0
 
@@ -139,3 +142,23 @@ def outcomes(found: list[dict], truth: list, phase: str, tolerance: float = 0.5)
                 np.stack([peaks[phase][:, 1], away <= tolerance], 1)[away <= NEAR_PICK_SECONDS]
             )
     return np.concatenate(rows) if rows else np.zeros((0, 2))
+
+
+def residuals(
+    found: list[dict], truth: list, phase: str, scale: float = 1.0, shift: float = 0.0
+) -> tuple[np.ndarray, np.ndarray]:
+    """
+    Seconds between peaks and analysts' picks, and the probabilities of the peaks.
+
+    :param scale: Of the logits, with ``shift``: what turns peaks into calibrated probabilities.
+    :return: Of the peak next to each pick, if it is that of the same onset and is a pick.
+    """
+    rows = []
+    for peaks, picks in zip(found, truth, strict=True):
+        for time in picks if len(peaks[phase]) else ():
+            at, height = peaks[phase][np.abs(peaks[phase][:, 0] - time).argmin()]
+            rows.append((at - time, height))
+    away, height = np.array(rows).reshape(-1, 2).T
+    height = expit(scale * logit(np.clip(height, 1e-6, 1 - 1e-6)) + shift)
+    kept = (np.abs(away) <= SAME_ONSET) & (height >= DEFAULT_THRESHOLD)
+    return away[kept], height[kept]

@@ -18,7 +18,15 @@ from scipy.optimize import minimize
 from scipy.special import logit as logits_of
 from scipy.stats import t as student
 
-from benchmarks.common.matching import THRESHOLDS, count, f1, mirrored, outcomes, true_picks
+from benchmarks.common.matching import (
+    THRESHOLDS,
+    count,
+    f1,
+    mirrored,
+    outcomes,
+    residuals,
+    true_picks,
+)
 from benchmarks.common.pickers import Picker
 from benchmarks.common.records import (
     DEVELOPMENT_REGION,
@@ -35,9 +43,6 @@ from seisbench_llm.models.seismollm import SeisMoLLM
 NOISE_WEIGHT = 3
 # Seconds of noise before P that are worth a record, and between its end and P.
 LEAST_NOISE, NOISE_GUARD = 15.0, 3.0
-# Seconds; a peak that is farther from a pick is that of something else.
-SAME_ONSET = 1.0
-LEAST_PROBABILITY = 0.3
 
 
 def calibration_records(folder: Path) -> list[AnalystRecord]:
@@ -79,7 +84,7 @@ def calibrate_picker(model: SeisMoLLM, folder: Path) -> str:
     noise = [piece for record in records if (piece := noise_before(record)) is not None]
     found = [picker.peaks(record.stream) for record in records]
     silent = [picker.peaks(piece) for piece in noise]
-    steps, times = [], {}
+    steps, logits = [], {}
     for phase in "PS":
         truth = [true_picks(record, phase) for record in records]
         level = best_threshold(found, silent, truth, phase)
@@ -90,15 +95,35 @@ def calibrate_picker(model: SeisMoLLM, folder: Path) -> str:
         last, output = model.network.head.out, model.task.outputs.index(phase)
         last.weight.data[output] *= scale
         last.bias.data[output] = scale * last.bias.data[output] + shift
-        value, power = fit_time_uncertainty(*residuals(found, truth, phase, scale, shift))
-        times |= {phase: round(value, 4), f"{phase}_power": round(power, 2)}
-        steps.append(
-            f"{phase} threshold {level:g} to 0.3, slope {scale:.2f}, "
-            f"times to {value:.3f} s at a probability of one"
-        )
-    model.default_args["calibration"] = times
+        logits[phase] = scale, shift
+        steps.append(f"{phase} threshold {level:g} to 0.3, slope {scale:.2f}")
+    steps.append(_calibrate_times(model, found, records, logits))
     where = f"{len(records)} records of held-out events and of {DEVELOPMENT_REGION}"
     return f"{'; '.join(steps)} on {where} and {len(noise)} of noise before P"
+
+
+def calibrate_times(model: SeisMoLLM, folder: Path) -> str:
+    """
+    Tell how wrong times are, and leave probabilities as they are.
+
+    :param folder: The real records.
+    :return: What was done, in words.
+    """
+    picker, records = Picker(model.name, [model]), calibration_records(folder)
+    found = [picker.peaks(record.stream) for record in records]
+    done = _calibrate_times(model, found, records, dict.fromkeys("PS", (1.0, 0.0)))
+    return f"{done} on {len(records)} records of held-out events and of {DEVELOPMENT_REGION}"
+
+
+def _calibrate_times(model: SeisMoLLM, found: list[dict], records: list, logits: dict) -> str:
+    times, steps = {}, []
+    for phase, (scale, shift) in logits.items():
+        truth = [true_picks(record, phase) for record in records]
+        value, power = fit_time_uncertainty(*residuals(found, truth, phase, scale, shift))
+        times |= {phase: round(value, 4), f"{phase}_power": round(power, 2)}
+        steps.append(f"{phase} {value:.3f} s at a probability of one, power {power:.2f}")
+    model.default_args["calibration"] = times
+    return f"uncertainty of times: {'; '.join(steps)}"
 
 
 def best_threshold(found: list[dict], silent: list[dict], truth: list, phase: str) -> float:
@@ -132,26 +157,6 @@ def slope(found: list[dict], silent: list[dict], truth: list, phase: str) -> flo
         return np.logaddexp(0, (1 - 2 * hit) * (parameters[0] * x + parameters[1])).mean()
 
     return float(minimize(loss, [1.0, 0.0]).x[0])
-
-
-def residuals(
-    found: list[dict], truth: list, phase: str, scale: float = 1.0, shift: float = 0.0
-) -> tuple[np.ndarray, np.ndarray]:
-    """
-    Seconds between peaks and analysts' picks, and the probabilities of the peaks.
-
-    :param scale: Of the logits, with ``shift``: what turns peaks into calibrated probabilities.
-    :return: Of the peak next to each pick, if it is that of the same onset and is a pick.
-    """
-    rows = []
-    for peaks, picks in zip(found, truth, strict=True):
-        for time in picks if len(peaks[phase]) else ():
-            at, height = peaks[phase][np.abs(peaks[phase][:, 0] - time).argmin()]
-            rows.append((at - time, height))
-    away, height = np.array(rows).reshape(-1, 2).T
-    height = 1 / (1 + np.exp(-scale * logits_of(np.clip(height, 1e-6, 1 - 1e-6)) - shift))
-    kept = (np.abs(away) <= SAME_ONSET) & (height >= LEAST_PROBABILITY)
-    return away[kept], height[kept]
 
 
 def fit_time_uncertainty(away: np.ndarray, probability: np.ndarray) -> tuple[float, float]:

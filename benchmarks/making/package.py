@@ -46,7 +46,7 @@ from scipy.stats import norm
 
 from benchmarks.common.cases import TRUTHS, real_cases, synthetic_cases
 from benchmarks.common.estimating import errors_of, estimate
-from benchmarks.making.calibration import calibrate_picker
+from benchmarks.making.calibration import calibrate_picker, calibrate_times
 from benchmarks.making.record import LICENCE, LIMITS, SUMMARIES, described, figures_of, start_of
 from seisbench_llm import weights
 from seisbench_llm.models.presets import TASK_CHANGES
@@ -228,6 +228,21 @@ def _best_loss(run: Path) -> float | None:
     return json.loads(file.read_text())["best_val_loss"] if file.is_file() else None
 
 
+def put_times(args: argparse.Namespace) -> None:
+    """Put the uncertainty of times into a picker that is there."""
+    model = SeisMoLLM.from_pretrained(str(args.out.resolve())).eval()
+    done = calibrate_times(model, args.records)
+    file = args.out.with_suffix(".json")
+    metadata = json.loads(file.read_text())
+    metadata["default_args"]["calibration"] = model.default_args["calibration"]
+    record = metadata["record"]
+    record["data"] = (
+        f"{record['data'].partition(' Calibrated later: ')[0]} Calibrated later: {done}."
+    )
+    file.write_text(json.dumps(metadata, indent=2) + "\n")
+    print(done)
+
+
 def put_figures(args: argparse.Namespace) -> None:
     """Put figures into the record of a weight that is there."""
     file = args.out.with_suffix(".json")
@@ -255,6 +270,9 @@ def main() -> None:
         "--start", help="what weights without a record, that the run began with, are"
     )
     parser.add_argument("--version", default="1")
+    parser.add_argument(
+        "--times", action="store_true", help="picking: calibrate times of a weight that is there"
+    )
     parser.add_argument("--figures", type=Path, help="results to put on record, without a run")
     parser.add_argument("--out", type=Path, help="path without suffix")
     args = parser.parse_args()
@@ -264,8 +282,12 @@ def main() -> None:
         if not (args.records and args.data):
             parser.error("--run needs --records and --data.")
         package(args)
+    elif args.times:
+        if not args.records:
+            parser.error("--times needs --records.")
+        put_times(args)
     elif not args.figures:
-        parser.error("Give --run, or --figures for a weight that is there.")
+        parser.error("Give --run, or --times or --figures for a weight that is there.")
     if args.figures:
         put_figures(args)
 

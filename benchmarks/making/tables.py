@@ -36,6 +36,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "unseen-by-region": unseen.picking_by_region,
     "unseen-differences": unseen.differences,
     "unseen-starts": unseen.starts,
+    "unseen-times": unseen.times,
     **{
         f"unseen-{task.replace('_', '-')}": lambda task=task: unseen.estimates(task)
         for task in ("magnitude", "distance", "back_azimuth", "polarity")

@@ -42,6 +42,8 @@ from benchmarks.common.matching import (
     f1,
     hours,
     mirrored,
+    residuals,
+    true_picks,
 )
 from benchmarks.common.pickers import TEACHERS, Picker, published
 from benchmarks.common.records import (
@@ -54,6 +56,7 @@ from benchmarks.common.records import (
     move_start,
     noise_held_out,
 )
+from seisbench_llm.streams.picks import time_uncertainty
 from seisbench_llm.weights import WeightsError
 
 RESULTS = Path(__file__).parents[1] / "results" / "unseen_regions.json"
@@ -137,6 +140,28 @@ def column(
     return result
 
 
+def times_within(
+    found: list, records: list[AnalystRecord], phase: str, calibration: dict[str, float]
+) -> dict:
+    """Shares of the times within one and two of their uncertainties, by region; median error."""
+    result = {}
+    for name in UNSEEN_REGIONS:
+        here = [i for i, record in enumerate(records) if record.dataset == name]
+        truth = [true_picks(records[i], phase) for i in here]
+        away, probability = residuals([found[i] for i in here], truth, phase)
+        if not len(away):
+            continue
+        expected = [time_uncertainty(calibration, phase, p) for p in probability]
+        ratio = np.abs(away) / np.array(expected)
+        result[name] = {
+            "picks": len(away),
+            "within 1": round(float(np.mean(ratio <= 1)), 3),
+            "within 2": round(float(np.mean(ratio <= 2)), 3),
+            "median error": round(float(np.median(np.abs(away))), 3),
+        }
+    return result
+
+
 def false_picks(
     found: list, records: list[AnalystRecord], phase: str, thresholds: dict[str, float]
 ) -> dict:
@@ -179,6 +204,9 @@ def evaluate(
         f"{phase}@{tolerance}": column(found, records, phase, tolerance, peaks)
         for phase, tolerance in COLUMNS
     }
+    calibration = picker.models[0].default_args.get("calibration")
+    if len(picker.models) == 1 and calibration:
+        result["times"] = {p: times_within(found, records, p, calibration) for p in "PS"}
     found, result["false picks per hour"] = cached_peaks(picker, silent, "silent", cache), {}
     for phase in "PS":
         levels = {"best": result[f"{phase}@0.5"]["threshold"], "at 0.3": DEFAULT_THRESHOLD}

@@ -92,6 +92,26 @@ def starts() -> str:
     return markdown(["Picker", *head], rows)
 
 
+def times() -> str:
+    """How well uncertainties of times hold, of the packaged picker."""
+    found = results("unseen_regions")["pickers"][current()]["times"]
+    rows = [
+        [
+            phase,
+            region,
+            f"{row['within 1']:.2f}",
+            f"{row['within 2']:.2f}",
+            f"{row['median error']:.3f}",
+            str(row["picks"]),
+        ]
+        for phase, regions in found.items()
+        for region, row in regions.items()
+        if row["picks"] > 9
+    ]
+    head = ["Phase", "Set", "Within 1", "Within 2", "Median error, s", "n"]
+    return markdown(head, rows, left=2)
+
+
 def differences() -> str:
     """How much better the packaged picker is than others, record by record."""
     rows = []

@@ -13,7 +13,7 @@ import pytest
 import torch
 import yaml
 
-from benchmarks.common import cases, estimating, records
+from benchmarks.common import cases, estimating, matching, records
 from benchmarks.making import calibration, package
 from seisbench_llm import weights
 from seisbench_llm.models.seismollm import SeisMoLLM
@@ -96,7 +96,7 @@ def test_the_pickers_best_threshold_becomes_the_default(monkeypatch):
         text = calibration.calibrate_picker(model, Path())
         after = model(x, logits=True)
     level = float(text.split("P threshold ")[1].split(" to")[0])
-    scale = float(text.split("slope ")[1].split(",")[0])
+    scale = float(text.split("slope ")[1].split(";")[0])
     assert 0.5 <= level <= 0.66 and scale > 0
     logit = calibration.logits_of
     for output in (1, 2):
@@ -128,7 +128,7 @@ def test_residuals_are_those_of_the_peak_next_to_a_pick():
         {"P": np.array([[5.0, 0.1]])},
     ]
     truth = [np.array([10.0]), np.array([10.0]), np.array([1.0]), np.array([5.0])]
-    away, probability = calibration.residuals(peaks, truth, "P")
+    away, probability = matching.residuals(peaks, truth, "P")
     np.testing.assert_allclose([away, probability], [[-0.1], [0.8]])
 
 
