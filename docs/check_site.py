@@ -39,8 +39,11 @@ LOOK = """
 const wide = document.documentElement.scrollWidth;
 const cut = [], missing = [];
 for (const table of document.querySelectorAll("article table")) {
-    const frame = table.parentElement, style = getComputedStyle(frame);
-    const scrolls = ["auto", "scroll"].includes(style.overflowX);
+    let frame = table.parentElement, scrolls = false;
+    for (; frame.tagName !== "ARTICLE"; frame = frame.parentElement) {
+        scrolls = ["auto", "scroll"].includes(getComputedStyle(frame).overflowX);
+        if (scrolls) break;
+    }
     const over = table.getBoundingClientRect().right - frame.getBoundingClientRect().right;
     if (over > 1) cut.push({over: Math.round(over), scrolls, head: table.innerText.slice(0, 60)});
 }

@@ -19,6 +19,8 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ["TQDM_DISABLE"] = "1"
 os.environ["NO_COLOR"] = "1"
+# Of tqdm, which misses widgets that no page uses.
+os.environ["PYTHONWARNINGS"] = "ignore:IProgress not found"
 # The commands of the notebooks are those of this environment.
 os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
 
@@ -41,6 +43,7 @@ html_theme = "furo"
 html_title = f"seisbench_llm {release}"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
+html_favicon = "_static/favicon.svg"
 html_theme_options = {
     "source_repository": REPOSITORY,
     "source_branch": "main",
@@ -55,7 +58,7 @@ myst_heading_anchors = 3
 nb_execution_mode = "cache"
 nb_execution_cache_path = str(HERE / "_build" / ".jupyter_cache")
 nb_execution_raise_on_error = True
-nb_execution_timeout = 300
+nb_execution_timeout = 900
 nb_merge_streams = True
 # Of a notebook, pages do not show the paths of the machine that built them.
 nb_execution_in_temp = True

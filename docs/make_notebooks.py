@@ -17,13 +17,14 @@ import jupytext
 
 HERE = Path(__file__).parent
 REPOSITORY = re.search(r'^REPOSITORY = "(.*)"', (HERE / "conf.py").read_text(), re.MULTILINE)[1]
-REQUIREMENT = f"seisbench_llm[monitor,archive,train,language] @ git+{REPOSITORY}"
+REQUIREMENT = f"seisbench_llm[monitor,archive,train,language,benchmark] @ git+{REPOSITORY}"
 INSTALL = f'%pip install --quiet "{REQUIREMENT}"'
 
 
 def notebook(page: Path):
     """A tutorial as a notebook whose links lead to the site's sources."""
     text = page.read_text().replace("file_format: mystnb\n", "")
+    text = text.replace("  name: python3\n", "  name: python3\n  display_name: Python 3\n")
     text = re.sub(r"\]\((?!http)([^)#]+)", rf"]({REPOSITORY}/blob/main/docs/tutorials/\1", text)
     made = jupytext.reads(text, fmt="md:myst")
     made.cells.insert(0, jupytext.reads(INSTALL, fmt="py:percent").cells[0])

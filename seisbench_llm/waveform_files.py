@@ -90,15 +90,15 @@ class Reader:
 
     def segments(self, files: Iterable[Path]) -> list[Segment]:
         """The traces in files, by their headers alone."""
-        found = []
+        segments = []
         for file in files:
             for trace in self.read(file, headonly=True):
                 stats = trace.stats
                 if stats.npts:
                     station = TraceId.of(trace).station_id
                     span = stats.starttime, stats.endtime
-                    found.append(Segment(file, station, *span, stats.npts, stats._format))
-        return found
+                    segments.append(Segment(file, station, *span, stats.npts, stats._format))
+        return segments
 
     def stream(
         self,

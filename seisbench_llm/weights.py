@@ -202,12 +202,12 @@ def sort_versions(versions: Iterable[str]) -> list[str]:
 
 def repository_answers(warn: bool = True) -> bool:
     """Whether SeisBench's repository can be reached."""
-    answers = reachable(seisbench.remote_model_root)
-    if warn and not answers:
+    reached = reachable(seisbench.remote_model_root)
+    if warn and not reached:
         seisbench.logger.warning(
             "SeisBench's repository cannot be reached: only packaged and cached weights are listed."
         )
-    return answers
+    return reached
 
 
 def reachable(url: str, timeout: float = 3.0) -> bool:

@@ -8,6 +8,14 @@ from .markdown import markdown, named, packaged, results, with_limits
 
 COLUMNS = {"P@0.5": "P 0.5 s", "S@0.5": "S 0.5 s", "P@0.1": "P 0.1 s", "S@0.1": "S 0.1 s"}
 
+# Short enough for the head of a column.
+REGIONS = {
+    "dev_sichuan": "Sichuan",
+    "samos2020_greece": "Samos",
+    "openeew_mexico": "Mexico",
+    "hamm_mining_loki": "mine",
+}
+
 
 def current() -> str:
     """The packaged picker as the results name it."""
@@ -68,7 +76,7 @@ def picking_by_region() -> str:
         rows.append([named(name), *cells])
     picks = next(iter(found["pickers"].values()))
     head = [
-        f"{phase} {region} ({picks[f'{phase}@0.5']['picks'][region]})"
+        f"{phase} {REGIONS.get(region, region)} ({picks[f'{phase}@0.5']['picks'][region]})"
         for region in found["regions"]
         for phase in "PS"
         if picks[f"{phase}@0.5"]["picks"][region] > 1
@@ -128,6 +136,11 @@ def differences() -> str:
     return markdown(["Difference", *COLUMNS.values()], rows)
 
 
+def _named_set(group: str) -> str:
+    name, _, rest = group.partition(", ")
+    return ", ".join([REGIONS.get(name, name), *([rest] if rest else [])])
+
+
 def estimates(task: str) -> str:
     """A row for each set and method."""
     found = results("unseen_estimates")[task]
@@ -142,7 +155,7 @@ def estimates(task: str) -> str:
             cells = with_limits(value, figures["limits"], 2 if value < 2 else 1)
             spreads = [figures.get(f"within {n} spreads") for n in (1, 2)]
             shares = ", ".join(f"{share:.2f}" for share in spreads if share is not None)
-            rows.append([group, name, cells, shares, str(figures["records"])])
+            rows.append([_named_set(group), name, cells, shares, str(figures["records"])])
     head = [
         "Set",
         "Method",

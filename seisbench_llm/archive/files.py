@@ -13,6 +13,9 @@ from obspy import UTCDateTime
 
 from ..obspy_files import read_mseed
 
+# Network, station, location and channel; the channel may be a pattern.
+Codes = tuple[str, str, str, str]
+
 # Python's warning filters, which read_file changes, are one for all threads.
 read_lock = Lock()
 
@@ -96,8 +99,10 @@ class Files:
         if not self.root.is_dir():
             raise ArchiveLost(f"The archive {self.root} is no folder, or not mounted.")
 
-    def files(self, *codes_and_times) -> Iterator[tuple[Path, bool]]:
-        """Files of some days, and whether each is of the days themselves."""
+    def files(
+        self, codes: Codes, start: UTCDateTime, end: UTCDateTime, padding: float
+    ) -> Iterator[tuple[Path, bool]]:
+        """Files of some days and of the padding, and whether each is of the days themselves."""
         raise NotImplementedError
 
     def get_waveforms(
@@ -127,7 +132,7 @@ class Files:
         codes = network, station, location, channel
         span = {"starttime": start - padding, "endtime": end + padding}
         stream = obspy.Stream()
-        for file, own in self.files(*codes, start, end, padding):
+        for file, own in self.files(codes, start, end, padding):
             try:
                 traces = read_file(file, **span, sourcename=".".join(codes[:3]) + ".*")
             except SourceError as error:
@@ -152,22 +157,16 @@ class SDS(Files):
         return set(Client(str(self.root)).get_all_nslc())
 
     def files(
-        self,
-        network: str,
-        station: str,
-        location: str,
-        channel: str,
-        start: UTCDateTime,
-        end: UTCDateTime,
-        padding: float = 0.0,
+        self, codes: Codes, start: UTCDateTime, end: UTCDateTime, padding: float
     ) -> Iterator[tuple[Path, bool]]:
         """(file, whether it is of the days themselves), in the order of days and names."""
         from obspy.clients.filesystem.sds import SDS_FMTSTR
 
-        codes = {"network": network, "station": station, "location": location, "channel": channel}
+        network, station, location, channel = codes
+        names = {"network": network, "station": station, "location": location, "channel": channel}
         day = UTCDateTime((start - 86400).date)
         while day < end + 86400:
-            pattern = SDS_FMTSTR.format(year=day.year, doy=day.julday, sds_type="D", **codes)
+            pattern = SDS_FMTSTR.format(year=day.year, doy=day.julday, sds_type="D", **names)
             for file in sorted(self.root.glob(pattern)):
                 yield file, start <= day < end
             day += 86400

@@ -18,7 +18,7 @@ from ..atomic import replacing
 from ..export.files import write_parquet
 from ..obspy_files import read_mseed
 from ..trace_ids import codes_of
-from .files import Files, SourceError, read_file, read_lock
+from .files import Codes, Files, SourceError, read_file, read_lock
 from .store import StoreError, read_table
 
 COLUMNS = ["file", "size", "mtime", "id", "start", "end", "error"]
@@ -100,17 +100,10 @@ class Folder(Files):
         return {**dict(zip(files, bad["error"], strict=True)), **self._misnamed}
 
     def files(
-        self,
-        network: str,
-        station: str,
-        location: str,
-        channel: str,
-        start: UTCDateTime,
-        end: UTCDateTime,
-        padding: float = 0.0,
+        self, codes: Codes, start: UTCDateTime, end: UTCDateTime, padding: float
     ) -> Iterator[tuple[Path, bool]]:
         """(file, whether it is mainly of the days or has a minute of them), in order of names."""
-        codes, begin, stop = (network, station, location, channel), start.timestamp, end.timestamp
+        begin, stop = start.timestamp, end.timestamp
         chosen: dict[str, bool] = {}
         for name, entries in self._by_id.items():
             if all(map(fnmatchcase, codes_of(name), codes)):
@@ -118,8 +111,8 @@ class Folder(Files):
                     if first < stop + padding and last >= begin - padding:
                         # Files of a day tend to reach a little into the next.
                         inside = min(last, stop) - max(first, begin)
-                        own = inside >= min(60, (last - first) / 2)
-                        chosen[file] = chosen.get(file, False) or own
+                        of_days = inside >= min(60, (last - first) / 2)
+                        chosen[file] = chosen.get(file, False) or of_days
         for file in sorted(chosen):
             yield self.root / file, chosen[file]
 

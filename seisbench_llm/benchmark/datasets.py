@@ -70,11 +70,14 @@ def describe_traces(metadata: pd.DataFrame) -> pd.DataFrame:
 
     :return: One row per record; its columns are trace_name and those that are known.
     """
-    wanted = {"source_id": ("source_id",), "station": ("station_code",)}
+    wanted: dict[str, tuple[str, ...]] = {
+        "source_id": ("source_id",),
+        "station": ("station_code",),
+    }
     wanted |= {name: COLUMNS[name] for name in ("magnitude", "distance", "snr")}
-    found = {name: first_column(metadata.columns, *columns) for name, columns in wanted.items()}
+    columns = {name: first_column(metadata.columns, *names) for name, names in wanted.items()}
     table = {"trace_name": metadata["trace_name"]}
-    table |= {name: metadata[column] for name, column in found.items() if column is not None}
+    table |= {name: metadata[column] for name, column in columns.items() if column is not None}
     return pd.DataFrame(table)
 
 

@@ -53,8 +53,8 @@ class BenchmarkEstimator(lightning.LightningModule):
         """
         arguments = {**self.model.default_args}
         x = self.model.annotate_batch_pre(batch["X"], arguments)
-        answers = torch.as_tensor(decode(self.task, self.model(x).float()))
-        return (answers[:, 0] if self.model.task.head == "class" else answers,)
+        decoded = torch.as_tensor(decode(self.task, self.model(x).float()))
+        return (decoded[:, 0] if self.model.task.head == "class" else decoded,)
 
 
 class OnsetWindow:

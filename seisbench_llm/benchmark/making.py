@@ -79,7 +79,7 @@ def load_model(weights: str):
     :return: Module of the benchmark, and ``DATA_MODEL``.
     """
     kind, _, name = weights.partition("/")
-    classes = {
+    classes: dict[str, type[sbm.WaveformModel]] = {
         key.lower(): cls
         for key, cls in vars(sbm).items()
         if isinstance(cls, type) and issubclass(cls, sbm.WaveformModel)

@@ -235,7 +235,7 @@ def make_picker(name: str, lr: float = 1e-3, sigma: float | None = None, **kwarg
         others go to the model, for SeisMoLLM with ``preset`` to :py:meth:`SeisMoLLM.from_preset`.
     :raises ValueError: If there is no such picker.
     """
-    own = {n: kwargs.pop(n) for n in ("sample_boundaries", "loss_weights") if n in kwargs}
+    options = {n: kwargs.pop(n) for n in ("sample_boundaries", "loss_weights") if n in kwargs}
     if name == "SeisMoLLM":
         preset = kwargs.pop("preset", "paper")
         model = SeisMoLLM.from_preset(preset, "picking", **kwargs)
@@ -251,4 +251,4 @@ def make_picker(name: str, lr: float = 1e-3, sigma: float | None = None, **kwarg
         model = cls(**kwargs)
     if sigma is None:
         sigma = 10 if name == "SeisMoLLM" else 20
-    return BenchmarkPicker(model, lr=lr, sigma=sigma, **own)
+    return BenchmarkPicker(model, lr=lr, sigma=sigma, **options)

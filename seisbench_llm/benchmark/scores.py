@@ -48,12 +48,12 @@ def identity(folder: Path, cross: bool = False, resampled: bool = False) -> dict
         )
     lr = parts[2] if len(parts) == 3 + more else "0.001"
     values = (name, parts[0], parts[1], float(lr), folder.name.split("_")[-1])
-    found = dict(zip(IDENTITY, values, strict=True))
+    cells = dict(zip(IDENTITY, values, strict=True))
     if more:
-        found["target"] = parts[-2] if resampled else parts[-1]
+        cells["target"] = parts[-2] if resampled else parts[-1]
     if resampled:
-        found["sampling_rate"] = parts[-1]
-    return found
+        cells["sampling_rate"] = parts[-1]
+    return cells
 
 
 def detection_scores(dev: pd.DataFrame, test: pd.DataFrame) -> dict[str, float]:
@@ -119,7 +119,7 @@ def onset_scores(dev: pd.DataFrame, test: pd.DataFrame) -> dict[str, float]:
     :param dev: Predictions, with phase_label, phase_onset, sampling_rate and the predicted samples.
     :param test: The same.
     """
-    found = {}
+    scores = {}
     for side, table in zip(SETS, (dev, test), strict=True):
         for phase in "PS":
             rows = table[table["phase_label"] == phase]
@@ -127,8 +127,8 @@ def onset_scores(dev: pd.DataFrame, test: pd.DataFrame) -> dict[str, float]:
                 away = onset_differences(rows, phase)
                 values = away.mean(), np.sqrt((away**2).mean()), away.abs().mean()
                 for name, value in zip(("mean", "std", "mae"), values, strict=True):
-                    found[f"{side}_{phase}_{name}_s"] = float(value)
-    return found
+                    scores[f"{side}_{phase}_{name}_s"] = float(value)
+    return scores
 
 
 def onset_differences(rows: pd.DataFrame, phase: str) -> pd.Series:
@@ -149,7 +149,7 @@ def seislm_scores(folder: Path, side: str = "test") -> dict[str, float]:
     """
     from sklearn.metrics import roc_auc_score
 
-    found = {}
+    figures = {}
     questions = {"detection": ("task1", "trace_type", "earthquake", "score_detection")}
     questions["phase"] = ("task23", "phase_label", "P", "score_p_or_s")
     for name, (file, column, positive, score) in questions.items():
@@ -158,12 +158,12 @@ def seislm_scores(folder: Path, side: str = "test") -> dict[str, float]:
             table = pd.read_csv(path)
             truth = table[column] == positive
             scores = np.clip(table[score].fillna(0), -1e100, 1e100)
-            found[f"{side}_{name}_auc"] = float(roc_auc_score(truth, scores))
-            found[f"{side}_{name}_best_f1"] = float(_best_f1(truth, scores)[2])
+            figures[f"{side}_{name}_auc"] = float(roc_auc_score(truth, scores))
+            figures[f"{side}_{name}_best_f1"] = float(_best_f1(truth, scores)[2])
             for phase in "PS" if name == "phase" else "":
                 away = onset_differences(table[table[column] == phase], phase)
-                found[f"{side}_{phase}_rmse_s"] = float(np.sqrt((away**2).mean()))
-    return found
+                figures[f"{side}_{phase}_rmse_s"] = float(np.sqrt((away**2).mean()))
+    return figures
 
 
 def estimate_scores(task: str, dev: pd.DataFrame, test: pd.DataFrame) -> dict[str, float]:
@@ -207,7 +207,7 @@ def _polarity_scores(dev: pd.DataFrame, test: pd.DataFrame) -> dict[str, float]:
     truth, score = test["polarity"] == "U", test["score_up"]
     threshold = _best_f1(dev["polarity"] == "U", dev["score_up"])[3]
     up = score > threshold
-    found = {
+    scores = {
         "auc": roc_auc_score(truth, score) if truth.nunique() > 1 else np.nan,
         "f1": 2 * (up & truth).sum() / max((up.sum() + truth.sum()), 1),
         "accuracy": (up == truth).mean(),
@@ -216,7 +216,7 @@ def _polarity_scores(dev: pd.DataFrame, test: pd.DataFrame) -> dict[str, float]:
     }
     return {
         "polarity_threshold": float(threshold),
-        **{f"test_polarity_{name}": float(value) for name, value in found.items()},
+        **{f"test_polarity_{name}": float(value) for name, value in scores.items()},
     }
 
 
@@ -226,26 +226,26 @@ def scores_of(folder: Path) -> dict[str, float]:
 
     :param folder: ``CONFIG/version_N``.
     """
-    found = {}
+    scores = {}
     tables = _read(folder, "task1")
     if tables:
-        found |= detection_scores(*tables)
+        scores |= detection_scores(*tables)
     tables = _read(folder, "task23")
     if tables:
         dev, test = (_answered(table) for table in tables)
         if len(dev):
-            found |= phase_scores(dev, test) | onset_scores(dev, test)
-    return found
+            scores |= phase_scores(dev, test) | onset_scores(dev, test)
+    return scores
 
 
 def estimates_of(folder: Path) -> dict[str, float]:
     """Scores of the other tasks whose predictions are in a folder."""
-    found = {}
+    scores = {}
     for task, name in FILES.items():
         tables = _read(folder, name)
         if tables:
-            found |= estimate_scores(task, *tables)
-    return found
+            scores |= estimate_scores(task, *tables)
+    return scores
 
 
 def collect(root: Path, cross: bool = False, resampled: bool = False) -> pd.DataFrame:

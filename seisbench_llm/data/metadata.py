@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import lru_cache, partial
 
 import numpy as np
@@ -91,9 +91,20 @@ def onsets_of(metadata: dict, phase: str | None = None) -> dict[str, float]:
     :return: Column to sample, without those that are missing.
     """
     wanted = (phase,) if phase else ("P", "S")
-    columns = (c for c in metadata if isinstance(c, str) and phase_of(c) in wanted)
-    found = {c: sample_number(metadata[c]) for c in columns}
-    return {column: onset for column, onset in found.items() if np.isfinite(onset)}
+    return samples_in(metadata, lambda column: phase_of(column) in wanted)
+
+
+def samples_in(metadata: dict, wanted: Callable[[str], bool]) -> dict[str, float]:
+    """
+    Known positions in a record.
+
+    :param metadata: One record's metadata.
+    :param wanted: Whether a column is of interest.
+    :return: Column to sample, without those that are missing.
+    """
+    columns = (column for column in metadata if isinstance(column, str) and wanted(column))
+    samples = {column: sample_number(metadata[column]) for column in columns}
+    return {column: sample for column, sample in samples.items() if np.isfinite(sample)}
 
 
 def sample_number(value) -> float:
@@ -167,14 +178,14 @@ def usable(task: str, metadata: pd.DataFrame) -> pd.Series:
         )
     picked = _any_inside(metadata, [c for c in columns["P"] if event_of(c) == 1])
     values = metadata[column].map(partial(truth_value, task)).astype(float)
-    found = picked & np.isfinite(values)
+    fits = picked & np.isfinite(values)
     if spec.head == "scalar":
-        found &= values.between(*spec.value_range)
+        fits &= values.between(*spec.value_range)
     if spec.components == 3 and "trace_components_available" in metadata:
         there = metadata["trace_components_available"]
         # Not knowing is not missing.
-        found &= there.isna() | there.map(lambda names: set("ZNE") <= set(str(names)))
-    return found
+        fits &= there.isna() | there.map(lambda names: set("ZNE") <= set(str(names)))
+    return fits
 
 
 def has_onset(metadata: pd.DataFrame, phases: str = "PS") -> pd.Series:
@@ -200,18 +211,18 @@ def _usable_picking(metadata: pd.DataFrame, columns: list[str]) -> pd.Series:
             "Task 'picking' needs onsets or noise: no column trace_<phase>_arrival_sample such as "
             "trace_p_arrival_sample or trace_Sg_arrival_sample, and no trace_category."
         )
-    found = noise | _any_inside(metadata, columns + unsure)
-    return found & ~(is_unlabelled(metadata, "P") & is_unlabelled(metadata, "S"))
+    labelled = noise | _any_inside(metadata, columns + unsure)
+    return labelled & ~(is_unlabelled(metadata, "P") & is_unlabelled(metadata, "S"))
 
 
 def _any_inside(metadata: pd.DataFrame, columns: list[str]) -> pd.Series:
-    found = pd.Series(False, metadata.index)
+    inside = pd.Series(False, metadata.index)
     length = _numbers(metadata["trace_npts"]) if "trace_npts" in metadata else np.inf
     for column in columns:
         onsets = _numbers(metadata[column])
         # Without a length (nan), any onset will do.
-        found |= (onsets >= 0) & ~(onsets >= length)
-    return found
+        inside |= (onsets >= 0) & ~(onsets >= length)
+    return inside
 
 
 def _numbers(column: pd.Series) -> pd.Series:

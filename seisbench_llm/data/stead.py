@@ -137,8 +137,8 @@ def _published(metadata: pd.DataFrame, names: tuple[str, ...]) -> np.ndarray:
     """Published values, which are kept under a name of their own at the first call."""
     kept = f"{names[0]}_published"
     if kept not in metadata.columns:
-        found = first_column(metadata.columns, *names)
-        metadata[kept] = np.nan if found is None else pd.to_numeric(metadata[found], "coerce")
+        column = first_column(metadata.columns, *names)
+        metadata[kept] = np.nan if column is None else pd.to_numeric(metadata[column], "coerce")
     return metadata[kept].to_numpy(float)
 
 

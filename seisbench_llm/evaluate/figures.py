@@ -38,21 +38,21 @@ def figures(
     """
     spec = get_task(task)
     if spec.head == "curves":
-        found = {"residuals": _residuals(table, settings)}
+        made = {"residuals": _residuals(table, settings)}
         if {"p_peak", "p_probability", "s_peak", "s_probability"} <= set(table):
-            found["precision_recall"] = _precision_recall(table, settings)
-        return found | _by_bin(breakdown, "recall", "recall_0.1s", "recall within 0.1 s")
+            made["precision_recall"] = _precision_recall(table, settings)
+        return made | _by_bin(breakdown, "recall", "recall_0.1s", "recall within 0.1 s")
     if spec.head == "class":
-        found = {"confusion": _confusion(task, table)}
+        made = {"confusion": _confusion(task, table)}
         if "confidence" in breakdown:
-            found["reliability"] = _reliability(breakdown["confidence"])
-        return found
+            made["reliability"] = _reliability(breakdown["confidence"])
+        return made
     if spec.head == "angle":
-        found = {"estimates": _angles(table)}
-        return found | _by_bin(breakdown, "errors", "median_ae", "median |error| (deg)", 90)
+        made = {"estimates": _angles(table)}
+        return made | _by_bin(breakdown, "errors", "median_ae", "median |error| (deg)", 90)
     unit = f" ({spec.unit})" if task != "magnitude" else ""
-    found = {"estimates": _estimates(table, task, unit)}
-    return found | _by_bin(breakdown, "errors", "mae", f"mean absolute error{unit}")
+    made = {"estimates": _estimates(table, task, unit)}
+    return made | _by_bin(breakdown, "errors", "mae", f"mean absolute error{unit}")
 
 
 def _figure(columns: int, width: float = 4.2, height: float = 3.6, **kwargs):
@@ -70,9 +70,9 @@ def _residuals(table: pd.DataFrame, settings: dict):
     rate, samples = settings["sampling_rate"], settings["in_samples"]
     figure, axes = _figure(2)
     for axis, phase in zip(axes, "PS", strict=True):
-        true, found = (table[f"{phase.lower()}_{n}"].to_numpy() for n in ("true", "predicted"))
-        has, said = inside(true, samples), inside(found, samples)
-        residual = ((found - true) / rate)[has & said]
+        true, pick = (table[f"{phase.lower()}_{n}"].to_numpy() for n in ("true", "predicted"))
+        has, picked = inside(true, samples), inside(pick, samples)
+        residual = ((pick - true) / rate)[has & picked]
         # Bins of whole samples, centred on zero: others would beat with the samples.
         width = max(1, round(0.02 * rate)) / rate
         half = int(0.5 / width)
@@ -82,7 +82,7 @@ def _residuals(table: pd.DataFrame, settings: dict):
         for tolerance in (-0.1, 0.1):
             axis.axvline(tolerance, color=_GREY, lw=0.8, ls="--")
         text = (
-            f"{has.sum()} onsets\n{(has & ~said).sum()} missed\n"
+            f"{has.sum()} onsets\n{(has & ~picked).sum()} missed\n"
             f"{len(residual) - len(near)} off by > {half * width:.1f} s"
         )
         axis.text(0.02, 0.98, text, transform=axis.transAxes, va="top", fontsize=8)
@@ -108,12 +108,12 @@ def precision_recall(
         table[f"{name}_{n}"].to_numpy(float) for n in ("true", "peak", "probability")
     )
     order = np.argsort(-height, kind="stable")
-    found = np.cumsum(hits(true, peak, in_samples, sampling_rate, tolerance)[order])
+    right = np.cumsum(hits(true, peak, in_samples, sampling_rate, tolerance)[order])
     # Records of equal height come and go together.
     last = np.append(np.diff(height[order]) != 0, True)[: len(order)]
     picks = np.arange(1, len(order) + 1)
     total = max(inside(true, in_samples).sum(), 1)
-    columns = {"threshold": height[order], "precision": found / picks, "recall": found / total}
+    columns = {"threshold": height[order], "precision": right / picks, "recall": right / total}
     return pd.DataFrame({**columns, "picks": picks})[last]
 
 
@@ -233,18 +233,18 @@ def _reliability(rows: pd.DataFrame):
 
 
 def _estimates(table: pd.DataFrame, name: str, unit: str):
-    true, said = table["true"].to_numpy(float), table["predicted"].to_numpy(float)
+    true, predicted = table["true"].to_numpy(float), table["predicted"].to_numpy(float)
     figure, axes = _figure(2)
-    low, high = min(true.min(), said.min()), max(true.max(), said.max())
+    low, high = min(true.min(), predicted.min()), max(true.max(), predicted.max())
     pad = 0.03 * (high - low) or 1
     low, high = (0 if name == "distance" else low - pad), high + pad
-    _cloud(axes[0], true, said, (low, high), (low, high))
+    _cloud(axes[0], true, predicted, (low, high), (low, high))
     axes[0].plot([low, high], [low, high], color=_ORANGE, lw=1)
     axes[0].set(xlabel=f"true {name}{unit}", ylabel=f"predicted {name}{unit}", aspect="equal")
 
     known = "distance" in table and table["distance"].notna().any()
     x = table["distance"].to_numpy(float) if known else true
-    error, there = said - true, np.isfinite(x)
+    error, there = predicted - true, np.isfinite(x)
     limit = np.abs(error[there]).max() * 1.05 or 1
     _cloud(axes[1], x[there], error[there], (0 if known else low, x[there].max()), (-limit, limit))
     axes[1].axhline(0, color=_ORANGE, lw=1)
@@ -270,10 +270,10 @@ def _cloud(axis, x, y, x_range, y_range) -> None:
 def _angles(table: pd.DataFrame):
     from matplotlib.figure import Figure
 
-    true, said = (table[n].to_numpy(float) % 360 for n in ("true", "predicted"))
+    true, predicted = (table[n].to_numpy(float) % 360 for n in ("true", "predicted"))
     figure = Figure(figsize=(8.4, 3.8), layout="constrained")
     axis, polar = figure.add_subplot(1, 2, 1), figure.add_subplot(1, 2, 2, projection="polar")
-    _cloud(axis, true, said, (0, 360), (0, 360))
+    _cloud(axis, true, predicted, (0, 360), (0, 360))
     axis.plot([0, 360], [0, 360], color=_ORANGE, lw=1, label="right")
     for ends in (([0, 180], [180, 360]), ([180, 360], [0, 180])):
         axis.plot(*ends, color=_GREY, lw=1, ls="--", label="opposite" if ends[0][0] == 0 else None)
@@ -283,7 +283,7 @@ def _angles(table: pd.DataFrame):
     axis.spines[["top", "right"]].set_visible(False)
     axis.legend(frameon=False, fontsize=8, ncols=2, loc="lower center", bbox_to_anchor=(0.5, 1))
 
-    error = np.radians(wrap(said - true))
+    error = np.radians(wrap(predicted - true))
     edges = np.radians(np.arange(-180, 181, 15))
     counts, _ = np.histogram(error, edges)
     # Area, not radius, shows the number.

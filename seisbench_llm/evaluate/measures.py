@@ -110,7 +110,7 @@ def _picking(table, phase: str, in_samples: int, rate: float) -> Measures:
         formulas[f"bias_matched_{name}"] = _ratio(f"error_{name}", f"hit_{name}")
     formulas["mae_capped"] = _ratio("cost", "true")
     formulas["false_picks"] = _ratio("false", "absent")
-    formulas["precision_all_0.5s"] = _ratio("hit_0.5s", "found")
+    formulas["precision_all_0.5s"] = _ratio("hit_0.5s", "picks")
     return Measures(sums, formulas)
 
 
@@ -123,7 +123,7 @@ def _row(known: bool, onsets: list, picks: list, judged: list, rate: float) -> d
     counted = sum(bool(flag) or i in residuals for i, flag in enumerate(judged))
     row = {
         "true": len(onsets),
-        "found": len(picks),
+        "picks": len(picks),
         "judged": counted,
         "absent": known and not onsets,
         "false": not onsets and counted > 0,
@@ -142,8 +142,8 @@ def _classes(spec: TaskSpec, table, threshold: float) -> Measures:
     true = table["true"].to_numpy()[:, None] == names
     scores = table[class_columns(spec.name)].to_numpy(float)
     # On a tie the first.
-    said = scores.argmax(axis=1)[:, None] == np.arange(len(names))
-    decided, right = scores.max(axis=1) >= threshold, (true & said).any(axis=1)
+    predicted = scores.argmax(axis=1)[:, None] == np.arange(len(names))
+    decided, right = scores.max(axis=1) >= threshold, (true & predicted).any(axis=1)
     sums = {
         "all": np.ones(len(table)),
         "right": right,
@@ -159,9 +159,13 @@ def _classes(spec: TaskSpec, table, threshold: float) -> Measures:
         "accuracy_trivial": _ratio("majority", "all"),
     }
     for i, name in enumerate(names):
-        hit = true[:, i] & said[:, i]
-        sums |= {f"true_{name}": true[:, i], f"said_{name}": said[:, i], f"hit_{name}": hit}
-        formulas[f"precision_{name}"] = _ratio(f"hit_{name}", f"said_{name}")
+        hit = true[:, i] & predicted[:, i]
+        sums |= {
+            f"true_{name}": true[:, i],
+            f"predicted_{name}": predicted[:, i],
+            f"hit_{name}": hit,
+        }
+        formulas[f"precision_{name}"] = _ratio(f"hit_{name}", f"predicted_{name}")
         formulas[f"recall_{name}"] = _ratio(f"hit_{name}", f"true_{name}")
     return Measures(sums, formulas)
 
@@ -224,13 +228,13 @@ def counts(task: str, measured: dict[str, Measures]) -> dict[str, dict[str, floa
     """Numbers that stand beside the measures and need no interval."""
     head = get_task(task).head
     if head == "curves":
-        names = {"truths": "true", "picks": "found", "without": "absent"}
+        names = {"truths": "true", "picks": "picks", "without": "absent"}
         return {
             phase: {
-                **{new: int(found.sums[old].sum()) for new, old in names.items()},
-                "not_judged": int((found.sums["found"] - found.sums["judged"]).sum()),
+                **{new: int(part.sums[old].sum()) for new, old in names.items()},
+                "not_judged": int((part.sums["picks"] - part.sums["judged"]).sum()),
             }
-            for phase, found in measured.items()
+            for phase, part in measured.items()
         }
     return {group: {"chance_median_ae": 90.0} if head == "angle" else {} for group in measured}
 
@@ -238,9 +242,12 @@ def counts(task: str, measured: dict[str, Measures]) -> dict[str, dict[str, floa
 def confusion(task: str, table: pd.DataFrame) -> pd.DataFrame:
     """Number of records by true (rows) and predicted (columns) class."""
     names = list(class_names(task))
-    said = np.array(names)[table[class_columns(task)].to_numpy(float).argmax(axis=1)]
-    found = pd.crosstab(table["true"].to_numpy(), said, rownames=["true"], colnames=["predicted"])
-    return found.reindex(index=names, columns=names, fill_value=0)
+    scores = table[class_columns(task)].to_numpy(float)
+    predicted = np.array(names)[scores.argmax(axis=1)]
+    counted = pd.crosstab(
+        table["true"].to_numpy(), predicted, rownames=["true"], colnames=["predicted"]
+    )
+    return counted.reindex(index=names, columns=names, fill_value=0)
 
 
 def breakdown(
@@ -260,7 +267,7 @@ def breakdown(
         bin that has records (``low`` included, ``high`` excluded): phase (picking only), low,
         high, records, events, each quantity, and the limits of its interval.
     """
-    found = {}
+    tables = {}
     columns = {name: (table[name].to_numpy(float), BINS[name]) for name in BINS if name in table}
     head = get_task(task).head
     if head == "class":
@@ -289,5 +296,5 @@ def breakdown(
                 row |= dict(zip((key, f"{key}_low", f"{key}_high"), limits, strict=True))
             rows.append(row)
         if rows:
-            found[name] = pd.DataFrame(rows)
-    return found
+            tables[name] = pd.DataFrame(rows)
+    return tables

@@ -59,8 +59,8 @@ def picking_metrics(
     """
     target, predicted = _flat(target), _flat(predicted)
     hit = hits(target, predicted, in_samples, sampling_rate, tolerance)
-    true, found = inside(target, in_samples), inside(predicted, in_samples)
-    precision, recall = _ratio(hit.sum(), found.sum()), _ratio(hit.sum(), true.sum())
+    true, picked = inside(target, in_samples), inside(predicted, in_samples)
+    precision, recall = _ratio(hit.sum(), picked.sum()), _ratio(hit.sum(), true.sum())
     residual = np.where(hit, target - predicted, 0.0)
     share = np.divide(np.abs(residual), np.abs(target), out=np.zeros_like(residual), where=hit)
     return {
@@ -81,9 +81,9 @@ def class_metrics(target: np.ndarray, predicted: np.ndarray) -> dict[str, float]
     """
     classes = np.arange(np.shape(target)[1])
     true = np.argmax(target, axis=1)[:, None] == classes
-    found = np.argmax(predicted, axis=1)[:, None] == classes
-    right = (true & found).sum(axis=0)
-    precision = [_ratio(h, n) for h, n in zip(right, found.sum(axis=0), strict=True)]
+    chosen = np.argmax(predicted, axis=1)[:, None] == classes
+    right = (true & chosen).sum(axis=0)
+    precision = [_ratio(h, n) for h, n in zip(right, chosen.sum(axis=0), strict=True)]
     recall = [_ratio(h, n) for h, n in zip(right, true.sum(axis=0), strict=True)]
     f1 = [_ratio(2 * p * r, p + r) for p, r in zip(precision, recall, strict=True)]
     return {

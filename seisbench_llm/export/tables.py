@@ -333,8 +333,8 @@ def _row_of_obspy(pick: Pick) -> tuple:
     time, codes = timestamp(pick.time), pick.waveform_id
     kinds = ("network_code", "station_code", "location_code", "channel_code")
     place = TraceId(*(getattr(codes, kind, None) or "" for kind in kinds))
-    said = (re.match(_PROBABILITY, comment.text or "") for comment in pick.comments)
-    probability = next((float(match[1]) for match in said if match), None)
+    matches = (re.match(_PROBABILITY, comment.text or "") for comment in pick.comments)
+    probability = next((float(match[1]) for match in matches if match), None)
     return (
         # Two letters are the instrument of one of our picks.
         place.pick_id if len(place.channel) == 2 else str(place),

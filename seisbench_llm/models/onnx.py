@@ -71,11 +71,11 @@ def export_onnx(model: WaveformModel, path, normalization: bool = True) -> Path:
         # Shapes become constants, which they are for windows of one length.
         warnings.simplefilter("ignore", torch.jit.TracerWarning)
         torch.onnx.export(graph, (example,), buffer, **options)
-        answer = graph(example)
+        output = graph(example)
 
     written = onnx.load_from_string(buffer.getvalue())
     for size, dimension in zip(
-        answer.shape[1:], written.graph.output[0].type.tensor_type.shape.dim[1:], strict=True
+        output.shape[1:], written.graph.output[0].type.tensor_type.shape.dim[1:], strict=True
     ):
         dimension.dim_value = size
     for key, value in metadata(model, normalization).items():

@@ -167,10 +167,10 @@ def _checked_file(checkpoint: PublishedCheckpoint, folder: Path, refetch: bool) 
         file = _download(checkpoint, folder, refetch)
     digest = sha256(file)
     # The cache of Hugging Face names large files by the SHA-256 that the repository tells.
-    told = file.resolve().name
-    if re.fullmatch(r"[0-9a-f]{64}", told) and told != digest:
+    named = file.resolve().name
+    if re.fullmatch(r"[0-9a-f]{64}", named) and named != digest:
         raise WeightsError(
-            f"{file} is damaged: its SHA-256 is {digest}, that of the repository {told}. Fetch it "
+            f"{file} is damaged: its SHA-256 is {digest}, that of the repository {named}. Fetch it "
             f"again: seisbench-llm weights pull {checkpoint.name} --force"
         )
     _compare(checkpoint, folder, file, digest)

@@ -21,12 +21,13 @@ def plot_map(stations, picks=None, events=None, coastlines: bool | None = None):
     :param picks: Picks; stations with more of them are larger, those without are empty.
     :param events: ObsPy catalogue, or table with latitude, longitude, depth_km and magnitude, such
         as a monitor's events; only those with an origin are shown, larger ones larger, coloured by
-        depth.
+        depth, grey without one.
     :param coastlines: Whether to draw coast lines, which needs cartopy; by default if cartopy is
         installed and has its data at hand. With True they may be fetched.
     :return: A matplotlib figure.
     :raises ValueError: If nothing has coordinates.
     """
+    from matplotlib import colormaps
     from matplotlib.figure import Figure
 
     places = _places(stations, picks)
@@ -51,7 +52,8 @@ def plot_map(stations, picks=None, events=None, coastlines: bool | None = None):
             latitudes[n:][order],
             sizes[order],
             shocks[:, 2][order],
-            cmap="viridis_r",
+            # Events without a depth are grey; by default they would be transparent.
+            cmap=colormaps["viridis_r"].with_extremes(bad="0.4"),
             edgecolors="w",
             linewidths=0.4,
             zorder=2,

@@ -147,10 +147,12 @@ class Stations:
         network, station, location, code = codes_of(trace_id)
         active = list(self._active(f"{network}.{station}", time, time))
         # Two instruments of one location may stand apart, as in a borehole and above it.
-        own = [c for c in active if c.location == location and code and c.code.startswith(code)]
+        matching = [
+            c for c in active if c.location == location and code and c.code.startswith(code)
+        ]
         for wanted in (location, None):
-            own += [channel for channel in active if channel.location == wanted]
-        return next((channel.place for channel in [*own, *active]), None)
+            matching += [channel for channel in active if channel.location == wanted]
+        return next((channel.place for channel in [*matching, *active]), None)
 
     def find_channels(
         self, trace_id: str, start: obspy.UTCDateTime, end: obspy.UTCDateTime
@@ -161,12 +163,12 @@ class Stations:
         :param trace_id: NET.STA.LOC.CHA.
         """
         wanted = TraceId.parse(trace_id)
-        found = [
+        channels = [
             channel
             for channel in self._active(wanted.station_id, start, end)
             if channel.location in (wanted.location, None) and channel.code == wanted.channel
         ]
-        return sorted(found, key=lambda channel: channel.start)
+        return sorted(channels, key=lambda channel: channel.start)
 
     def response(self, trace_id: str, time: obspy.UTCDateTime) -> Response | None:
         """
@@ -174,8 +176,8 @@ class Stations:
 
         :param trace_id: NET.STA.LOC.CHA.
         """
-        found = (channel.response for channel in self.find_channels(trace_id, time, time))
-        return next((response for response in found if _has_gain(response)), None)
+        responses = (channel.response for channel in self.find_channels(trace_id, time, time))
+        return next((response for response in responses if _has_gain(response)), None)
 
     def digest(self) -> str:
         """SHA-256 of all that is known but the shape of responses."""

@@ -205,8 +205,8 @@ def build_model(task: str, preset: str, weights: str | None, model_args: dict) -
         arguments = {**arguments, "default_args": None, **TASK_CHANGES.get((preset, task), {})}
     arguments = {**arguments, "task": task, **model_args}
     model = SeisMoLLM(**arguments)
-    own, given = model.state_dict(), start.state_dict()
-    fitting = {k: v for k, v in given.items() if k in own and own[k].shape == v.shape}
+    state, given = model.state_dict(), start.state_dict()
+    fitting = {k: v for k, v in given.items() if k in state and state[k].shape == v.shape}
     taken = sum(v.numel() for v in fitting.values()) / sum(v.numel() for v in given.values())
     if taken < 0.5:
         raise ValueError(
@@ -233,8 +233,8 @@ def validation_figures(
     if head == "scalar":
         return {"mae": (prediction - target).abs().mean()}
     if head == "angle":
-        found = torch.rad2deg(torch.atan2(prediction[:, 1], prediction[:, 0]))
-        return {"mae": ((found - target[:, 0] + 180) % 360 - 180).abs().mean()}
+        angle = torch.rad2deg(torch.atan2(prediction[:, 1], prediction[:, 0]))
+        return {"mae": ((angle - target[:, 0] + 180) % 360 - 180).abs().mean()}
     if head != "curves":
         return {}
     # The largest label is at a pick: how much probability is there.

@@ -178,8 +178,8 @@ def logged_metrics(folder: Path) -> pd.DataFrame:
 
 def versions() -> dict[str, str]:
     """Versions of what a result may depend on."""
-    found = {name: importlib.metadata.version(name) for name in PACKAGES if _installed(name)}
-    return {"python": platform.python_version(), "platform": platform.platform(), **found}
+    installed = {name: importlib.metadata.version(name) for name in PACKAGES if _installed(name)}
+    return {"python": platform.python_version(), "platform": platform.platform(), **installed}
 
 
 def _installed(name: str) -> bool:
@@ -192,17 +192,19 @@ def _installed(name: str) -> bool:
 
 def _differences(old: dict, new: dict, path: str = "") -> list[str]:
     """What of a configuration differs, as text, but for what may differ."""
-    found = []
+    differences = []
     for key in sorted({*old, *new}):
         may = key in MAY_DIFFER_ON_RESUME.get(path, ())
         if may or (not path and key in ("overwrite", "run", "config")):
             continue
         a, b = old.get(key), new.get(key)
         if isinstance(a, dict) and isinstance(b, dict):
-            found += _differences(a, b, f"{path}.{key}" if path else key)
+            differences += _differences(a, b, f"{path}.{key}" if path else key)
         elif a != b:
-            found.append(f"{path}.{key} was {a}, is {b}" if path else f"{key} was {a}, is {b}")
-    return found
+            differences.append(
+                f"{path}.{key} was {a}, is {b}" if path else f"{key} was {a}, is {b}"
+            )
+    return differences
 
 
 def _first_line(error: Exception) -> str:

@@ -87,11 +87,11 @@ class Teachers:
         :return: Each (windows, 2, samples), P and S.
         """
         x = torch.from_numpy(np.ascontiguousarray(windows, dtype=np.float32))
-        found = [_curves(model, x) for model in self.models]
+        curves = [_curves(model, x) for model in self.models]
         first = [
-            y for y, m in zip(found, self.models, strict=True) if type(m) is type(self.models[0])
+            y for y, m in zip(curves, self.models, strict=True) if type(m) is type(self.models[0])
         ]
-        return torch.stack(first).mean(dim=0), torch.stack(found).mean(dim=0)
+        return torch.stack(first).mean(dim=0), torch.stack(curves).mean(dim=0)
 
     def peaks(self, windows: np.ndarray) -> list[list[list[tuple[int, float]]]]:
         """
@@ -182,18 +182,18 @@ def taught(metadata: dict, found: list[list[tuple[int, float]]]) -> dict:
         columns[name.format("")] = np.nan
         for i, (at, height) in enumerate(kept):
             column = name.format(i + 1 if i else "")
-            known = any(abs(at - own) <= SAME_ONSET * rate for own in analyst[phase])
+            known = any(abs(at - onset) <= SAME_ONSET * rate for onset in analyst[phase])
             columns[column] = float(at)
             columns[probability_column(column)] = (
                 max(height, LEAST_WITH_ANALYST) if known else height
             )
         lost = [
-            own
-            for own in analyst[phase]
-            if not any(abs(at - own) <= SAME_ONSET * rate for at, _ in kept)
+            onset
+            for onset in analyst[phase]
+            if not any(abs(at - onset) <= SAME_ONSET * rate for at, _ in kept)
         ]
-        for i, own in enumerate(lost):
-            columns[f"trace_{phase.lower()}9{i}_unsure_sample"] = own
+        for i, onset in enumerate(lost):
+            columns[f"trace_{phase.lower()}9{i}_unsure_sample"] = onset
         columns.pop(f"trace_{phase.lower()}_unlabelled", None)
     return columns
 

@@ -1,5 +1,6 @@
 """A processor without a model, a small archive with known answers, and a run to be killed."""
 
+import json
 import os
 import signal
 import sys
@@ -9,13 +10,15 @@ from pathlib import Path
 import numpy as np
 import obspy
 import pandas as pd
+from seisbench.util import Pick
 
 from seisbench_llm import archive
-from seisbench_llm.export.tables import COLUMNS
+from seisbench_llm.export.tables import picks_to_dataframe
 
 STUB = "tests.helpers.archive_stub:Spikes"
 FIRST = obspy.UTCDateTime(2019, 12, 31)
 DAYS = 3
+SECOND_DAY = (FIRST + 86400).date
 # Seconds after FIRST: at, before and after midnights, at the very start and end, and inside.
 SPIKES = (0, 30_000.25, 86_399.95, 86_400, 86_400.05, 100_000, 172_799.95, 172_800.5, 259_199.95)
 
@@ -34,16 +37,13 @@ class Spikes:
         if mark and not Path(mark).exists():
             Path(mark).touch()
             os.kill(os.getpid(), signal.SIGKILL)
-        rows = []
+        picks = []
         for trace in stream.select(component="Z"):
             for index in np.flatnonzero(trace.data > 500):
-                time_ = (trace.stats.starttime + index * trace.stats.delta).datetime
-                place = trace.id.rpartition(".")[0]
-                rows.append((place, "P", time_, float(trace.data[index]), time_, time_, None, None))
-        table = pd.DataFrame(rows, columns=list(COLUMNS))
-        for column in ("time", "start_time", "end_time"):
-            table[column] = pd.to_datetime(table[column], utc=True)
-        return {"picks": table}
+                time_ = trace.stats.starttime + index * trace.stats.delta
+                place, height = trace.id.rpartition(".")[0], float(trace.data[index])
+                picks.append(Pick(place, time_, time_, time_, peak_value=height, phase="P"))
+        return {"picks": picks_to_dataframe(picks)}
 
 
 def write_sds(stream, root):
@@ -100,6 +100,24 @@ def times(table):
     return [
         (obspy.UTCDateTime(t), name) for t, name in zip(table.time, table.trace_id, strict=True)
     ]
+
+
+def contents(out):
+    """All tables, byte by byte, and all manifests but for what depends on the clock and place."""
+    tables = {p.relative_to(out): p.read_bytes() for p in out.glob("picks/*/*.parquet")}
+    manifests = {p.relative_to(out): json.loads(p.read_text()) for p in out.glob("manifest/*/XX*")}
+    for manifest in manifests.values():
+        del manifest["seconds"]
+    assert tables and manifests
+    return tables, manifests
+
+
+def file_of(sds, station, day):
+    return next(sds.glob(f"*/XX/{station}/*/*.{(FIRST + 86400 * day).strftime('%Y.%j')}"))
+
+
+def garble(file):
+    file.write_bytes(np.random.default_rng(0).bytes(8192))
 
 
 if __name__ == "__main__":

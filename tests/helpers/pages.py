@@ -23,7 +23,7 @@ _BLOCK = re.compile(
     re.DOTALL | re.MULTILINE,
 )
 
-# Lines for the shell and for IPython, with those that continue them.
+# Lines for the shell and for IPython, with those that continue them; a cell with %% is all so.
 _SHELL = re.compile(r"^[!%](?:[^\n]*\\\n)*[^\n]*\n", re.MULTILINE)
 
 
@@ -53,7 +53,7 @@ def blocks(page: Path) -> list[Block]:
     """All Python blocks of a page, in their order."""
     text, found = page.read_text(), []
     for match in _BLOCK.finditer(text):
-        code = _SHELL.sub("", match["code"])
+        code = "" if match["code"].lstrip().startswith("%%") else _SHELL.sub("", match["code"])
         number = text[: match.start("code")].count("\n") + 1
         found.append(
             Block(page, number, code, match["head"] != "python", len(code) < len(match["code"]))

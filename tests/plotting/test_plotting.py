@@ -199,6 +199,14 @@ def test_map_of_events_of_any_kind():
         plot_map(None, events=[])
 
 
+def test_an_event_without_a_depth_can_be_seen():
+    table = pd.DataFrame({"latitude": [64.05], "longitude": [-16.9], "depth_km": [np.nan]})
+    table["magnitude"] = 5.0
+    shown, without = (drawn(plot_map(STATIONS, events=e))[:, 0] for e in (table, table[:0]))
+    middle = (slice(len(shown) // 3, 2 * len(shown) // 3),)
+    assert (shown[middle] < 150).sum() > (without[middle] < 150).sum() + 10
+
+
 def test_coast_lines_are_optional(monkeypatch):
     monkeypatch.setitem(sys.modules, "cartopy", None)
     drawn(plot_map(STATIONS))

@@ -69,11 +69,11 @@ def _mean(sums: np.ndarray, first: np.ndarray, last: np.ndarray) -> np.ndarray:
     )
 
 
-def onset_snr(own, onset, following, rate: float, rest=None) -> np.ndarray:
+def onset_snr(energy, onset, following, rate: float, rest=None) -> np.ndarray:
     """
     Ratio of energy behind an onset to that before it, in the band where it is largest.
 
-    :param own: Energy of the event by :py:func:`band_energy`, or of a whole record.
+    :param energy: Energy of the event by :py:func:`band_energy`, or of a whole record.
     :param onset: Samples, (records,); may lie outside or be infinite.
     :param following: The next phase, where the energy of this one ends, (records,).
     :param rate: Hz.
@@ -81,14 +81,14 @@ def onset_snr(own, onset, following, rate: float, rest=None) -> np.ndarray:
         onset.
     :return: dB, (records,), at most 60; -inf where the onset is outside the record.
     """
-    size = own.shape[-1] - 1
+    size = energy.shape[-1] - 1
     inside = (onset >= 0) & (onset < size)
     onset = np.where(inside, onset, 0)
-    before = np.nan_to_num(_mean(own, onset - _BEFORE * rate, onset - _GUARD * rate))
+    before = np.nan_to_num(_mean(energy, onset - _BEFORE * rate, onset - _GUARD * rate))
     best = np.full(len(onset), -np.inf)
     for length in _AFTER:
         end = np.minimum(onset + length * rate, np.maximum(following, onset + _SHORTEST * rate))
-        after = np.nan_to_num(_mean(own, onset, end))
+        after = np.nan_to_num(_mean(energy, onset, end))
         level = 0.0
         if rest is not None:
             level = np.nan_to_num(_mean(rest, onset - _BEFORE * rate, onset + length * rate))
@@ -126,27 +126,27 @@ def visible_onsets(energies, arrivals: Arrivals, further, rate: float) -> dict[s
     :param further: Arrivals of the further events.
     """
     clean, extra, noise = energies
-    found = {}
+    columns = {}
     for name, onsets in (("p", arrivals.p), ("s", arrivals.s)):
         first, label, snr = _choose(onsets, clean, extra + noise, rate)
-        found[f"trace_{name}_arrival_sample"] = label
-        found[f"trace_{name}_snr_db"] = snr.round(2)
-        found[f"trace_{name}_theoretical_sample"] = first
-        found[f"trace_{name}_status"] = np.where(np.isnan(label), None, "synthetic")
+        columns[f"trace_{name}_arrival_sample"] = label
+        columns[f"trace_{name}_snr_db"] = snr.round(2)
+        columns[f"trace_{name}_theoretical_sample"] = first
+        columns[f"trace_{name}_status"] = np.where(np.isnan(label), None, "synthetic")
     for k, others in enumerate(further):
         for name, onsets in (("p", others.p), ("s", others.s)):
             label = _choose(onsets, extra, clean + noise, rate)[1]
-            found[f"trace_{name}{k + 2}_arrival_sample"] = label
-    found["trace_snr_db"] = np.fmax(found["trace_p_snr_db"], found["trace_s_snr_db"])
-    return found
+            columns[f"trace_{name}{k + 2}_arrival_sample"] = label
+    columns["trace_snr_db"] = np.fmax(columns["trace_p_snr_db"], columns["trace_s_snr_db"])
+    return columns
 
 
-def _choose(onsets: np.ndarray, own, rest, rate: float):
+def _choose(onsets: np.ndarray, energy, rest, rate: float):
     """First arrival, the first visible one (nan if all are hidden), and its ratio in dB."""
     onsets = np.sort(onsets, axis=1)
     following = np.append(onsets[:, 1:], np.full((len(onsets), 1), np.inf), axis=1)
     snr = np.stack(
-        [onset_snr(own, *pair, rate, rest) for pair in zip(onsets.T, following.T, strict=True)],
+        [onset_snr(energy, *pair, rate, rest) for pair in zip(onsets.T, following.T, strict=True)],
         axis=1,
     )
     # An analyst passes over a trace of Pn or Sn that the next phases dwarf.
@@ -192,20 +192,20 @@ def first_motion(clean, background, arrivals: Arrivals, label, rate: float) -> n
     return out
 
 
-def drop_missing(found: dict, missing: np.ndarray) -> None:
+def drop_missing(columns: dict, missing: np.ndarray) -> None:
     """Take away labels that lie in a gap, in place."""
-    for name in [name for name in found if name.endswith("arrival_sample")]:
-        gone = (found[name] >= missing[:, 0] - 1) & (found[name] <= missing[:, 1] + 1)
-        found[name] = np.where(gone, np.nan, found[name])
+    for name in [name for name in columns if name.endswith("arrival_sample")]:
+        gone = (columns[name] >= missing[:, 0] - 1) & (columns[name] <= missing[:, 1] + 1)
+        columns[name] = np.where(gone, np.nan, columns[name])
         if name == "trace_p_arrival_sample":
-            found["trace_polarity"] = np.where(gone, "N", found["trace_polarity"])
+            columns["trace_polarity"] = np.where(gone, "N", columns["trace_polarity"])
 
 
-def blank_noise(found: dict, silent: np.ndarray) -> dict:
+def blank_noise(columns: dict, silent: np.ndarray) -> dict:
     """Labels of records without an event are missing."""
-    for name, values in found.items():
+    for name, values in columns.items():
         if values.dtype == object:
-            found[name] = np.where(silent, None, values)
+            columns[name] = np.where(silent, None, values)
         else:
-            found[name] = np.where(silent, np.nan, values)
-    return found
+            columns[name] = np.where(silent, np.nan, values)
+    return columns

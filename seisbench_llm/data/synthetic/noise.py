@@ -62,8 +62,8 @@ def draw_noise(draws: Draws, sites: Sites, samples: int, rate: float) -> np.ndar
     # Self-noise of the electronics, flat in acceleration for strong-motion sensors and flat in
     # velocity for geophones (Clinton & Heaton 2002).
     strong = sites.is_a("accelerometer")
-    own = np.where(strong, 10 ** (draws.uniform(-135, -105) / 20), 0.0)
-    shape = np.sqrt(shape**2 + own[:, None, None] ** 2)
+    instrument_noise = np.where(strong, 10 ** (draws.uniform(-135, -105) / 20), 0.0)
+    shape = np.sqrt(shape**2 + instrument_noise[:, None, None] ** 2)
     to_displacement = np.abs(2 * np.pi * np.maximum(frequency, frequency[1])) ** -2
     response = np.abs(ground_to_instrument(frequency, sites, rate)) * to_displacement
     geophone = np.where(strong, 0.0, 10 ** (draws.uniform(-190, -165) / 20))

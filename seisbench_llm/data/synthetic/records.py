@@ -198,16 +198,20 @@ class Synthetic:
         scale = labels.noise_scale(energies[0], energies[2], arrivals, floor, ceiling, rate)
         noise *= scale[:, None, None]
         energies[2] *= scale[:, None] ** 2
-        found = labels.visible_onsets(energies, arrivals, further, rate)
-        found["trace_polarity"] = labels.first_motion(
-            clean[:, 0], noise[:, 0] + extra[:, 0], arrivals, found["trace_p_arrival_sample"], rate
+        columns = labels.visible_onsets(energies, arrivals, further, rate)
+        columns["trace_polarity"] = labels.first_motion(
+            clean[:, 0],
+            noise[:, 0] + extra[:, 0],
+            arrivals,
+            columns["trace_p_arrival_sample"],
+            rate,
         )
         waveforms = clean + extra + noise
         if self.faults:
             missing = synth_noise.add_faults(waveforms, record, rate)
-            labels.drop_missing(found, missing)
+            labels.drop_missing(columns, missing)
         live = waveforms.any(axis=-1)
-        found["trace_polarity"] = np.where(live[:, 0], found["trace_polarity"], "N")
+        columns["trace_polarity"] = np.where(live[:, 0], columns["trace_polarity"], "N")
         gain = synth_site.to_counts(waveforms, noise, sites)
         vs = crust.vs[np.arange(len(numbers)), crust.at(sources.depth)] * 1e3
         place["source_corner_frequency_hz"] = synth_source.corner_frequency(
@@ -218,7 +222,7 @@ class Synthetic:
         metadata["trace_components_available"] = [
             "".join(c for c, alive in zip("ZNE", row, strict=True) if alive) for row in live
         ]
-        return waveforms, metadata.assign(**labels.blank_noise(found, silent))
+        return waveforms, metadata.assign(**labels.blank_noise(columns, silent))
 
     def _draw_places(self, event: Draws, record: Draws, magnitude: np.ndarray) -> dict:
         """Source and station on the globe, and the path between them."""
@@ -268,11 +272,11 @@ class Synthetic:
             draws = Draws(self._keys(_EXTRA + 2 + k, numbers[rows]))
             moved = further_events(draws, sources, crust, paths, sites, rows)
             shift = draws.uniform(-0.35, 0.75) * self.samples
-            part, found = synth_wave.ground_motion(
+            part, onsets = synth_wave.ground_motion(
                 *moved, draws, origin[rows] + shift + lead, frame, self.sampling_rate
             )
             motion[rows] += part[..., lead : lead + self.samples]
-            arrivals.p[rows], arrivals.s[rows] = found.p - lead, found.s - lead
+            arrivals.p[rows], arrivals.s[rows] = onsets.p - lead, onsets.s - lead
         return motion, further
 
     def _mix_noise(self, noise: np.ndarray, record: Draws) -> np.ndarray:
@@ -364,12 +368,12 @@ class Synthetic:
         :return: float32 (records, 3, samples).
         """
         samples = round(seconds * sampling_rate)
-        found = []
+        records = []
         for i in range(len(dataset)):
             waveform = dataset.get_waveforms(i, sampling_rate=sampling_rate)
             if waveform.shape[-1] >= samples and np.all(waveform.std(axis=-1) > 0):
-                found.append(waveform[:, :samples])
-        return np.asarray(found, np.float32).reshape(-1, 3, samples)
+                records.append(waveform[:, :samples])
+        return np.asarray(records, np.float32).reshape(-1, 3, samples)
 
 
 def _filter(waveforms: np.ndarray, response: np.ndarray, samples: int) -> np.ndarray:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import seisbench.generate as sbg
 
-from ...data.metadata import sample_number
+from ...data.metadata import samples_in
 
 
 class Augmentation:
@@ -62,9 +62,7 @@ def shift_record(x: np.ndarray, shift: int, samples: int | None = None) -> np.nd
 
 def samples_of(metadata: dict) -> dict[str, float]:
     """All positions in a record that are known, by column."""
-    columns = (c for c in metadata if isinstance(c, str) and c.endswith("_sample"))
-    found = {column: sample_number(metadata[column]) for column in columns}
-    return {column: at for column, at in found.items() if np.isfinite(at)}
+    return samples_in(metadata, lambda column: column.endswith("_sample"))
 
 
 def rate_of(metadata: dict) -> float:

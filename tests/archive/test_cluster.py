@@ -1,0 +1,30 @@
+from types import SimpleNamespace
+
+import pytest
+
+from seisbench_llm.archive import StationDay
+from seisbench_llm.archive import store as archive_store
+from seisbench_llm.archive.cluster import Cluster, write_failure
+
+pytest.importorskip("distributed")
+pytest.importorskip("pyarrow")
+
+
+def test_a_second_cluster_says_nothing(recwarn):
+    for _ in range(2):
+        with Cluster(workers=1).connect(1) as first, Cluster(workers=1).connect(1) as second:
+            assert first.nthreads() and second.nthreads()
+    assert not [str(w.message) for w in recwarn if "Port" in str(w.message)]
+
+
+def test_workers_that_die_again_and_again_are_a_failure(tmp_path):
+    from distributed.scheduler import KilledWorker
+
+    killed = KilledWorker("x", SimpleNamespace(address="tcp://x"), 3)
+    store = archive_store.Store(tmp_path)
+    station_day = StationDay("XX", "ONE", "", "BH?", "2020-01-01")
+    assert write_failure(store, station_day, killed) == "failed"
+    assert store.states() == {("2020-01-01", "XX.ONE..BH"): ("failed", 0)}
+    assert "more memory" in store.manifest("2020-01-01", "XX.ONE..BH", "failed")["message"]
+    with pytest.raises(ZeroDivisionError):
+        write_failure(store, station_day, ZeroDivisionError())
