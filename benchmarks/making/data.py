@@ -290,6 +290,22 @@ def write(out: Path, metadata: pd.DataFrame, waveforms: list[np.ndarray]) -> Non
             writer.add_trace(row.to_dict(), data.astype(np.float32))
 
 
+def write_by_station(out: Path, rows: list[tuple[dict, np.ndarray]]) -> pd.DataFrame:
+    """
+    Write a folder in which one station in ten is for development.
+
+    :param rows: Metadata and waveforms of each record.
+    :return: The metadata as written.
+    """
+    metadata = pd.DataFrame([row for row, _ in rows])
+    stations = metadata["station_code"].astype(str)
+    order = np.random.default_rng(0).permutation(sorted(stations.unique()))
+    metadata["split"] = np.where(stations.isin(order[: len(order) // 10]), "dev", "train")
+    out.mkdir(parents=True)
+    write(out, metadata, [data for _, data in rows])
+    return metadata
+
+
 def make(out: Path, function, *args) -> None:
     """Let a function write a folder, unless it is there; it gets its name when it is complete."""
     if out.is_dir():

@@ -17,52 +17,46 @@ from pathlib import Path
 
 import numpy as np
 import obspy
-import onnxruntime
-import pandas as pd
 import seisbench.models as sbm
 from tqdm import tqdm
 
-from benchmarks.common.records import load_continuous, load_set
-from benchmarks.making.data import RATE, waveforms_of, write
+from benchmarks.common.records import AnalystRecord, load_continuous, load_set
+from benchmarks.making.data import RATE, waveforms_of, write_by_station
+from benchmarks.peers.pnsn import SAMPLES, PnsnPolarity
 from seisbench_llm.trace_ids import codes_of
 
 SETS = (
     *("phasenet_ncedc154", "deepdenoiser_ncedc", "eqcorrscan_nz", "quakemigrate_iceland"),
     *("gmprocess_strongmotion", "uturuncu_plutons", "hengill_malmi"),
 )
-# Samples at RATE: what is written, and what the teacher sees.
-WINDOW, TEACHER_WINDOW = 1280, 1024
+# Samples that are written, at RATE.
+WINDOW = 1280
 SHIFTS = range(-5, 6)
 # Mean probability from which a polarity counts.
 SURE = 0.8
 PICKED = 0.5
-DEV_FRACTION = 10  # one in so many
 
 
-class PolarityTeacher:
-    """
-    ``pnsn_polar.onnx``: 1024 samples of the vertical at 100 Hz, P in the middle, peak of one.
-
-    :param path: The ONNX file.
-    """
-
-    def __init__(self, path: Path):
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1
-        self.session = onnxruntime.InferenceSession(str(path), options)
+class PolarityTeacher(PnsnPolarity):
+    """The published network, asked with the pick moved and with the record turned upside down."""
 
     def up(self, vertical: np.ndarray, onset: int) -> float:
         """Mean probability of an upward first motion over shifts and both signs."""
-        answers = []
+        votes = []
         for shift in SHIFTS:
-            first = onset + shift - TEACHER_WINDOW // 2
-            wave = vertical[first : first + TEACHER_WINDOW]
+            first = onset + shift - SAMPLES // 2
+            wave = vertical[first : first + SAMPLES]
             wave = wave - wave.mean()
-            wave = (wave / np.abs(wave).max()).astype(np.float32)
-            for sign in (1, -1):
-                up, down = self.session.run(["prob"], {"wave": sign * wave})[0]
-                answers.append(up if sign == 1 else down)
-        return float(np.mean(answers))
+            votes += [self.probabilities(wave)[0], self.probabilities(-wave)[1]]
+        return float(np.mean(votes))
+
+
+def times_of_p(record: AnalystRecord, picker: sbm.PhaseNet) -> list[obspy.UTCDateTime]:
+    """P of the analysts or, where there are none to rely on, of a picker."""
+    if record.picks["P"] and not record.doubtful:
+        return record.picks["P"]
+    picks = picker.classify(record.stream, P_threshold=PICKED).picks
+    return sorted(pick.peak_time for pick in picks if pick.phase == "P")
 
 
 def onsets_of(stream: obspy.Stream, times: list[obspy.UTCDateTime]):
@@ -79,12 +73,8 @@ def onsets_of(stream: obspy.Stream, times: list[obspy.UTCDateTime]):
 def rows(folder: Path, picker: sbm.PhaseNet, teacher: PolarityTeacher):
     records = [record for name in SETS for record in load_set(folder, name)]
     for record in tqdm([*records, *load_continuous(folder)], "first motions"):
-        times = record.picks["P"]
-        if record.doubtful or not times:
-            found = picker.classify(record.stream, P_threshold=PICKED).picks
-            times = [pick.peak_time for pick in found if pick.phase == "P"]
         network, station, *_ = codes_of(record.station)
-        for time, window in onsets_of(record.stream, times):
+        for time, window in onsets_of(record.stream, times_of_p(record, picker)):
             up = teacher.up(window[0], WINDOW // 2)
             if max(up, 1 - up) < SURE:
                 continue
@@ -116,13 +106,7 @@ def main() -> None:
     args = parser.parse_args()
     picker = sbm.PhaseNet.load(args.cache / "phasenet" / "volpick", version_str="1")
     teacher = PolarityTeacher(args.cache / "polarity" / "pnsn_polar.onnx")
-    found = list(rows(args.data, picker, teacher))
-    metadata = pd.DataFrame([row for row, _ in found])
-    stations = sorted(metadata["station_code"].astype(str).unique())
-    dev = set(np.random.default_rng(0).permutation(stations)[: len(stations) // DEV_FRACTION])
-    metadata["split"] = np.where(metadata["station_code"].astype(str).isin(dev), "dev", "train")
-    args.out.mkdir(parents=True)
-    write(args.out, metadata, [window for _, window in found])
+    metadata = write_by_station(args.out, list(rows(args.data, picker, teacher)))
     print(metadata.groupby(["trace_parent_dataset", "split", "trace_polarity"]).size().to_string())
 
 

@@ -23,8 +23,8 @@ from scipy.signal import butter, resample_poly, sosfilt
 from tqdm import tqdm
 
 from benchmarks.common.records import AnalystRecord, load_continuous, load_set
-from benchmarks.making.data import RATE, waveforms_of, write
-from benchmarks.making.first_motions import SETS
+from benchmarks.making.data import RATE, waveforms_of, write_by_station
+from benchmarks.making.first_motions import SETS, times_of_p
 from benchmarks.peers.seist import SeisT
 from seisbench_llm.trace_ids import codes_of
 
@@ -32,10 +32,8 @@ from seisbench_llm.trace_ids import codes_of
 BEFORE, AFTER = 20, 70
 # Samples of SeisT's window at 50 Hz, and where P is put in it.
 SEIST_WINDOW, SEIST_PLACES = 8192, (600, 1200, 1800, 2400)
-PICKED = 0.5
 # s; further P within it belong to the same earthquake.
 APART = 30.0
-DEV_FRACTION = 10  # one in so many
 
 
 class MagnitudeTeacher:
@@ -75,12 +73,8 @@ def _window(data: np.ndarray, first: int) -> np.ndarray:
 def events_of(record: AnalystRecord, data: np.ndarray, picker: sbm.PhaseNet):
     """Samples of the P of earthquakes, each the first within APART."""
     start = min(trace.stats.starttime for trace in record.stream)
-    times = record.picks["P"]
-    if record.doubtful or not times:
-        found = picker.classify(record.stream, P_threshold=PICKED).picks
-        times = sorted(pick.peak_time for pick in found if pick.phase == "P")
     last = None
-    for time in times:
+    for time in times_of_p(record, picker):
         if last is None or time - last > APART:
             yield round((time - start) * RATE)
         last = time
@@ -137,13 +131,7 @@ def main() -> None:
     args = parser.parse_args()
     picker = sbm.PhaseNet.load(args.cache / "phasenet" / "volpick", version_str="1")
     teacher = MagnitudeTeacher(args.cache / "seist" / "seist_l_emg_diting.safetensors")
-    found = list(rows(args.data, picker, teacher))
-    metadata = pd.DataFrame([row for row, _ in found])
-    stations = sorted(metadata["station_code"].astype(str).unique())
-    dev = set(np.random.default_rng(0).permutation(stations)[: len(stations) // DEV_FRACTION])
-    metadata["split"] = np.where(metadata["station_code"].astype(str).isin(dev), "dev", "train")
-    args.out.mkdir(parents=True)
-    write(args.out, metadata, [window for _, window in found])
+    metadata = write_by_station(args.out, list(rows(args.data, picker, teacher)))
     named = metadata.groupby(["trace_parent_dataset", "source_magnitude_author"])
     print(named["source_magnitude"].describe()[["count", "mean", "std"]].to_string())
 

@@ -33,8 +33,17 @@ class PnsnPolarity:
         window = window_at(stream.select(component="Z"), time, RATE, SAMPLES, SAMPLES // 2)
         if not window.any():
             return np.nan
-        wave = window[0] / np.abs(window[0]).max()
-        return float(self._session.run(None, {"wave": wave.astype(np.float32)})[0].ravel()[0])
+        return self.probabilities(window[0])[0]
+
+    def probabilities(self, wave: np.ndarray) -> tuple[float, float]:
+        """
+        Probabilities of an upward and of a downward first motion.
+
+        :param wave: SAMPLES samples of the vertical, P in the middle, without their mean.
+        """
+        wave = (wave / np.abs(wave).max()).astype(np.float32)
+        up, down = self._session.run(["prob"], {"wave": wave})[0].ravel()
+        return float(up), float(down)
 
 
 def window_at(

@@ -108,3 +108,17 @@ def test_unseen_regions_are_never_written_for_training(tmp_path, monkeypatch):
     monkeypatch.setattr(data, "SETS", ("dev_sichuan",))
     with pytest.raises(ValueError, match="dev_sichuan is never trained on"):
         data.make_real(tmp_path / "out", tmp_path, None)
+
+
+def test_one_station_in_ten_is_for_development(tmp_path):
+    rows = [
+        ({"trace_name_original": str(i), "station_code": f"S{i % 20}"}, np.full((3, 40), i))
+        for i in range(60)
+    ]
+    metadata = data.write_by_station(tmp_path / "out", rows)
+    sides = metadata.groupby("station_code")["split"].unique()
+    assert all(len(side) == 1 for side in sides)
+    assert sum(side[0] == "dev" for side in sides) == 2
+    dataset = sbd.WaveformDataset(tmp_path / "out")
+    assert list(dataset["split"]) == list(metadata["split"])
+    assert dataset.get_waveforms(7).tolist() == [[7.0] * 40] * 3
