@@ -64,9 +64,9 @@ class SeisMoLLM(PretrainedModel):
 
     :param task: ``picking``, ``polarity``, ``magnitude``, ``distance``, ``back_azimuth``, or a task
         added by :py:func:`seisbench_llm.tasks.register_task`.
-    :param backbone: Language model of the GPT-2 or BERT family: a Hugging Face id, a local folder,
-        or None for a network without one. Also the GPT-2 blocks in a checkpoint of SeisMoLLM: a
-        file of the published code, or a name such as ``seismollm_dpk_stead``.
+    :param backbone: Language model of the GPT-2, BERT or Llama family: a Hugging Face id, a local
+        folder, or None for a network without one. Also the GPT-2 blocks in a checkpoint of
+        SeisMoLLM: a file of the published code, or a name such as ``seismollm_dpk_stead``.
     :param pretrained: Whether to read the language model's own weights. If they are neither cached
         nor reachable this is an error; random weights are only used if asked for with False.
         A saved SeisMoLLM holds all its weights and is always built with False.

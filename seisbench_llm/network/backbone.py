@@ -1,10 +1,12 @@
 """
-The language model's transformer blocks, in plain PyTorch.
+Transformer blocks of the language model, in plain PyTorch.
 
-Two families share one block: GPT-2 (causal, LayerNorm before each part, Radford et al. 2019) and
-BERT encoders such as MiniLM (bidirectional, LayerNorm after each part, Devlin et al. 2019).
-Vocabulary and tokenizer of the language model are not used. The blocks need neither transformers
-nor PEFT; :py:mod:`seisbench_llm.network.language` reads pre-trained weights into them.
+Three families share one block: GPT-2 (causal, LayerNorm before each part, Radford et al. 2019),
+BERT encoders such as MiniLM (bidirectional, LayerNorm after each part, Devlin et al. 2019), and
+Llama (causal, RMSNorm before each part, rotary positions, shared heads of keys and values, gated
+MLP, Touvron et al. 2023), as SmolLM2 is. Vocabulary and tokenizer of the language model are not
+used. The blocks need neither transformers nor PEFT; :py:mod:`seisbench_llm.network.language` reads
+pre-trained weights into them.
 """
 
 import torch
@@ -19,43 +21,81 @@ class Attention(nn.Module):
 
     def __init__(self, config: BackboneConfig):
         super().__init__()
-        self.qkv = nn.Linear(config.width, 3 * config.width)
-        self.out = nn.Linear(config.width, config.width)
-        self.heads = config.heads
+        self.heads, self.size = config.heads, config.width // config.heads
+        self.kv_heads = config.kv_heads or config.heads
+        # Queries, keys and values in one layer, one after the other.
+        outputs = (self.heads + 2 * self.kv_heads) * self.size
+        self.qkv = nn.Linear(config.width, outputs, bias=config.bias)
+        self.out = nn.Linear(config.width, config.width, bias=config.bias)
         self.causal = config.causal
         self.dropout = config.dropout
+        self.rotary = None if config.rotary_theta is None else Rotary(config)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         batch, tokens, width = x.shape
-        qkv = self.qkv(x).view(batch, tokens, 3, self.heads, width // self.heads)
-        q, k, v = qkv.permute(2, 0, 3, 1, 4)
+        heads = self.qkv(x).view(batch, tokens, -1, self.size).transpose(1, 2)
+        q, k, v = heads.split([self.heads, self.kv_heads, self.kv_heads], dim=1)
+        if self.rotary is not None:
+            q, k = self.rotary(q), self.rotary(k)
+        if self.kv_heads != self.heads:
+            k, v = (t.repeat_interleave(self.heads // self.kv_heads, dim=1) for t in (k, v))
         x = F.scaled_dot_product_attention(
             q, k, v, dropout_p=self.dropout if self.training else 0.0, is_causal=self.causal
         )
         return self.out(x.transpose(1, 2).reshape(batch, tokens, width))
 
 
-class MLP(nn.Module):
-    """Two linear layers with a GELU between, (..., width) -> the same."""
+class Rotary(nn.Module):
+    """
+    Rotary positions: pairs of features turn by an angle that grows with the position.
+
+    A feature of the first half and its partner of the second are a pair, as in Hugging Face's
+    Llama. (batch, heads, tokens, size) -> the same.
+    """
 
     def __init__(self, config: BackboneConfig):
         super().__init__()
-        self.up = nn.Linear(config.width, config.mlp_width)
-        self.down = nn.Linear(config.mlp_width, config.width)
+        size = config.width // config.heads
+        frequency = config.rotary_theta ** (-torch.arange(0, size, 2, dtype=torch.float64) / size)
+        angle = torch.arange(config.positions, dtype=torch.float64)[:, None] * frequency
+        # Follows from the sizes, and is in no state dict.
+        self.register_buffer("cos", angle.cos().float(), persistent=False)
+        self.register_buffer("sin", angle.sin().float(), persistent=False)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        cos, sin = (t[: x.shape[-2]].to(x.dtype) for t in (self.cos, self.sin))
+        first, second = x.chunk(2, dim=-1)
+        return torch.cat([first * cos - second * sin, second * cos + first * sin], dim=-1)
+
+
+class MLP(nn.Module):
+    """Two linear layers with a GELU or a gate between, (..., width) -> the same."""
+
+    def __init__(self, config: BackboneConfig):
+        super().__init__()
+        # Of a gated one, the gate comes first.
+        hidden = config.mlp_width * (2 if config.gated else 1)
+        self.up = nn.Linear(config.width, hidden, bias=config.bias)
+        self.down = nn.Linear(config.mlp_width, config.width, bias=config.bias)
+        self.gated = config.gated
         self.approximate = "tanh" if config.tanh_gelu else "none"
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.down(F.gelu(self.up(x), approximate=self.approximate))
+        x = self.up(x)
+        if self.gated:
+            gate, x = x.chunk(2, dim=-1)
+            return self.down(F.silu(gate) * x)
+        return self.down(F.gelu(x, approximate=self.approximate))
 
 
 class Block(nn.Module):
-    """Attention and MLP, each with a residual connection and a LayerNorm."""
+    """Attention and MLP, each with a residual connection and a normalisation."""
 
     def __init__(self, config: BackboneConfig):
         super().__init__()
-        self.norm1 = nn.LayerNorm(config.width, eps=config.norm_eps)
+        self.norm1 = _norm(config)
         self.attn = Attention(config)
-        self.norm2 = nn.LayerNorm(config.width, eps=config.norm_eps)
+        self.norm2 = _norm(config)
         self.mlp = MLP(config)
         self.dropout = nn.Dropout(config.dropout)
         self.norm_first = config.norm_first
@@ -70,33 +110,42 @@ class Block(nn.Module):
 
 class Backbone(nn.Module):
     """
-    Learned positions, blocks and one more LayerNorm, (batch, tokens, width) -> the same.
+    Learned positions if they are not rotary, blocks and one more normalisation, (batch, tokens,
+    width) -> the same.
 
-    The LayerNorm stands after the blocks in GPT-2, before them in BERT.
+    The normalisation stands after the blocks in GPT-2 and Llama, before them in BERT.
     """
 
     def __init__(self, config: BackboneConfig):
         super().__init__()
         self.config = config
-        self.positions = nn.Embedding(config.positions, config.width)
+        self.positions = None
+        if config.rotary_theta is None:
+            self.positions = nn.Embedding(config.positions, config.width)
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.layers))
-        self.norm = nn.LayerNorm(config.width, eps=config.norm_eps)
+        self.norm = _norm(config)
         self.dropout = nn.Dropout(config.dropout)
         self.apply(self._init_weights)
 
     @staticmethod
     def _init_weights(module: nn.Module) -> None:
-        # As GPT-2 and BERT: normal with 0.02, biases zero.
+        # As GPT-2, BERT and Llama: normal with 0.02, biases zero.
         if isinstance(module, nn.Linear | nn.Embedding):
             nn.init.normal_(module.weight, std=0.02)
-        if isinstance(module, nn.Linear):
+        if isinstance(module, nn.Linear) and module.bias is not None:
             nn.init.zeros_(module.bias)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        x = x + self.positions.weight[: x.shape[1]]
+        if self.positions is not None:
+            x = x + self.positions.weight[: x.shape[1]]
         if not self.config.norm_first:
             x = self.norm(x)
         x = self.dropout(x)
         for block in self.blocks:
             x = block(x)
         return self.norm(x) if self.config.norm_first else x
+
+
+def _norm(config: BackboneConfig) -> nn.Module:
+    kind = nn.RMSNorm if config.rms_norm else nn.LayerNorm
+    return kind(config.width, eps=config.norm_eps)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
-from numbers import Integral
+from numbers import Integral, Real
 
 from ..tasks import TaskSpec, get_task
 
@@ -23,10 +24,17 @@ class BackboneConfig:
     :param mlp_width: Width of the hidden layer in each block.
     :param positions: Longest sequence, in tokens.
     :param causal: Whether a token sees only earlier ones.
-    :param norm_first: LayerNorm before each part (GPT-2) or after it (BERT).
+    :param norm_first: Normalisation before each part (GPT-2, Llama) or after it (BERT).
     :param tanh_gelu: Approximate GELU, as GPT-2 has it, or the exact one.
     :param norm_eps: Epsilon of LayerNorm.
     :param dropout: Dropout of tokens, attention and block outputs while training.
+    :param kv_heads: Heads of keys and values, each shared by several of queries (grouped-query
+        attention, Ainslie et al. 2023); None for as many as of queries.
+    :param rotary_theta: Base of rotary positions (Su et al. 2021), None for learned ones.
+    :param rms_norm: RMSNorm (Zhang and Sennrich 2019) instead of LayerNorm.
+    :param gated: SiLU of one half of the hidden layer times the other (SwiGLU, Shazeer 2020)
+        instead of GELU.
+    :param bias: Whether linear layers have a bias.
     :raises ValueError: If a size is impossible.
     """
 
@@ -40,6 +48,11 @@ class BackboneConfig:
     tanh_gelu: bool
     norm_eps: float
     dropout: float = 0.1
+    kv_heads: int | None = None
+    rotary_theta: float | None = None
+    rms_norm: bool = False
+    gated: bool = False
+    bias: bool = True
 
     def __post_init__(self):
         if self.layers == 0:
@@ -49,6 +62,15 @@ class BackboneConfig:
             _check_size(name, getattr(self, name))
         if self.width % self.heads:
             raise ValueError(f"Width {self.width} is not divisible by {self.heads} heads.")
+        if self.kv_heads is not None:
+            _check_size("kv_heads", self.kv_heads)
+            if self.heads % self.kv_heads:
+                raise ValueError(f"{self.heads} heads cannot share {self.kv_heads} of keys.")
+        if self.rotary_theta is not None:
+            if not (isinstance(self.rotary_theta, Real) and 1 < self.rotary_theta < math.inf):
+                raise ValueError(f"rotary_theta cannot be {self.rotary_theta!r}.")
+            if self.width // self.heads % 2:
+                raise ValueError("Rotary positions need heads of an even width.")
 
     @classmethod
     def from_dict(cls, config: dict) -> BackboneConfig:

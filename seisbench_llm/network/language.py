@@ -58,7 +58,7 @@ def read_config(name: str) -> BackboneConfig:
     Shape of a language model.
 
     :param name: Hugging Face id or local folder.
-    :raises ValueError: If the model is neither of the GPT-2 nor of the BERT family.
+    :raises ValueError: If the model is of another family than GPT-2, BERT and Llama.
     :raises OSError: If it is neither known, cached nor reachable.
     """
     if name in KNOWN_SHAPES:
@@ -81,7 +81,7 @@ def read_pretrained(
         taken (:py:func:`seisbench_llm.network.checkpoints.language_model`).
     :param layers: Number of blocks to keep, all by default.
     :return: Shape and state dict of a :py:class:`~seisbench_llm.network.backbone.Backbone`.
-    :raises ValueError: If the model is neither of the GPT-2 nor of the BERT family.
+    :raises ValueError: If the model is of another family than GPT-2, BERT and Llama.
     :raises OSError: If it is neither cached nor reachable, with instructions.
     :raises ImportError: If the extra ``language`` is not installed.
     """
@@ -89,8 +89,7 @@ def read_pretrained(
         return checkpoints.language_model(read_tensors(name), layers)
     model = _fetch("AutoModel", name, use_safetensors=True)
     config = truncate(_translate_config(model.config, name), layers)
-    translate = _translate_gpt2 if config.norm_first else _translate_bert
-    return config, translate(model.state_dict(), config)
+    return config, _TRANSLATIONS[model.config.model_type](model.state_dict(), config)
 
 
 def truncate(config: BackboneConfig, layers: int | None) -> BackboneConfig:
@@ -151,9 +150,12 @@ def _translate_config(config, name: str) -> BackboneConfig:
             "dropout": config.hidden_dropout_prob,
         }
         activation = config.hidden_act
+    elif config.model_type == "llama":
+        return _translate_llama_config(config, name)
     else:
         raise ValueError(
-            f"'{name}' is a {config.model_type} model; backbones are of the GPT-2 or BERT family."
+            f"'{name}' is a {config.model_type} model; backbones are of the GPT-2, BERT or Llama "
+            f"family."
         )
     if activation not in _ACTIVATIONS:
         raise ValueError(
@@ -161,6 +163,42 @@ def _translate_config(config, name: str) -> BackboneConfig:
         )
     gpt = config.model_type == "gpt2"
     return BackboneConfig(causal=gpt, norm_first=gpt, tanh_gelu=_ACTIVATIONS[activation], **known)
+
+
+def _translate_llama_config(config, name: str) -> BackboneConfig:
+    # Where the base of rotary positions stands depends on the version of transformers.
+    rotary = getattr(config, "rope_parameters", None) or getattr(config, "rope_scaling", None) or {}
+    theta = rotary.get("rope_theta", getattr(config, "rope_theta", 10000.0))
+    kind = rotary.get("rope_type", rotary.get("type", "default"))
+    size = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+    odd = {
+        f"rotary positions of type {kind}": kind != "default",
+        "biases": config.attention_bias or config.mlp_bias,
+        f"the activation {config.hidden_act}": config.hidden_act != "silu",
+        f"heads of width {size}": size * config.num_attention_heads != config.hidden_size,
+    }
+    if any(odd.values()):
+        raise ValueError(
+            f"'{name}' has {', '.join(what for what, there in odd.items() if there)}, which "
+            f"backbones do not have."
+        )
+    return BackboneConfig(
+        width=config.hidden_size,
+        layers=config.num_hidden_layers,
+        heads=config.num_attention_heads,
+        mlp_width=config.intermediate_size,
+        positions=config.max_position_embeddings,
+        causal=True,
+        norm_first=True,
+        tanh_gelu=False,
+        norm_eps=config.rms_norm_eps,
+        dropout=config.attention_dropout,
+        kv_heads=config.num_key_value_heads,
+        rotary_theta=float(theta),
+        rms_norm=True,
+        gated=True,
+        bias=False,
+    )
 
 
 def _translate_gpt2(state: dict[str, torch.Tensor], config: BackboneConfig) -> dict:
@@ -210,3 +248,25 @@ def _translate_bert(state: dict[str, torch.Tensor], config: BackboneConfig) -> d
                 [state[f"{layer}.attention.self.{p}.{kind}"] for p in ("query", "key", "value")]
             )
     return out
+
+
+def _translate_llama(state: dict[str, torch.Tensor], config: BackboneConfig) -> dict:
+    out = {"norm.weight": state["norm.weight"]}
+    # Ours -> theirs, one after the other where there are several.
+    names = {
+        "norm1": ("input_layernorm",),
+        "attn.qkv": ("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"),
+        "attn.out": ("self_attn.o_proj",),
+        "norm2": ("post_attention_layernorm",),
+        "mlp.up": ("mlp.gate_proj", "mlp.up_proj"),
+        "mlp.down": ("mlp.down_proj",),
+    }
+    for i in range(config.layers):
+        for ours, theirs in names.items():
+            out[f"blocks.{i}.{ours}.weight"] = torch.cat(
+                [state[f"layers.{i}.{name}.weight"] for name in theirs]
+            )
+    return out
+
+
+_TRANSLATIONS = {"gpt2": _translate_gpt2, "bert": _translate_bert, "llama": _translate_llama}

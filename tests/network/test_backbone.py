@@ -1,6 +1,15 @@
 import pytest
 import torch
-from transformers import BertConfig, BertModel, GPT2Config, GPT2Model, RobertaConfig, RobertaModel
+from transformers import (
+    BertConfig,
+    BertModel,
+    GPT2Config,
+    GPT2Model,
+    LlamaConfig,
+    LlamaModel,
+    RobertaConfig,
+    RobertaModel,
+)
 
 from seisbench_llm.models.seismollm import SeisMoLLM
 from seisbench_llm.network import language, lora
@@ -34,6 +43,27 @@ def bert_folder(tmp_path):
     return tmp_path / "bert", model
 
 
+LLAMA = {
+    "vocab_size": 11,
+    "hidden_size": 32,
+    "num_hidden_layers": 3,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "intermediate_size": 48,
+    "max_position_embeddings": 64,
+    "rms_norm_eps": 1e-5,
+    "rope_parameters": {"rope_type": "default", "rope_theta": 300.0},
+}
+
+
+@pytest.fixture
+def llama_folder(tmp_path):
+    torch.manual_seed(0)
+    model = LlamaModel(LlamaConfig(**LLAMA)).eval()
+    model.save_pretrained(tmp_path / "llama")
+    return tmp_path / "llama", model
+
+
 def randomize(model):
     # Freshly made LayerNorms and biases are ones and zeros, which would hide a mix-up.
     with torch.no_grad():
@@ -41,7 +71,7 @@ def randomize(model):
             parameter.add_(0.1 * torch.randn_like(parameter))
 
 
-@pytest.mark.parametrize("family", ["gpt2", "bert"])
+@pytest.mark.parametrize("family", ["gpt2", "bert", "llama"])
 @pytest.mark.parametrize("layers", [None, 1])
 def test_same_output_as_transformers(family, layers, request):
     folder, theirs = request.getfixturevalue(f"{family}_folder")
@@ -52,7 +82,8 @@ def test_same_output_as_transformers(family, layers, request):
     ours.load_state_dict(state)
     x = torch.randn(2, 9, 32)
     if layers:
-        blocks = theirs.h if family == "gpt2" else theirs.encoder.layer
+        blocks = {"gpt2": "h", "bert": "encoder.layer", "llama": "layers"}[family]
+        blocks = theirs.get_submodule(blocks)
         del blocks[layers:]
     with torch.no_grad():
         expected = theirs(inputs_embeds=x).last_hidden_state
@@ -86,7 +117,9 @@ def test_never_unsafe_weights(tmp_path):
 def test_other_families_are_refused(tmp_path):
     config = RobertaConfig(vocab_size=11, hidden_size=8, num_hidden_layers=1, num_attention_heads=2)
     RobertaModel(config).save_pretrained(tmp_path)
-    with pytest.raises(ValueError, match="roberta model; backbones are of the GPT-2 or BERT"):
+    with pytest.raises(
+        ValueError, match="roberta model; backbones are of the GPT-2, BERT or Llama"
+    ):
         language.read_pretrained(str(tmp_path))
 
 
@@ -163,3 +196,54 @@ def test_lora_misuse():
         model.add_lora()
     with pytest.raises(ValueError, match="without a backbone"):
         SeisMoLLM(**{**TINY, "backbone": None, "backbone_config": None, "width": 32}).add_lora()
+
+
+@pytest.mark.parametrize(
+    "change, problem",
+    [
+        ({"attention_bias": True}, "biases"),
+        ({"hidden_act": "gelu"}, "the activation gelu"),
+        ({"head_dim": 16}, "heads of width 16"),
+        (
+            {"rope_parameters": {"rope_type": "linear", "rope_theta": 300.0, "factor": 2.0}},
+            "rotary positions of type linear",
+        ),
+    ],
+)
+def test_another_kind_of_llama_is_refused(tmp_path, change, problem):
+    LlamaConfig(**{**LLAMA, **change}).save_pretrained(tmp_path)
+    with pytest.raises(ValueError, match=f"has {problem}, which backbones do not have"):
+        language.read_config(str(tmp_path))
+
+
+def test_model_with_a_llama_backbone(llama_folder, tmp_path):
+    folder, _ = llama_folder
+    sizes = {k: v for k, v in TINY.items() if k not in ("pretrained", "backbone_config")}
+    model = SeisMoLLM(**{**sizes, "backbone": str(folder), "backbone_layers": 2}).eval()
+    x = torch.randn(2, 3, model.in_samples)
+    plain = model(x)
+    # Adapters change nothing before they are trained, and are folded in when it is saved.
+    model.add_lora(rank=2)
+    torch.testing.assert_close(model.eval()(x), plain)
+    trained = [n for n, p in model.network.backbone.named_parameters() if p.requires_grad]
+    assert all("lora_" in name or "norm" in name for name in trained) and len(trained) > 10
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if "lora_B" in name:
+                parameter.normal_()
+    model.save(tmp_path / "weights", half=False)
+    loaded = SeisMoLLM.load(tmp_path / "weights")
+    with torch.no_grad():
+        torch.testing.assert_close(loaded(x), model(x), atol=1e-5, rtol=1e-4)
+        torch.testing.assert_close(loaded.predict(x), loaded(x), atol=1e-4, rtol=1e-3)
+    assert loaded.network.config.backbone_config.kv_heads == 2
+
+
+def test_weights_without_the_newer_entries():
+    """As they were saved before there were backbones of the Llama family."""
+    config = BackboneConfig.from_dict(TINY_SHAPE)
+    assert not config.gated and config.kv_heads is None and config.bias
+    with pytest.raises(ValueError, match="4 heads cannot share 3 of keys"):
+        BackboneConfig.from_dict({**TINY_SHAPE, "heads": 4, "kv_heads": 3})
+    with pytest.raises(ValueError, match="rotary_theta cannot be 0"):
+        BackboneConfig.from_dict({**TINY_SHAPE, "rotary_theta": 0})

@@ -26,7 +26,8 @@ def test_flat_and_json_safe():
     config = NetworkConfig(backbone_config=TINY_SHAPE, embedder_channels=[4, 4, 4])
     assert isinstance(config.backbone_config, BackboneConfig) and config.width == 32
     flat = config.to_dict()
-    assert flat["backbone_config"] == {**TINY_SHAPE, "dropout": 0.1}
+    rest = {"kv_heads": None, "rotary_theta": None, "rms_norm": False, "gated": False, "bias": True}
+    assert flat["backbone_config"] == {**TINY_SHAPE, "dropout": 0.1, **rest}
     again = NetworkConfig(**json.loads(json.dumps(flat)))
     assert again == config and hash(again) == hash(config)
     # What is handed out is not what is kept.

@@ -90,13 +90,14 @@ def _sentences(question: Question) -> str:
     best = ranking[0]
     events = len(np.unique(question.events))
     source = "earthquakes and noise records" if question.name == "Detection" else "earthquakes"
+    rank = f"best of {len(ranking)} models" if len(ranking) > 1 else "the only model"
     text = (
-        f"{best} is best of {len(ranking)} models: {first.title} "
+        f"{best} is {rank}: {first.title} "
         f"{shown(question, best, first)}, in {len(question.events)} windows of {events} {source}."
     )
     alike = question.as_good_as_best()
     if events < FEWEST_EVENTS:
-        text += " So few say little of others."
+        text += f" {events} earthquakes say little of others."
     elif alike:
         text += f" Not told apart from it: {', '.join(alike)}."
     elif len(ranking) > 1:

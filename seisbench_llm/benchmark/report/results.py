@@ -156,7 +156,7 @@ def gather(folder: str | Path, draws: int = DRAWS) -> Results:
                 files = [path / f"{side}_{name}.csv" for side in SETS]
                 if all(file.is_file() for file in files):
                     tables = [pd.read_csv(file, dtype={"trace_name": str}) for file in files]
-                    if all(len(table) for table in tables):
+                    if len(tables[1]):
                         found.setdefault((target, name), {})[model] = tables
     if not found:
         raise FileNotFoundError(
@@ -220,7 +220,7 @@ def _levels(dev: dict, models, truth, score) -> dict[str, float]:
     found = {}
     for model in models:
         known = truth(dev[model])
-        both = known.any() and not known.all()
+        both = len(known) and known.any() and not known.all()
         found[model] = _best_f1(known, score(dev[model]))[3] if both else np.nan
     return found
 
@@ -228,6 +228,8 @@ def _levels(dev: dict, models, truth, score) -> dict[str, float]:
 def _trivial(task: str, dev: pd.DataFrame, test: pd.DataFrame) -> float:
     """Mean absolute error of the median of dev, for angles of its circular mean."""
     known, truth = dev[ANSWERS[task]].to_numpy(float), test[ANSWERS[task]].to_numpy(float)
+    if not len(known):
+        return np.nan
     if task == "back_azimuth":
         mean = np.angle(np.exp(1j * np.radians(known)).mean(), deg=True)
         return float(np.abs(wrap(truth - mean)).mean())
