@@ -49,12 +49,12 @@ CITATION = (
 
 class SeisMoLLM(PretrainedModel):
     """
-    A pre-trained language model fine-tuned on seismograms.
+    SeisMoLLM as a SeisBench model, for one task.
 
     Convolutions turn a three-component window into tokens, the first blocks of a language model
-    read them, and a head gives the prediction of one task. The defaults are the published model;
-    other sizes are named in :py:data:`seisbench_llm.models.presets.PRESETS`, see
-    :py:meth:`from_preset`.
+    mix them, and a head gives the prediction. With ``backbone=None`` there is no language model,
+    as in the packaged picker. The defaults are the published model; other sizes are named in
+    :py:data:`seisbench_llm.models.presets.PRESETS`, see :py:meth:`from_preset`.
 
     >>> model = SeisMoLLM(task="picking", backbone=None, width=64)
     >>> model(torch.randn(2, 3, 6000)).shape
@@ -173,7 +173,7 @@ class SeisMoLLM(PretrainedModel):
         6016
 
         :param preset: ``paper``, ``compact`` or ``convolutional``.
-        :param kwargs: Arguments of the constructor that shall differ from the preset.
+        :param kwargs: Arguments of the constructor that differ from the preset.
         :raises ValueError: If there is no such preset.
         """
         if preset not in PRESETS:

@@ -87,7 +87,7 @@ def associate(
     :param vp_vs: Its ratio to the velocity of S.
     :param velocity_model: A model of PyOcto, such as ``pyocto.VelocityModel1D``, to use instead.
     :param margin_km: How far beyond the stations events are searched.
-    :param kwargs: Arguments of ``pyocto.OctoAssociator`` that shall differ from ``DEFAULTS``.
+    :param kwargs: Arguments of ``pyocto.OctoAssociator`` that differ from ``DEFAULTS``.
     :return: Events in the order of time, and arrivals with the index of each event's picks.
         Empty, with all columns, if fewer than three stations with picks have coordinates.
     """

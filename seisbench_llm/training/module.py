@@ -31,7 +31,7 @@ class TrainingModule(lightning.LightningModule):
     :param weights: Weight to start from instead, any name that ``from_pretrained`` takes. If it
         is of another task or window, whatever fits by name and shape is taken over; window and
         normalisation of another task are then the preset's.
-    :param model_args: Arguments of :py:class:`~seisbench_llm.SeisMoLLM` that shall differ from the
+    :param model_args: Arguments of :py:class:`~seisbench_llm.SeisMoLLM` that differ from the
         preset's, or from those of ``weights``.
     :param language_model: How to train the backbone: ``lora``, ``full`` or ``frozen``.
     :param lora_rank: Rank of the adapters.

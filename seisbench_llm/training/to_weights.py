@@ -40,7 +40,7 @@ def export_run(
     :param figures: Measured figures, such as those of ``evaluate``.
     :param language_model: Name of the language model to record if the run read it from a local
         folder.
-    :param default_args: Arguments of ``annotate`` that shall have other defaults.
+    :param default_args: Arguments of ``annotate`` that get other defaults.
     :param half: Whether to write half precision.
     :return: The exported model.
     :raises FileNotFoundError: If the run has no such checkpoint.
