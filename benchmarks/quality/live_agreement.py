@@ -18,7 +18,7 @@ import obspy
 import torch
 from seisbench.util import Pick
 
-from seisbench_llm.live import Live, LivePick, LiveSettings, run
+from seisbench_llm.live import Live, LivePick, LiveSettings, feed_from
 from seisbench_llm.live.sources import Replay
 from seisbench_llm.models.seismollm import SeisMoLLM
 from seisbench_llm.trace_ids import TraceId, location_of
@@ -29,7 +29,7 @@ def replay(model: SeisMoLLM, stream: obspy.Stream, settle: float) -> tuple[list[
     reports = []
     live = Live(model, reports.append, LiveSettings(settle=settle))
     begun = time.process_time()
-    run(live, Replay(stream, 0), Event())
+    feed_from(live, Replay(stream, 0), Event())
     cost = time.process_time() - begun
     print(f"settle {settle:g} s: {1000 * cost / live.counts['windows']:.1f} ms of CPU per window")
     return reports, live

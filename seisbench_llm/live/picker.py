@@ -18,7 +18,8 @@ from ..models.seismollm import SeisMoLLM
 from ..stations import Stations
 from ..streams.arguments import validate_arguments
 from ..streams.orientation import Rotation
-from ..trace_ids import TraceId, records_ground_motion
+from ..streams.selection import LOWEST_RATE
+from ..trace_ids import TraceId, codes_of, records_ground_motion
 from .data import component, orient_as, warm_up
 from .final import PHASES, is_in_calendar
 from .instrument import Instrument, Window
@@ -29,9 +30,8 @@ from .state import LiveState, StateError
 
 LATENCIES_KEPT = 10_000
 
-# Sampling rates in Hz that a channel may have. Below, resampling makes up most of what the models
-# look at; above, buffers are large.
-SAMPLING_RATES = (10.0, 5000.0)
+# Hz; above, buffers are large.
+HIGHEST_RATE = 5000.0
 
 # Of channels without use so many are named; a server can make up names without end.
 MOST_IGNORED = 10_000
@@ -83,7 +83,7 @@ class Live:
         self._fed: set[str] = set()
         self._all_since = -np.inf
         # Picks reported before a restart, of instruments that have not been heard since.
-        self._said: dict[str, list[LivePick]] = {}
+        self._reported: dict[str, list[LivePick]] = {}
         # In a replay, the time of the data.
         self.data_now: Callable[[], float] = time.time
 
@@ -120,7 +120,7 @@ class Live:
 
     def _add_instrument(self, name: str, state: dict | None = None, later: float = 0) -> None:
         """:param state, later: See :py:meth:`Instrument.restore`."""
-        code = name.rpartition(".")[2]
+        code = codes_of(name).channel
         if code not in self._warm_ups:
             self._warm_ups[code] = warm_up(self.model, self.arguments, code)
         orient = None if self.rotation is None else partial(orient_as, self.rotation, name)
@@ -130,7 +130,7 @@ class Live:
         )
         if state is not None:
             instrument.restore(state, later)
-        instrument.remember(self._said.pop(name, ()))
+        instrument.remember(self._reported.pop(name, ()))
         self.instruments[name] = instrument
 
     def _ignore(self, name: str, error: ValueError) -> None:
@@ -141,15 +141,17 @@ class Live:
 
     def _usable(self, trace: obspy.Trace, name: str) -> bool:
         stats, cause = trace.stats, None
-        lowest, highest = SAMPLING_RATES
-        if component(self.model, self.arguments, stats.channel) is None and not self._turns(trace):
+        lowest = LOWEST_RATE * self.model.sampling_rate
+        if component(self.model, self.arguments, stats.channel) is None and not self._can_rotate(
+            trace
+        ):
             cause = f"its component is none of {', '.join(self.model.component_order)}"
         elif not records_ground_motion(stats.channel):
             cause = "its channel code is that of something else than ground motion"
         elif trace.data.dtype.kind not in "iuf" or not stats.npts:
             cause = f"it holds no waveform ({stats.npts} samples of type {trace.data.dtype})"
-        elif not lowest <= stats.sampling_rate <= highest:
-            cause = f"it has {stats.sampling_rate:g} Hz, not {lowest:g} to {highest:g} Hz"
+        elif not lowest <= stats.sampling_rate <= HIGHEST_RATE:
+            cause = f"it has {stats.sampling_rate:g} Hz, not {lowest:g} to {HIGHEST_RATE:g} Hz"
         elif not (is_in_calendar(stats.starttime) and is_in_calendar(stats.endtime)):
             cause = "its time is outside of the years 1 to 9999"
         if cause is None:
@@ -161,7 +163,7 @@ class Live:
             seisbench.logger.warning(f"{trace.id}{at} is ignored: {cause}.")
         return False
 
-    def _turns(self, trace: obspy.Trace) -> bool:
+    def _can_rotate(self, trace: obspy.Trace) -> bool:
         """Whether the direction of a component is known, so that it can be rotated."""
         if self.rotation is None or not trace.stats.channel:
             return False
@@ -253,11 +255,11 @@ class Live:
             "instruments": {name: x.state() for name, x in self.instruments.items()},
         }
 
-    def restore(self, state: dict, said: list[LivePick], clock: float) -> None:
+    def restore(self, state: dict, reported: list[LivePick], clock: float) -> None:
         """
         Go on from a state.
 
-        :param said: Picks that were reported after the state was saved.
+        :param reported: Picks that were reported after the state was saved.
         :param clock: Seconds, as in :py:meth:`feed`.
         :raises StateError: If the state is that of another model or of other settings.
         """
@@ -269,8 +271,8 @@ class Live:
         if differing:
             raise StateError(f"The state is of another picker: {'; '.join(differing)}.")
         later = clock - state["clock"]
-        for pick in said:
-            self._said.setdefault(pick.trace_id, []).append(pick)
+        for pick in reported:
+            self._reported.setdefault(pick.trace_id, []).append(pick)
         self._all_since = state["all_since"] + later
         self.counts.update(state["counts"])
         self.ignored.update(state["ignored"])
@@ -307,10 +309,10 @@ def feed_from(
     state: LiveState | None = None,
 ) -> None:
     """
-    Feed a picker from a source until it ends, the time is over, or someone says stop.
+    Feed a picker from a source until it ends, the time is over, or ``stop`` is set.
 
-    Without a state, the picker is closed then, so that what can be said is said. With one, the
-    state is saved and picks stay open, unless the source has ended.
+    Without a state, the picker is closed then, and all open picks are decided. With one, the state
+    is saved and picks stay open, unless the source has ended.
 
     :param live: Picker.
     :param source: A :py:class:`SeedLink` or :py:class:`Replay` source.
@@ -366,7 +368,7 @@ def _go_on(live: Live, source, state: LiveState) -> dict[str, int]:
 
     :return: Number of the last packet taken from each of the source's parts.
     """
-    saved, said = state.load()
+    saved, reported = state.load()
     if saved is None:
         return {}
     if saved["source"] != source.name:
@@ -374,8 +376,9 @@ def _go_on(live: Live, source, state: LiveState) -> dict[str, int]:
             f"{state.file} is of {saved['source']}, not of {source.name}. Remove it to begin anew."
         )
     source.resume(saved["positions"])
-    live.restore(saved, said, source.clock())
+    live.restore(saved, reported, source.clock())
     return saved["positions"]
 
 
+# The name of earlier versions.
 run = feed_from
