@@ -142,9 +142,8 @@ class Live:
     def _usable(self, trace: obspy.Trace, name: str) -> bool:
         stats, cause = trace.stats, None
         lowest = LOWEST_RATE * self.model.sampling_rate
-        if component(self.model, self.arguments, stats.channel) is None and not self._can_rotate(
-            trace
-        ):
+        known = component(self.model, self.arguments, stats.channel) is not None
+        if not known and not self._can_rotate(trace):
             cause = f"its component is none of {', '.join(self.model.component_order)}"
         elif not records_ground_motion(stats.channel):
             cause = "its channel code is that of something else than ground motion"
