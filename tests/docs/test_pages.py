@@ -62,6 +62,8 @@ def test_the_first_page_shows_what_is_printed():
 def test_tables_and_figures_are_those_of_the_results(page):
     text = page.read_text()
     assert tables.filled(text) == text, "python -m benchmarks.making.tables brings them up to date"
+    # A line that begins with a comment is HTML as a whole, in which Markdown is text.
+    assert not re.search(r"^\s*<!-- value", text, re.MULTILINE)
 
 
 def test_a_figure_that_was_typed_is_found():
