@@ -22,6 +22,8 @@ import seisbench.data as sbd
 
 from benchmarks.common.pickers import Picker, published
 from benchmarks.common.records import HELD_OUT_NEGATIVES, UNSEEN_REGIONS
+from benchmarks.peers.estimators import SEIST as SEIST_TASKS
+from benchmarks.peers.estimators import PnsnEstimator, SeisTEstimator
 from benchmarks.peers.first_motion import FirstMotion
 from benchmarks.peers.sta_lta import StaLta
 from seisbench_llm.benchmark.datasets import open_for_benchmark
@@ -41,6 +43,8 @@ SETS = {
     "california": "phasenet_ncedc154",
     "newzealand": "eqcorrscan_nz",
     "iceland": "quakemigrate_iceland",
+    # The only ones with polarities by anything but a network; others than those of the training.
+    "synthetic": "synthetic:300:77",
 }
 FRACTIONS = (0.0, 0.3, 0.7)
 TASKS = ("1", "23", "polarity", "magnitude", "distance", "azimuth")
@@ -61,11 +65,27 @@ def modules(weights: Path | None) -> list[tuple[str, object, float]]:
         if name == "compact_distance":
             config = config.replace("_", "-nos_")
             found.append((config, BenchmarkEstimator(module.model, mask_s=True), 100.0))
+    found += estimators(weights) if weights else []
     for name in published(weights) if weights else []:
         model = Picker.load(name, weights).models[0]
         kind, _, weight = name.partition("/")
         config = SEIST.get(name, f"{weight.replace('_', '-')}_{kind}")
         found.append((config, BenchmarkPicker(model), model.sampling_rate))
+    return found
+
+
+def estimators(weights: Path) -> list[tuple[str, object, float]]:
+    """Published networks of the other tasks that are in a folder."""
+    found = []
+    for task, name in SEIST_TASKS.items():
+        path = weights / "seist" / f"seist_l_{name}_diting.safetensors"
+        if path.is_file():
+            found.append(("diting_seistl", SeisTEstimator(path), 50.0))
+            if task == "distance":
+                found.append(("diting-nos_seistl", SeisTEstimator(path, mask_s=True), 50.0))
+    path = weights / "polarity" / "pnsn_polar.onnx"
+    if path.is_file():
+        found.append(("china_pnsn", PnsnEstimator(path), 100.0))
     return found
 
 
@@ -119,7 +139,10 @@ def main() -> None:
     for name in arguments.sets:
         source = SETS[name]
         target = f"{name}{'-unseen' if source in UNSEEN_REGIONS else ''}"
-        folder = with_noise(arguments.data, source, arguments.limit, out / "records" / name)
+        if source.startswith("synthetic:"):
+            folder = source.replace("300", str(min(arguments.limit or 300, 300)))
+        else:
+            folder = with_noise(arguments.data, source, arguments.limit, out / "records" / name)
         tasks = [t for t in TASKS if t != "azimuth" or source not in NOT_ORIENTED]
         counts = make_targets(str(folder), out / "targets" / target, tasks, True, FRACTIONS)
         print(f"{target}: {counts}", flush=True)
@@ -137,7 +160,7 @@ def main() -> None:
     print(f"Written: {report}, after {(time.monotonic() - started) / 60:.1f} minutes")
 
 
-def examples_of(folder: Path, out: Path, target: str, compared, count: int) -> list[dict]:
+def examples_of(folder: str | Path, out: Path, target: str, compared, count: int) -> list[dict]:
     """Examples of one target, with the curves of the pickers at its sampling rate."""
     if not (out / "targets" / target / "task23.csv").is_file() or not count:
         return []

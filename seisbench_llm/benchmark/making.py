@@ -155,7 +155,10 @@ def predict_with(
     entries = {**(what or {}), "targets": folder.name, "data": data, "rate": rate}
     files = {path.name: path for path in sorted(folder.glob("*.csv"))}
     model = getattr(module, "model", None)
-    provenance.write(result, provenance.provenance(entries, 0, files, model))
+    # Models of several tasks may have one name, and their predictions one folder.
+    task = getattr(module, "task", None)
+    name = f"run_{task}.json" if task else provenance.FILE
+    provenance.write(result, provenance.provenance(entries, 0, files, model), name)
     return result
 
 

@@ -39,16 +39,16 @@ def provenance(config: dict, seed: int, files: dict[str, Path] | None = None, mo
     }
 
 
-def write(folder: Path, content: dict) -> None:
-    """Write ``run.json`` into a folder."""
-    with replacing(Path(folder) / FILE) as file:
+def write(folder: Path, content: dict, name: str = FILE) -> None:
+    """Write ``run.json`` into a folder, or a file of another name."""
+    with replacing(Path(folder) / name) as file:
         file.write_text(json.dumps(content, indent=2) + "\n")
 
 
-def read(folder: Path) -> dict:
-    """The content of ``run.json``, empty without one."""
-    path = Path(folder) / FILE
-    return json.loads(path.read_text()) if path.is_file() else {}
+def read(folder: Path) -> dict[str, dict]:
+    """The contents of ``run.json`` and its like in a folder, by name of the file."""
+    paths = sorted(Path(folder).glob("run*.json"))
+    return {path.name: json.loads(path.read_text()) for path in paths}
 
 
 def weights_sum(model: torch.nn.Module) -> str:

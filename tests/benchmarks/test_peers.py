@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from benchmarks.peers.estimators import PnsnEstimator, SeisTEstimator
 from benchmarks.peers.first_motion import FirstMotion
 from benchmarks.peers.published import (
     BazNetwork,
@@ -136,3 +137,23 @@ def test_peers_in_the_benchmark(toy, model):
     (answers,) = predict(BenchmarkPeer(filled(model)), dataset, table)
     assert answers.shape == (len(table),) and np.isfinite(answers).all()
     assert np.unique(answers.round(4)).size > 1
+
+
+@pytest.mark.parametrize("task", ["magnitude", "polarity"])
+def test_published_estimators(toy, shared, task):
+    _, folder = toy
+    if task == "polarity":
+        module, rate = PnsnEstimator(shared / "weights/polarity/pnsn_polar.onnx"), 100
+    else:
+        path = shared / "weights/seist/seist_s_emg_diting.safetensors"
+        if not path.is_file():
+            path = shared / "weights/seist/seist_l_emg_diting.safetensors"
+        module, rate = SeisTEstimator(path), 50
+    dataset = open_for_benchmark(str(folder.parent / "records"), rate)
+    table = read_targets(folder / f"task_{task}.csv", "test", rate)
+    (answers,) = predict(module, dataset, table)
+    if task == "polarity":
+        # First motions of no noise are easy.
+        assert ((answers > 0.5) == (table["polarity"] == "U")).all()
+    else:
+        assert ((answers > 0) & (answers < 8)).all() and np.unique(answers).size > 1

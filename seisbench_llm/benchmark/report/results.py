@@ -151,7 +151,8 @@ def gather(folder: str | Path, draws: int = DRAWS) -> Results:
             model = f"{names['data']} {names['model']}"
             if "sampling_rate" in names:
                 model += f" at {names['sampling_rate']} Hz"
-            runs[str(path.relative_to(folder))] = provenance.read(path)
+            for file, run in provenance.read(path).items():
+                runs[str((path / file).relative_to(folder))] = run
             for name in ("task1", "task23", *FILES.values()):
                 files = [path / f"{side}_{name}.csv" for side in SETS]
                 if all(file.is_file() for file in files):
