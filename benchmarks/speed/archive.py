@@ -34,7 +34,7 @@ TASK_SECONDS = 10.0
 class Nothing:
     """A processor that makes a few picks of nothing."""
 
-    step, bridge, padding = None, 60.0, 100.0
+    step, bridge, padding, lowest_rate = None, 60.0, 100.0, 0.0
 
     def __init__(self, weights):
         self.identity = {"weights": weights, "sha256": "", "version": ""}

@@ -14,7 +14,7 @@ WHAT = {
 }
 # Task -> what is told of it, and another way: what a textbook does without a network, or, for
 # polarity, a published network, as the truths there were found by a rule like the textbook's.
-SHOWN = {
+EXAMPLES = {
     "distance": ("MAE {:.1f} km, median {:.1f} km", "S minus P"),
     "back_azimuth": ("median error {:.0f}°", "polarisation of P"),
     "magnitude": ("MAE {:.1f}", "Wood-Anderson ML"),
@@ -38,7 +38,7 @@ def _picking() -> list[str]:
 
 
 def _estimate(task: str) -> list[str]:
-    text, rule = SHOWN[task]
+    text, rule = EXAMPLES[task]
     found = results("unseen_estimates")[task]
     mine, theirs = found[f"compact_{task}"]["all"], found[rule]["all"]
 

@@ -23,9 +23,6 @@ from ..streams.contiguous import ContiguousRecord, make_trace
 from ..streams.spans import data_spans
 from .files import SourceError
 
-# Below, resampling to the models' 100 Hz makes up most of what they look at.
-LOWEST_RATE = 10.0
-
 # Relative difference of sampling rates that are the same but for the digitiser's clock.
 SAME_RATE = 1e-4
 
@@ -33,13 +30,14 @@ SAME_RATE = 1e-4
 MAX_GAPS_LISTED = 50
 
 
-def check(stream: obspy.Stream, day: UTCDateTime) -> obspy.Stream:
+def check(stream: obspy.Stream, day: UTCDateTime, lowest_rate: float) -> obspy.Stream:
     """
     Traces of one sampling rate with at least a sample, or an empty stream if none is of the day.
 
     Traces of the padding that are left out are named in a warning.
 
     :param day: Beginning of the day.
+    :param lowest_rate: Hz.
     :raises SourceError: If sampling rates are too low or differ within the day.
     """
     stream = obspy.Stream([t for t in stream if t.stats.npts])
@@ -61,9 +59,9 @@ def check(stream: obspy.Stream, day: UTCDateTime) -> obspy.Stream:
             f"Correct or remove it.",
             file,
         )
-    if usual < LOWEST_RATE:
+    if usual < lowest_rate:
         raise SourceError(
-            f"{where} has {usual:g} Hz; at least {LOWEST_RATE:g} Hz are needed. "
+            f"{where} has {usual:g} Hz; at least {lowest_rate:g} Hz are needed. "
             f"Correct it, or choose another channel.",
             file,
         )

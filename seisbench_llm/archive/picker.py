@@ -12,7 +12,7 @@ from ..export.tables import picks_to_dataframe
 from ..models.seismollm import SeisMoLLM
 from ..streams.arguments import Arguments, validate_arguments
 from ..streams.contiguous import ContiguousRecord
-from ..streams.selection import select_records
+from ..streams.selection import LOWEST_RATE, select_records
 from ..streams.skipped import SkippedList
 from ..streams.windows import WindowLayout, part_padding
 
@@ -22,10 +22,13 @@ class Picker:
     What a run does with a station-day: P and S picks of one model.
 
     Another processor is a class with the same attributes, named ``module:Class`` in the
-    configuration: ``padding``, seconds of waveforms it needs before and after a day; ``step``,
-    seconds between two of its windows, None if it has none; ``bridge``, the longest gap in seconds
-    that does not begin a new row of windows; ``identity``, a JSON-safe dictionary that differs if
-    results would. The methods ``usable`` and ``default`` may be missing.
+    configuration. The methods ``usable`` and ``default`` may be missing. Attributes:
+
+    - ``padding``, seconds of waveforms it needs before and after a day,
+    - ``step``, seconds between two of its windows, None if it has none,
+    - ``bridge``, the longest gap in seconds that does not begin a new row of windows,
+    - ``lowest_rate``, the lowest sampling rate in Hz that it can use,
+    - ``identity``, a JSON-safe dictionary that differs if results would.
 
     :param weights: Name, path or Hugging Face id.
     :param arguments: Of :py:meth:`seisbench_llm.SeisMoLLM.classify`, such as ``P_threshold``.
@@ -40,6 +43,7 @@ class Picker:
         self.layout = WindowLayout.of(model, self.arguments)
         self.step = self.layout.hop / self.layout.rate
         self.bridge = self.layout.bridge
+        self.lowest_rate = LOWEST_RATE * model.sampling_rate
         self.identity: dict = {
             "weights": str(weights).rstrip("/").rpartition("/")[2],
             "version": model.weights_version,

@@ -135,7 +135,7 @@ def _process(
 ) -> tuple[dict, dict]:
     start, end = station_day.start, station_day.end
     stream = source.get_waveforms(*station_day[:4], start, end, processor.padding)
-    stream = check(stream, start)
+    stream = check(stream, start, processor.lowest_rate)
     if rotation is not None:
         stream = rotation(stream)
     skipped = SkippedList()

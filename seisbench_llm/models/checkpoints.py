@@ -14,7 +14,7 @@ from ..tasks import TASKS, get_task
 from ..weight_files import Uninitialised, WeightsError, one_line, read_tensors
 
 # What stands in the names of the published files -> window in samples and rate in Hz.
-WINDOWS = {"stead": (6000, 100.0), "diting": (8192, 50.0)}
+PUBLISHED_WINDOWS = {"stead": (6000, 100.0), "diting": (8192, 50.0)}
 
 
 def load_checkpoint(
@@ -65,7 +65,7 @@ def window_of(name: str) -> dict:
     >>> window_of("dpk_ditinglight.pth")
     {'in_samples': 8192, 'sampling_rate': 50.0}
     """
-    for data, (samples, rate) in WINDOWS.items():
+    for data, (samples, rate) in PUBLISHED_WINDOWS.items():
         if data in name.lower():
             return {"in_samples": samples, "sampling_rate": rate}
     return {}

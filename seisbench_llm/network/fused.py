@@ -22,9 +22,6 @@ from .heads import CurveHead, stage_sizes
 from .network import Network
 from .patches import from_tokens, to_tokens
 
-PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
-
-
 # Set within annotate and classify only, to their argument of that name: SeisBench calls the model
 # between our hooks, as anybody else would, who shall get the network itself.
 precision_of_annotate: ContextVar[str | None] = ContextVar("precision_of_annotate", default=None)
@@ -62,12 +59,12 @@ class FusedCache:
         What ``network(x)`` gives in evaluation, faster; no gradients.
 
         :param x: Normalised windows, shape (batch, components, samples).
-        :param precision: A name in ``PRECISIONS``.
+        :param precision: float32, bfloat16 or float16.
         :return: In single precision, whatever ``precision`` is.
         """
         fused = self._get(network, x.shape[-1], precision)
         with torch.no_grad():
-            return fused(x.to(PRECISIONS[precision]))
+            return fused(x.to(getattr(torch, precision)))
 
     def refresh(self, network: Network) -> None:
         """Notice weights that were changed behind PyTorch's back, as ``tensor.data`` allows."""
@@ -286,7 +283,7 @@ class FusedNetwork(nn.Module):
 
     :param network: Not changed; later changes of it have no effect here.
     :param samples: Length of the windows.
-    :param precision: A name in ``PRECISIONS``.
+    :param precision: float32, bfloat16 or float16.
     """
 
     def __init__(self, network: Network, samples: int, precision: str = "float32"):
@@ -309,7 +306,7 @@ class FusedNetwork(nn.Module):
                 widest = PRODUCTS_FIRST_MAX_CHANNELS[precision] if cpu else 0
                 self.head = FusedCurveHead(network.head, length, samples, self.skips, widest)
             self.activate = network.head.activate
-        self.to(PRECISIONS[precision])
+        self.to(getattr(torch, precision))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Answers in single precision for normalised windows, (batch, components, samples)."""

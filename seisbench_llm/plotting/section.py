@@ -167,7 +167,8 @@ def _heights(rows, table, distances) -> tuple[dict[str, float], list[str]]:
     if distances is None:
         arrivals = table[table["phase"] == "P"].groupby(table["trace_id"].map(location_of))
         arrivals = arrivals["time"].min()
-        order = sorted(rows, key=lambda name: (arrivals.get(location_of(name), _stamp(_FAR)), name))
+        never = _stamp(_LATEST)
+        order = sorted(rows, key=lambda name: (arrivals.get(location_of(name), never), name))
         return {name: float(i) for i, name in enumerate(order)}, []
     heights, unknown = {}, []
     for name in sorted(rows):
@@ -187,4 +188,4 @@ def _heights(rows, table, distances) -> tuple[dict[str, float], list[str]]:
     return heights, unknown
 
 
-_FAR = obspy.UTCDateTime(2200, 1, 1)
+_LATEST = obspy.UTCDateTime(2200, 1, 1)

@@ -20,7 +20,7 @@ _SUSPICIOUS_PEAK = 1e10
 _CORRUPT_RATIO = 1e6
 
 # The network computes in single precision, and squares what it normalises.
-_LARGEST = 1e34
+_MAX_AMPLITUDE = 1e34
 
 
 def without_defects(record: ContiguousRecord, skipped: SkippedList) -> list[ContiguousRecord]:
@@ -49,7 +49,7 @@ def without_defects(record: ContiguousRecord, skipped: SkippedList) -> list[Cont
         skipped.append(Skipped(record.id, *times[-1], cause))
     kept = []
     for part in record.outside(union(times, 1.5 * stats.delta)):
-        if part.peak > _LARGEST:
+        if part.peak > _MAX_AMPLITUDE:
             skipped.add(
                 part, f"its samples reach {part.peak:.0e}, which single precision cannot hold"
             )

@@ -26,7 +26,7 @@ SPIKES = (0, 30_000.25, 86_399.95, 86_400, 86_400.05, 100_000, 172_799.95, 172_8
 class Spikes:
     """Picks samples of 1000; what else it does, environment variables of the worker say."""
 
-    step, bridge, padding = 15.04, 60.0, 100.0
+    step, bridge, padding, lowest_rate = 15.04, 60.0, 100.0, 10.0
 
     def __init__(self, weights, **arguments):
         self.identity = {"weights": weights, "sha256": "0" * 64, "version": "1"}
