@@ -33,6 +33,7 @@ from seisbench_llm.benchmark.pickers import BenchmarkPicker
 from seisbench_llm.benchmark.predictions import read_targets
 from seisbench_llm.benchmark.report import write_report
 from seisbench_llm.benchmark.report.examples import choose, make_examples, write_examples
+from seisbench_llm.data import Synthetic
 
 # Name of the targets -> folder of the records. The first ones are unseen regions.
 SETS = {
@@ -43,9 +44,11 @@ SETS = {
     "california": "phasenet_ncedc154",
     "newzealand": "eqcorrscan_nz",
     "iceland": "quakemigrate_iceland",
-    # The only ones with polarities by anything but a network; others than those of the training.
-    "synthetic": "synthetic:300:77",
+    # The only ones with polarities by anything but a network.
+    "synthetic": "synthetic",
 }
+# Synthetic records, and their seed, which no training has had.
+SYNTHETIC, SYNTHETIC_SEED = 300, 77
 FRACTIONS = (0.0, 0.3, 0.7)
 TASKS = ("1", "23", "polarity", "magnitude", "distance", "azimuth")
 # Their horizontals do not point north and east, which coordinates cannot know.
@@ -131,6 +134,14 @@ def with_noise(data: Path, source: str, limit: int | None, out: Path) -> Path:
     return out
 
 
+def synthetic(count: int, out: Path) -> Path:
+    """Synthetic records without a split of their own."""
+    Synthetic(count, seed=SYNTHETIC_SEED).write(out)
+    metadata = pd.read_csv(out / "metadata.csv", low_memory=False)
+    metadata.drop(columns="split", errors="ignore").to_csv(out / "metadata.csv", index=False)
+    return out
+
+
 def main() -> None:
     """Targets, predictions, examples and the report."""
     arguments = parse()
@@ -139,8 +150,8 @@ def main() -> None:
     for name in arguments.sets:
         source = SETS[name]
         target = f"{name}{'-unseen' if source in UNSEEN_REGIONS else ''}"
-        if source.startswith("synthetic:"):
-            folder = source.replace("300", str(min(arguments.limit or 300, 300)))
+        if name == "synthetic":
+            folder = synthetic(arguments.limit or SYNTHETIC, out / "records" / name)
         else:
             folder = with_noise(arguments.data, source, arguments.limit, out / "records" / name)
         tasks = [t for t in TASKS if t != "azimuth" or source not in NOT_ORIENTED]

@@ -69,7 +69,7 @@ def detection_scores(dev: pd.DataFrame, test: pd.DataFrame) -> dict[str, float]:
         name: table["trace_type"] == "earthquake"
         for name, table in zip(SETS, (dev, test), strict=True)
     }
-    values = [*_best_f1(truth["dev"], dev["score_detection"])]
+    values = [*best_f1(truth["dev"], dev["score_detection"])]
     values.insert(3, roc_auc_score(truth["dev"], dev["score_detection"]))
     threshold, score = values[-1], test["score_detection"]
     at_threshold = precision_recall_fscore_support(
@@ -98,16 +98,13 @@ def phase_scores(dev: pd.DataFrame, test: pd.DataFrame) -> dict[str, float]:
         sides.append(((table["phase_label"] == "P").to_numpy(), np.clip(scores, -1e100, 1e100)))
     (dev_p, dev_score), (test_p, test_score) = sides
     known, test_known = ~np.isnan(dev_score), ~np.isnan(test_score)
-    best = _best_f1(dev_p[known], dev_score[known])
+    best = best_f1(dev_p[known], dev_score[known])
     # As in the original, of all windows: a comparison with nan is false.
-    candidates = np.sort(dev_score)
-    candidates = candidates[np.linspace(0, len(candidates) - 1, MCC_CANDIDATES, dtype=int)]
-    mcc = [matthews_corrcoef(dev_p, dev_score > level) for level in candidates]
-    level = candidates[int(np.argmax(mcc))]
+    level = mcc_threshold(dev_p, dev_score)
     at_threshold = precision_recall_fscore_support(
         test_p[test_known], test_score[test_known] > best[3], average="binary", zero_division=0
     )
-    values = [*best, max(mcc), level, *at_threshold[:3]]
+    values = [*best, matthews_corrcoef(dev_p, dev_score > level), level, *at_threshold[:3]]
     values.append(matthews_corrcoef(test_p, test_score > level))
     return dict(zip(PHASE, map(float, values), strict=True))
 
@@ -159,7 +156,7 @@ def seislm_scores(folder: Path, side: str = "test") -> dict[str, float]:
             truth = table[column] == positive
             scores = np.clip(table[score].fillna(0), -1e100, 1e100)
             figures[f"{side}_{name}_auc"] = float(roc_auc_score(truth, scores))
-            figures[f"{side}_{name}_best_f1"] = float(_best_f1(truth, scores)[2])
+            figures[f"{side}_{name}_best_f1"] = float(best_f1(truth, scores)[2])
             for phase in "PS" if name == "phase" else "":
                 away = onset_differences(table[table[column] == phase], phase)
                 figures[f"{side}_{phase}_rmse_s"] = float(np.sqrt((away**2).mean()))
@@ -205,7 +202,7 @@ def _polarity_scores(dev: pd.DataFrame, test: pd.DataFrame) -> dict[str, float]:
     from sklearn.metrics import matthews_corrcoef, roc_auc_score
 
     truth, score = test["polarity"] == "U", test["score_up"]
-    threshold = _best_f1(dev["polarity"] == "U", dev["score_up"])[3]
+    threshold = best_f1(dev["polarity"] == "U", dev["score_up"])[3]
     up = score > threshold
     scores = {
         "auc": roc_auc_score(truth, score) if truth.nunique() > 1 else np.nan,
@@ -274,8 +271,31 @@ def collect_beside(root: Path, cross: bool = False, resampled: bool = False) -> 
     return pd.DataFrame(rows)
 
 
-def _best_f1(truth, score) -> tuple[float, float, float, float]:
-    """Precision, recall and F1 at the threshold where F1 is best, and that threshold."""
+def mcc_threshold(truth, score) -> float:
+    """
+    The threshold of the best Matthews' coefficient, out of 50 quantiles of the scores.
+
+    :param truth: Whether each is a positive.
+    :param score: Higher for positives.
+    :return: nan without any score.
+    """
+    from sklearn.metrics import matthews_corrcoef
+
+    if not len(score):
+        return np.nan
+    candidates = np.sort(score)
+    candidates = candidates[np.linspace(0, len(candidates) - 1, MCC_CANDIDATES, dtype=int)]
+    found = [matthews_corrcoef(truth, score > level) for level in candidates]
+    return float(candidates[int(np.argmax(found))])
+
+
+def best_f1(truth, score) -> tuple[float, float, float, float]:
+    """
+    Precision, recall and F1 at the threshold where F1 is best, and that threshold.
+
+    :param truth: Whether each is a positive.
+    :param score: Higher for positives.
+    """
     from sklearn.metrics import precision_recall_curve
 
     with warnings.catch_warnings():

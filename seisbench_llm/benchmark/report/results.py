@@ -20,7 +20,7 @@ from .. import provenance
 from ..estimate_targets import ANSWERS, FILES
 from ..making import traces_of
 from ..predictions import SETS
-from ..scores import _best_f1, identity, onset_differences
+from ..scores import best_f1, identity, mcc_threshold, onset_differences
 
 DRAWS = 300
 # Below that many earthquakes there are no intervals.
@@ -193,7 +193,7 @@ def _questions(target: str, name: str, tables: dict, traces: pd.DataFrame) -> li
         found = []
         known = {m: t for m, t in test.items() if np.isfinite(t["score_p_or_s"]).all()}
         if known and first["phase_label"].nunique() > 1:
-            levels = _levels(dev, known, _is_p, _ratio)
+            levels = {m: mcc_threshold(_is_p(dev[m]), _ratio(dev[m])) for m in known}
             found.append(Question(target, "P or S", IDENTIFICATION, known, levels, events))
         for phase in "PS":
             rows = (first["phase_label"] == phase).to_numpy()
@@ -222,7 +222,7 @@ def _levels(dev: dict, models, truth, score) -> dict[str, float]:
     for model in models:
         known = truth(dev[model])
         both = len(known) and known.any() and not known.all()
-        found[model] = _best_f1(known, score(dev[model]))[3] if both else np.nan
+        found[model] = best_f1(known, score(dev[model]))[3] if both else np.nan
     return found
 
 
@@ -336,9 +336,10 @@ DETECTION = [
     Measure("f1", "F1", "", True, _of(_quake, lambda t: t["score_detection"], _f1)),
 ]
 IDENTIFICATION = [
+    # First, as it needs no threshold: few windows of dev leave it open.
+    Measure("auc", "AUC", "", True, _of(_is_p, _ratio, auc)),
     Measure("mcc", "MCC", "", True, _of(_is_p, _ratio, _mcc)),
     Measure("f1", "F1 of P", "", True, _of(_is_p, _ratio, _f1)),
-    Measure("auc", "AUC", "", True, _of(_is_p, _ratio, auc)),
 ]
 POLARITY = [
     Measure(
