@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import glob
 import json
 import socket
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from urllib.parse import urlparse
@@ -13,6 +14,7 @@ from urllib.parse import urlparse
 import safetensors.torch
 import seisbench
 import torch
+from filelock import FileLock
 from packaging.version import InvalidVersion
 from packaging.version import parse as parse_version
 
@@ -29,6 +31,9 @@ from .weight_files import (
     sha256,
     write_torch,
 )
+
+# End of the name of a cached file that is being fetched again.
+_BEFORE = ".before"
 
 PACKAGED = Path(__file__).parent / "pretrained"
 
@@ -102,17 +107,61 @@ def load_packaged_or_path(cls, name: str, version_str: str, refetch: bool):
     return None
 
 
-def check_available(cls, name: str, version_str: str, refetch: bool) -> None:
-    """:raises WeightsError: If they are not cached and the repository cannot be reached."""
+def check_available(cls, name: str, version_str: str, refetch: bool) -> bool:
+    """
+    Whether weights have to be fetched, as they are not cached.
+
+    :raises WeightsError: If they have to, and the repository cannot be reached.
+    """
     cached = seisbench_private.cached_versions(cls, name)
     if not refetch and (version_str in cached or (cached and version_str == "latest")):
-        return
+        return False
     if not reachable(seisbench.remote_model_root):
         raise WeightsError(
             f"Weights '{name}' (version {version_str}) are neither packaged nor cached, and "
             f"SeisBench's repository cannot be reached. Available without a connection: "
             f"{', '.join(list_local(cls)) or 'none'}."
         )
+    return True
+
+
+@contextmanager
+def downloading(cls, name: str, version_str: str, again: bool) -> Iterator[None]:
+    """
+    Let SeisBench fetch a weight into its cache, one process at a time.
+
+    What a killed process has half fetched is removed; SeisBench would wait for it, or give up.
+
+    :param again: Whether to fetch what is cached already; if that fails, it is kept.
+    """
+    folder = seisbench_private.cache_folder(cls)
+    folder.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder / f".{name}.lock"):
+        for half in folder.glob(f"{glob.escape(name)}.*.partial"):
+            half.unlink()
+        for before in folder.glob(f"{glob.escape(name)}.*{_BEFORE}"):
+            _restore(before)
+        if version_str == "latest":
+            version_str = (sort_versions(seisbench_private.cached_versions(cls, name)) or [""])[-1]
+        aside = []
+        for kind in ("pt", "json") if again else ():
+            file = folder / f"{name}.{kind}.v{version_str}"
+            if file.is_file():
+                aside.append(file.rename(file.with_name(file.name + _BEFORE)))
+        try:
+            yield
+        finally:
+            for before in aside:
+                _restore(before)
+
+
+def _restore(before: Path) -> None:
+    """Give a file that was set aside its name again, unless there is a new one."""
+    file = before.with_name(before.name.removesuffix(_BEFORE))
+    if file.is_file():
+        before.unlink()
+    else:
+        before.rename(file)
 
 
 def not_found(cls, name: str, version_str: str, error: Exception) -> WeightsError:

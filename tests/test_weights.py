@@ -1,6 +1,7 @@
 import json
 import os
 import pickle
+import shutil
 import time
 
 import numpy as np
@@ -159,6 +160,39 @@ def test_cache_and_update(cache, monkeypatch, update, in_cache):
     assert model.weights_docstring == ("old" if in_cache and not update else "new")
     assert bool(asked) == (update or not in_cache)
     assert (cache / "a.json.v1").exists() == in_cache
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_downloads_that_were_cut_short(cache, monkeypatch, fails):
+    """What was half fetched is fetched anew; what is to be fetched again is kept if that fails."""
+    remote = cache / "remote"
+    tiny_model().save(remote / "a", "remote", "1")
+
+    def download(url, target, **kwargs):
+        if fails:
+            target.write_bytes(b"half")
+            raise ValueError("the connection was lost")
+        shutil.copy(remote / url.rpartition("/")[2], target)
+
+    monkeypatch.setattr(weights, "reachable", lambda url: True)
+    monkeypatch.setattr(seisbench.util, "ls_webdav", lambda url, **_: ["a.pt.v1", "a.json.v1"])
+    monkeypatch.setattr(seisbench.util, "download_http", download)
+    (cache / "a.pt.v1.partial").write_bytes(b"half")
+    if fails:
+        with pytest.raises(WeightsError, match="the connection was lost"):
+            SeisMoLLM.from_pretrained("a")
+        tiny_model().save(cache / "a", "before", "1")
+        with pytest.raises(WeightsError, match="the connection was lost"):
+            SeisMoLLM.from_pretrained("a", force=True)
+        assert SeisMoLLM.from_pretrained("a").weights_docstring == "before"
+    else:
+        assert SeisMoLLM.from_pretrained("a").weights_docstring == "remote"
+        (cache / "a.pt.v1").write_bytes(b"damaged")
+        with pytest.raises(WeightsError, match="Fetch it again"):
+            SeisMoLLM.from_pretrained("a")
+        assert SeisMoLLM.from_pretrained("a", force=True).weights_docstring == "remote"
+    names = {file.name for file in cache.iterdir() if file.is_file()}
+    assert names - {"a.pt.v1.partial"} == {".a.lock", "a.pt.v1", "a.json.v1"}
 
 
 def test_versions(cache):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import signal
 import sys
 
 import typer
@@ -38,17 +40,37 @@ def main() -> None:
     """
     Run the command; errors that a user can mend are one line, not a traceback.
 
-    Exit codes: 0 done, 2 an error that the user can mend, 3 done in part.
+    Exit codes: 0 done, 2 an error that the user can mend, 3 done in part, 130 after Ctrl-C, 143
+    after SIGTERM.
     """
     _open_streams()
+    if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+        signal.signal(signal.SIGTERM, _terminate)
     try:
         app()
     except (OSError, ValueError, ImportError) as error:
         typer.echo(f"seisbench-llm: {_one_line(error)}", err=True)
         sys.exit(USER_ERROR)
-    except MemoryError as error:
-        typer.echo(f"seisbench-llm: out of memory: {_one_line(error)}", err=True)
+    except (MemoryError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and not _OF_THE_MACHINE.search(str(error)):
+            raise
+        typer.echo(
+            f"seisbench-llm: the machine could not do it: {_one_line(error)[:500]} Use less "
+            f"memory: fewer processes, smaller batches, or less data at once.",
+            err=True,
+        )
         sys.exit(USER_ERROR)
+
+
+# What PyTorch says of no memory, and of a process that was killed as there was none.
+_OF_THE_MACHINE = re.compile("DataLoader worker|[Oo]ut of memory|allocate memory")
+
+
+def _terminate(number: int, frame) -> None:
+    """End by an exception, as Ctrl-C does, so that what is half written is removed."""
+    # Else the one who took our place calls this, and knows better: Lightning ends after a step.
+    if signal.getsignal(number) is _terminate:
+        sys.exit(128 + number)
 
 
 def _one_line(error: Exception) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 import seisbench
 import torch
 from seisbench.models import WaveformModel
@@ -40,9 +42,10 @@ class PretrainedModel(WaveformModel):
         model = weights.load_packaged_or_path(cls, name, version_str, refetch)
         if model is not None:
             return model
-        weights.check_available(cls, name, version_str, refetch)
+        fetch = weights.check_available(cls, name, version_str, refetch)
         try:
-            return super().from_pretrained(name, version_str, update, force, wait_for_file)
+            with weights.downloading(cls, name, version_str, force) if fetch else nullcontext():
+                return super().from_pretrained(name, version_str, update, force, wait_for_file)
         except weights.WeightsError:
             raise
         except (OSError, ValueError) as error:

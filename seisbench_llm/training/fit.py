@@ -31,8 +31,8 @@ from .run_folder import RunFolder, logged_metrics, read_yaml
 # would be to run it.
 TRUSTED_MODULES = ("lightning.", "seisbench_llm.")
 
-# As of a process that SIGTERM ends.
-TERMINATED = 128 + 15
+# As of a process that SIGTERM or Ctrl-C ends.
+TERMINATED, INTERRUPTED = 128 + 15, 128 + 2
 
 
 class FitCLI(LightningCLI):
@@ -129,7 +129,7 @@ def fit(args: list[str]) -> Path | None:
     :return: The run folder; None after ``--fast-dev-run``, which writes nothing.
     :raises ValueError: If an option or a file is wrong, or if the run folder holds a run with
         another configuration.
-    :raises SystemExit: With code 143 if it was stopped by SIGTERM.
+    :raises SystemExit: With code 143 if it was stopped by SIGTERM, 130 by Ctrl-C.
     """
     _silence()
     cli = _parse(["--trainer.fast_dev_run=true" if a == "--fast-dev-run" else a for a in args])
@@ -151,13 +151,23 @@ def fit(args: list[str]) -> Path | None:
             weights_only=True,
         )
     except SIGTERMException:
-        seisbench.logger.warning(
-            f"Stopped by SIGTERM at step {cli.trainer.global_step}. The same command goes on from "
-            f"the last checkpoint in {folder.checkpoints}."
-        )
+        _say_stopped(cli, "SIGTERM")
         raise SystemExit(TERMINATED) from None
+    except SystemExit as error:
+        if not isinstance(error.__context__, KeyboardInterrupt):
+            raise
+        # Lightning ends with 1, as of a failure.
+        _say_stopped(cli, "Ctrl-C")
+        raise SystemExit(INTERRUPTED) from None
     _finish(cli, folder)
     return folder.path
+
+
+def _say_stopped(cli: FitCLI, by: str) -> None:
+    seisbench.logger.warning(
+        f"Stopped by {by} at step {cli.trainer.global_step}. The same command goes on from the "
+        f"last checkpoint in {cli.folder.checkpoints}."
+    )
 
 
 def _parse(args: list[str]) -> FitCLI:

@@ -33,6 +33,14 @@ class Spikes:
 
     def __call__(self, stream):
         time.sleep(float(os.environ.get("STUB_DELAY", "0")))
+        station, _, day = os.environ.get("STUB_MEMORY", "").partition(":")
+        middle = (
+            stream[0].stats.starttime + (stream[0].stats.endtime - stream[0].stats.starttime) / 2
+        )
+        if station and stream[0].id.startswith(f"{station}.") and str(middle.date) == day:
+            # Until Dask ends this process.
+            held = [bytes(b"\1" * 2**25) for _ in range(100) if not time.sleep(0.05)]
+            raise RuntimeError(f"{len(held)} times 32 MB were there")
         mark = os.environ.get("STUB_DIE")
         if mark and not Path(mark).exists():
             Path(mark).touch()
