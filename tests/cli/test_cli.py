@@ -1,3 +1,4 @@
+import configparser
 import json
 import shlex
 import shutil
@@ -371,7 +372,9 @@ def test_figure_limits_stations_and_refuses_nothing(warnings_of):
 
 
 def test_version():
-    assert __version__ == "0.1.0"
+    setup = configparser.ConfigParser()
+    setup.read(Path(__file__).parents[2] / "setup.cfg")
+    assert __version__ == setup["metadata"]["version"]
 
 
 def test_onnx_command(files, tmp_path):

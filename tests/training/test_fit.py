@@ -31,6 +31,7 @@ CONFIGS = Path(__file__).parents[2] / "benchmarks" / "configs"
 WAITING = """
 import sys, time
 from seisbench_llm import cli
+from seisbench_llm.training.checkpoints import LastCheckpoint
 
 on_train_batch_end, last = LastCheckpoint.on_train_batch_end, int(sys.argv.pop(1))
 
