@@ -106,3 +106,15 @@ def test_real_records_equal_one_run(shared, scheduler, tmp_path):
     same = (found.time - expected.time).abs() < pd.Timedelta("100us")
     assert same.mean() > 0.999 and (found.time - expected.time).abs().max() < pd.Timedelta("50ms")
     assert np.abs(found.probability - expected.probability).max() < 1e-3
+
+
+@pytest.mark.parametrize("rate", [40.0, 62.5, 100.0])
+def test_segments_begin_at_whole_windows_and_whole_samples(rate):
+    """A hop of 15.04 s is no whole number of samples at 40 Hz: five of them are."""
+    (trace,) = make_stream(1000, rate).select(component="Z")
+    first = obspy.UTCDateTime(2020, 1, 1) + 7 / rate
+    trace.stats.starttime = first
+    ((start, end),) = align(obspy.Stream([trace]), 15.04, 60.0)
+    assert (start, end) == (trace.stats.starttime, first)
+    assert start.ns % 15_040_000_000 == 0
+    assert (first - start) * rate == pytest.approx(round((first - start) * rate))
