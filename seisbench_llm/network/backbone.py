@@ -53,6 +53,9 @@ class Rotary(nn.Module):
     Llama. (batch, heads, tokens, size) -> the same.
     """
 
+    cos: torch.Tensor
+    sin: torch.Tensor
+
     def __init__(self, config: BackboneConfig):
         super().__init__()
         size = config.width // config.heads

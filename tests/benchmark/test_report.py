@@ -15,8 +15,9 @@ from seisbench_llm.benchmark.making import make_targets
 from seisbench_llm.benchmark.pickers import BenchmarkPicker
 from seisbench_llm.benchmark.report import write_report
 from seisbench_llm.benchmark.report.examples import choose, make_examples, write_examples
+from seisbench_llm.benchmark.report.measures import auc
 from seisbench_llm.benchmark.report.page import table_rows, verdict
-from seisbench_llm.benchmark.report.results import auc, gather
+from seisbench_llm.benchmark.report.results import gather
 from tests.helpers.benchmark import write_records
 from tests.helpers.models import tiny_model
 

@@ -8,7 +8,8 @@ import numpy as np
 
 from ...atomic import replacing
 from .examples import read_examples
-from .results import DRAWS, FEWEST_EVENTS, Measure, Question, Results, gather
+from .measures import Measure
+from .results import DRAWS, FEWEST_EVENTS, Question, Results, gather
 
 TEMPLATE = Path(__file__).parent
 OWN = "seismollm"

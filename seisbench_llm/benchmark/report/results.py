@@ -8,7 +8,6 @@ chosen on dev held fixed. All models are resampled alike, so that differences ar
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,32 +19,27 @@ from .. import provenance
 from ..estimate_targets import ANSWERS, FILES
 from ..making import traces_of
 from ..predictions import SETS
-from ..scores import best_f1, identity, mcc_threshold, onset_differences
+from ..scores import best_f1, identity, mcc_threshold
+from .measures import (
+    DETECTION,
+    ESTIMATES,
+    IDENTIFICATION,
+    ONSETS,
+    POLARITY,
+    Columns,
+    Measure,
+    is_p,
+    is_quake,
+    is_up,
+    ratio,
+)
 
 DRAWS = 300
 # Below that many earthquakes there are no intervals.
 FEWEST_EVENTS = 5
+# Columns that no measure looks at.
+_NAMES = {"trace_name", "trace_idx", "trace_split", "full_phase_label"}
 ROOTS = ("pred", "pred_cross", "pred_resampled", "pred_cross_resampled")
-
-
-@dataclass(frozen=True)
-class Measure:
-    """
-    One figure of a table.
-
-    :param key: Short name.
-    :param title: Head of the column.
-    :param unit: Unit, empty for shares.
-    :param higher_is_better: None where neither is.
-    :param function: Function of the test predictions and the threshold of dev; its rows may be
-        drawn several times.
-    """
-
-    key: str
-    title: str
-    unit: str
-    higher_is_better: bool | None
-    function: Callable[[pd.DataFrame, float], float]
 
 
 @dataclass
@@ -91,10 +85,15 @@ class Question:
         samples = {}
         for model, table in self.tables.items():
             level = self.thresholds[model]
-            values = _values(self.measures, table, level)
+            # Much faster to draw from than a table.
+            columns = {n: table[n].to_numpy() for n in table if n not in _NAMES}
+            values = _values(self.measures, columns, level)
             self.values[model] = dict(zip((m.key for m in self.measures), values, strict=True))
             samples[model] = np.array(
-                [_values(self.measures, table.iloc[rows], level) for rows in drawn]
+                [
+                    _values(self.measures, {n: v[rows] for n, v in columns.items()}, level)
+                    for rows in drawn
+                ]
             ).reshape(-1, len(self.measures))
             self.intervals[model] = {
                 m.key: _limits(samples[model][:, i]) for i, m in enumerate(self.measures)
@@ -187,13 +186,13 @@ def _questions(target: str, name: str, tables: dict, traces: pd.DataFrame) -> li
         quake = first["trace_type"] == "earthquake"
         if quake.nunique() < 2:
             return []
-        levels = _levels(dev, test, _quake, lambda t: t["score_detection"])
+        levels = _levels(dev, test, is_quake, lambda t: t["score_detection"])
         return [Question(target, "Detection", DETECTION, test, levels, events)]
     if name == "task23":
         found = []
         known = {m: t for m, t in test.items() if np.isfinite(t["score_p_or_s"]).all()}
         if known and first["phase_label"].nunique() > 1:
-            levels = {m: mcc_threshold(_is_p(dev[m]), _ratio(dev[m])) for m in known}
+            levels = {m: mcc_threshold(is_p(dev[m]), ratio(dev[m])) for m in known}
             found.append(Question(target, "P or S", IDENTIFICATION, known, levels, events))
         for phase in "PS":
             rows = (first["phase_label"] == phase).to_numpy()
@@ -206,7 +205,9 @@ def _questions(target: str, name: str, tables: dict, traces: pd.DataFrame) -> li
     task = next(task for task, file in FILES.items() if file == name)
     title = task.replace("_", "-").capitalize()
     if task == "polarity":
-        levels = _levels(dev, test, _up, lambda t: t["score_up"])
+        levels = _levels(dev, test, is_up, lambda t: t["score_up"])
+        # What a probability means where dev has one polarity only.
+        levels = {m: level if np.isfinite(level) else 0.5 for m, level in levels.items()}
         up = (first["polarity"] == "U").mean()
         question = Question(target, title, POLARITY, test, levels, events)
         question.trivial = max(up, 1 - up)
@@ -263,7 +264,7 @@ def _draw(events: np.ndarray, draws: int, seed: int) -> list[np.ndarray]:
     ]
 
 
-def _values(measures: list[Measure], table: pd.DataFrame, level: float) -> list[float]:
+def _values(measures: list[Measure], table: Columns, level: float) -> list[float]:
     values = []
     for measure in measures:
         try:
@@ -280,113 +281,3 @@ def _limits(sample: np.ndarray) -> tuple[float, float]:
         return (np.nan, np.nan)
     low, high = np.quantile(sample, (0.025, 0.975))
     return float(low), float(high)
-
-
-def _ratio(table: pd.DataFrame) -> np.ndarray:
-    return np.clip(table["score_p_or_s"].to_numpy(float), -1e100, 1e100)
-
-
-def auc(truth: np.ndarray, score: np.ndarray) -> float:
-    """
-    Area under the receiver operating characteristic: how often a positive has the higher score.
-
-    :raises ZeroDivisionError: If there is only one class.
-    """
-    from scipy.stats import rankdata
-
-    truth = np.asarray(truth, bool)
-    positive, negative = int(truth.sum()), int((~truth).sum())
-    if not positive or not negative:
-        raise ZeroDivisionError
-    ranks = rankdata(np.asarray(score, float))
-    return (ranks[truth].sum() - positive * (positive + 1) / 2) / (positive * negative)
-
-
-def _f1(truth: np.ndarray, found: np.ndarray) -> float:
-    return 2 * (truth & found).sum() / (truth.sum() + found.sum())
-
-
-def _mcc(truth: np.ndarray, found: np.ndarray) -> float:
-    counts = [np.sum((truth == a) & (found == b)) for a in (True, False) for b in (True, False)]
-    tp, fn, fp, tn = map(float, counts)
-    below = (tp + fp) * (tp + fn) * (tn + fp) * (tn + fn)
-    return (tp * tn - fp * fn) / below**0.5 if below else 0.0
-
-
-def _is(column: str, value: str):
-    return lambda table: (table[column] == value).to_numpy()
-
-
-def _of(truth, score, statistic):
-    """A measure of the truth and the score, or of what is above the threshold."""
-    if statistic is auc:
-        return lambda table, level: auc(truth(table), score(table))
-
-    def value(table, level):
-        # Without a threshold nothing is decided.
-        decided = np.asarray(score(table)) > level
-        return statistic(truth(table), decided) if np.isfinite(level) else np.nan
-
-    return value
-
-
-_quake, _is_p, _up = _is("trace_type", "earthquake"), _is("phase_label", "P"), _is("polarity", "U")
-DETECTION = [
-    Measure("auc", "AUC", "", True, _of(_quake, lambda t: t["score_detection"], auc)),
-    Measure("f1", "F1", "", True, _of(_quake, lambda t: t["score_detection"], _f1)),
-]
-IDENTIFICATION = [
-    # First, as it needs no threshold: few windows of dev leave it open.
-    Measure("auc", "AUC", "", True, _of(_is_p, _ratio, auc)),
-    Measure("mcc", "MCC", "", True, _of(_is_p, _ratio, _mcc)),
-    Measure("f1", "F1 of P", "", True, _of(_is_p, _ratio, _f1)),
-]
-POLARITY = [
-    Measure(
-        "accuracy",
-        "Accuracy",
-        "",
-        True,
-        _of(_up, lambda t: t["score_up"], lambda a, b: (a == b).mean()),
-    ),
-    Measure("mcc", "MCC", "", True, _of(_up, lambda t: t["score_up"], _mcc)),
-    Measure("auc", "AUC", "", True, _of(_up, lambda t: t["score_up"], auc)),
-]
-
-
-def _onset_measures(phase: str) -> list[Measure]:
-    def of(statistic):
-        return lambda table, level: statistic(onset_differences(table, phase).to_numpy(float))
-
-    return [
-        Measure("mae", "Mean absolute", "s", False, of(lambda d: np.abs(d).mean())),
-        Measure("median", "Median absolute", "s", False, of(lambda d: np.median(np.abs(d)))),
-        Measure("rms", "Root mean square", "s", False, of(lambda d: np.sqrt((d**2).mean()))),
-        Measure("mean", "Mean", "s", None, of(np.mean)),
-        Measure("near", "Within 0.1 s", "", True, of(lambda d: (np.abs(d) <= 0.1).mean())),
-    ]
-
-
-def _estimate_measures(task: str, unit: str) -> list[Measure]:
-    column = ANSWERS[task]
-
-    def of(statistic):
-        def value(table, level):
-            away = table[f"{column}_pred"].to_numpy(float) - table[column].to_numpy(float)
-            return statistic(wrap(away) if task == "back_azimuth" else away)
-
-        return value
-
-    return [
-        Measure("mae", "Mean absolute", unit, False, of(lambda d: np.abs(d).mean())),
-        Measure("median", "Median absolute", unit, False, of(lambda d: np.median(np.abs(d)))),
-        Measure("mean", "Mean", unit, None, of(np.mean)),
-        Measure("std", "Standard deviation", unit, False, of(np.std)),
-    ]
-
-
-ONSETS = {phase: _onset_measures(phase) for phase in "PS"}
-ESTIMATES = {
-    task: _estimate_measures(task, unit)
-    for task, unit in (("magnitude", "units"), ("distance", "km"), ("back_azimuth", "°"))
-}
