@@ -30,6 +30,7 @@ import seisbench.data as sbd
 import torch
 from torch import nn
 
+from benchmarks.tables.markdown import by_share, digits_of
 from seisbench_llm.data.datasets import open_dataset
 from seisbench_llm.data.metadata import usable
 from seisbench_llm.data.splits import split_by_event
@@ -252,11 +253,11 @@ def report(args: argparse.Namespace) -> None:
         part = table[table["task"] == task]
         names = [name for name in VARIANTS if name in part["variant"].unique()]
         scores = part.pivot_table(index="variant", columns=["share", "seed"], values="score")
-        print(f"\n{task}: mean (least, largest)\n\n{markdown(scores.loc[names])}")
+        scores, digits = scores.loc[names], digits_of(scores)
+        print(f"\n{task}: mean (least, largest)\n\n{by_share(scores, digits)}")
         # Splits differ in how hard they are; what differs within a split is the middle.
-        print(
-            f"\n{task}: less that of '{BASE}'\n\n{markdown(scores.loc[names] - scores.loc[BASE])}"
-        )
+        less = by_share(scores - scores.loc[BASE], digits)
+        print(f"\n{task}: less that of '{BASE}'\n\n{less}")
         shares = sorted(part["share"].unique())
         for number, name in enumerate(names):
             seeds = [scores.loc[name, share].dropna() for share in shares]
@@ -281,22 +282,6 @@ def report(args: argparse.Namespace) -> None:
     axes[0].legend(fontsize=8)
     args.figure.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(args.figure, dpi=120)
-
-
-def markdown(scores: pd.DataFrame) -> str:
-    """Rows: variants; columns: shares; cells: mean and range over the seeds."""
-    shares = sorted(scores.columns.unique("share"), reverse=True)
-    digits = 3 if scores.abs().max().max() < 1.5 else 1
-    lines = [f"| | {' | '.join(f'{share:.0%}' for share in shares)} |"]
-    lines.append("| --- |" + " ---: |" * len(shares))
-    for name, row in scores.iterrows():
-        cells = []
-        for share in shares:
-            seeds = row[share].dropna()
-            mean, low, high = (f"{v:.{digits}f}" for v in (seeds.mean(), seeds.min(), seeds.max()))
-            cells.append(f"{mean} ({low}, {high})")
-        lines.append(f"| {name} | {' | '.join(cells)} |")
-    return "\n".join(lines)
 
 
 def main() -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pandas as pd
+
 from benchmarks.common.pickers import TEACHERS
 
 ROOT = Path(__file__).parents[2]
@@ -40,3 +42,23 @@ def with_limits(value: float, limits: list[float], digits: int = 2) -> str:
     """A figure and its limits."""
     low, high = limits
     return f"{value:.{digits}f} ({low:.{digits}f}, {high:.{digits}f})"
+
+
+def by_share(scores: pd.DataFrame, digits: int) -> str:
+    """
+    Mean and range over the seeds, by variant and share of the records.
+
+    :param scores: One row per variant; columns are pairs of share and seed.
+    """
+    shares = sorted(scores.columns.unique("share"), reverse=True)
+    rows = []
+    for name, row in scores.iterrows():
+        seeds = [row[share].dropna() for share in shares]
+        cells = [with_limits(s.mean(), [s.min(), s.max()], digits) for s in seeds]
+        rows.append([str(name), *cells])
+    return markdown(["Variant", *(f"{share:.0%} of the records" for share in shares)], rows)
+
+
+def digits_of(scores: pd.DataFrame) -> int:
+    """Digits after the point: few for figures in kilometres or degrees."""
+    return 3 if scores.abs().max().max() < 1.5 else 1

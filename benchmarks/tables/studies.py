@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from .markdown import markdown, named, results
+from .markdown import by_share, digits_of, markdown, named, results
 
 BASE = "random, all trained"
 
@@ -19,19 +19,10 @@ def _scores(task: str) -> pd.DataFrame:
 def language_model(task: str, difference: bool = False) -> str:
     """Mean and range over the seeds, by variant and share of the records."""
     scores = _scores(task)
-    digits = 3 if scores.abs().max().max() < 1.5 else 1
+    digits = digits_of(scores)
     if difference:
         scores = (scores - scores.loc[BASE]).drop(index=BASE)
-    shares = sorted(scores.columns.unique("share"), reverse=True)
-    rows = []
-    for name, row in scores.iterrows():
-        cells = []
-        for share in shares:
-            seeds = row[share].dropna()
-            mean, low, high = (f"{v:.{digits}f}" for v in (seeds.mean(), seeds.min(), seeds.max()))
-            cells.append(f"{mean} ({low}, {high})")
-        rows.append([str(name), *cells])
-    return markdown(["Variant", *(f"{share:.0%} of the records" for share in shares)], rows)
+    return by_share(scores, digits)
 
 
 def language_model_sizes() -> str:
