@@ -3,6 +3,7 @@
 import functools
 import threading
 import time
+from collections.abc import Sequence
 
 import numpy as np
 import obspy
@@ -103,10 +104,17 @@ class DataClock(SeedLink):
     """
     A server whose clock is the time of the newest data, so that no wait depends on the machine.
 
-    ``number`` is that of the last packet taken.
+    ``number`` is that of the last packet taken; ``ends`` are the times that the packets of the
+    server end at, by which the clock goes on after a restart.
     """
 
     number, now = 0, 0.0
+    ends: Sequence[float] = ()
+
+    def resume(self, positions):
+        super().resume(positions)
+        if positions:
+            self.now = max(self.ends[: max(positions.values())])
 
     def get(self, timeout):
         packet = super().get(timeout)
@@ -117,6 +125,8 @@ class DataClock(SeedLink):
 
     def clock(self):
         return self.now
+
+    data_now = clock
 
     def more(self):
         """No: then windows are answered after each packet, however the packets arrive."""

@@ -30,7 +30,7 @@ from tests.helpers.live_stub import (
     filtered_model,
     integers,
 )
-from tests.helpers.seedlink_server import SeedLinkServer, in_order_of_time
+from tests.helpers.seedlink_server import SeedLinkServer, end_of, in_order_of_time
 
 HIGH = {"P_threshold": 0.75, "S_threshold": 0.75}
 
@@ -119,11 +119,11 @@ def test_replay_that_is_killed_again_and_again(tmp_path):
 def test_seedlink_goes_on_after_the_last_packet_taken(tmp_path):
     model, stream = filtered_model(), integers(arrivals(10_000))
     records = in_order_of_time(stream)
-    rng, ends, now = np.random.default_rng(0), [], 0.0
+    rng, ends = np.random.default_rng(0), []
     with SeedLinkServer(records) as server:
         for life in (6, 9, 4, None):
             source = DataClock(server.address, ["XX.*.00.HH?"], 0.2, 20)
-            source.now = now
+            source.ends = [end_of(record).timestamp for record in records]
             with ShakyState(tmp_path, rng, life, often=0.2) as state:
                 live = Live(model, state.append, LiveSettings(step=4), **LEVELS)
                 last = Until(lambda source=source: source.number == len(records))
@@ -131,7 +131,6 @@ def test_seedlink_goes_on_after_the_last_packet_taken(tmp_path):
                     feed_from(live, source, last, state=state)
                 except Kill:
                     ends.append(life)
-            now = source.now
         with ShakyState(tmp_path, rng) as state:
             # Nothing comes any more: what is open is decided.
             saved, said = state.load()
