@@ -53,8 +53,9 @@ class TraceBuffer:
         self.good_end: int | None = None
         self._good_before: int | None = None
         self.leading = 0
+        # Zeros take no memory before they are written to: EMPTY is zero.
         self._data = np.zeros(self.size)
-        self._state = np.full(self.size, EMPTY, np.uint8)
+        self._state = np.zeros(self.size, np.uint8)
 
     def number(self, time: obspy.UTCDateTime) -> int:
         """Number of the sample nearest to a time."""

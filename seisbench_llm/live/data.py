@@ -81,9 +81,12 @@ class InstrumentData:
         start = buffer.number(trace.stats.starttime) if buffer else 0
         if buffer and goes_on_with_gap(buffer, start, trace.data):
             return True
-        ahead = grid(trace.stats.starttime, self.rate) - (self.newest - 1)
-        behind = self.newest - grid(trace.stats.endtime, self.rate)
-        return ahead <= self.layout.bridge * self.rate + 0.5 and behind < self.seconds * self.rate
+        first, last = grid(trace.stats.starttime, self.rate), grid(trace.stats.endtime, self.rate)
+        bridge = self.layout.bridge * self.rate + 0.5
+        if first - (self.newest - 1) > bridge or self.newest - last >= self.seconds * self.rate:
+            return False
+        # Of the data before a long gap, or before these began.
+        return self.newest - last <= bridge or self.start - last <= bridge
 
     def store(self, trace: obspy.Trace, clock: float, wall: float) -> None:
         """

@@ -13,14 +13,12 @@ from ..models.seismollm import SeisMoLLM
 from ..streams.arguments import Arguments
 from ..streams.component_starts import mute_places
 from ..streams.contiguous import ContiguousRecord
+from .aside import Aside
 from .data import InstrumentData
 from .final import FinalCurves, Peak, grid, grid_time, levels, peaks
 from .messages import RepeatedWarnings
 from .picks import LivePick, OpenPick, Report, Status
 from .settings import LiveSettings
-
-# A packet far from the others is believed once this many follow each other.
-JUMP_PACKETS = 3
 
 
 @dataclass(frozen=True)
@@ -70,9 +68,10 @@ class Instrument:
         self.step = max(1, round(settings.step * self.rate))
         self.separation = round(arguments.min_separation * self.rate)
         self.open: list[OpenPick] = []
-        # Packets that do not fit the data, by channel, each with its clock and time of arrival.
-        self.aside: dict[str, list[tuple[obspy.Trace, float, float]]] = {}
+        # Channel whose packets are believed to go on elsewhere.
+        self._believed: str | None = None
         self._begin()
+        self.aside = Aside(settings.max_latency, self.data.seconds)
 
     def _begin(self) -> None:
         latency, warm = self.settings.max_latency, self.warm_up
@@ -99,17 +98,18 @@ class Instrument:
         """
         channel = trace.stats.channel
         if self.data.fits(trace):
-            self._drop(channel)
+            self._drop(self.aside.fitted(channel, clock))
             self.data.store(trace, clock, wall)
             return False
-        aside = self.aside.get(channel, [])
-        if aside and not _continues(aside[-1][0], trace):
-            self._drop(channel)
-        self.aside.setdefault(channel, []).append((trace, clock, wall))
-        return len(self.aside[channel]) >= JUMP_PACKETS
+        self._drop(self.aside.put(trace, clock, wall))
+        buffers = self.data.buffers
+        rate = buffers[channel].rate if channel in buffers else None
+        believed = self.aside.believed(channel, clock, rate, len(buffers))
+        self._believed = channel if believed else None
+        return believed
 
-    def _drop(self, channel: str) -> None:
-        for trace, _, _ in self.aside.pop(channel, []):
+    def _drop(self, traces: list[obspy.Trace]) -> None:
+        for trace in traces:
             self.counts["packets out of time"] += 1
             self.warnings.warn(
                 (trace.id, "out of time"),
@@ -118,16 +118,20 @@ class Instrument:
                 f"or of another sampling rate",
             )
 
+    def ends(self) -> bool:
+        """Whether there are no packets left that data go on with, as :py:meth:`restart` has it."""
+        self._drop(self.aside.refuted(len(self.data.buffers)))
+        return not self.aside
+
     def restart(self) -> bool:
         """
         Begin anew with the packets that were put aside: after a long gap or a clock's jump.
 
         :return: As :py:meth:`add`.
         """
-        packets = [packet for packets in self.aside.values() for packet in packets]
-        packets.sort(key=lambda packet: packet[0].stats.starttime)
+        packets = self.aside.take(self._believed)
         if self.data.newest is not None:
-            first = packets[0][0]
+            first = packets[0].trace
             start, rate = first.stats.starttime, first.stats.sampling_rate
             buffer = self.data.buffers.get(first.stats.channel)
             if buffer is not None and buffer.rate != rate:
@@ -138,10 +142,10 @@ class Instrument:
                 (kind,), f"{self.name}: the data jump {text} at {start}; windows begin anew there"
             )
             self.counts["long gaps and jumps"] += 1
-        self.aside = {}
+        self._believed = None
         self._begin()
         # A list: each has to be added.
-        return any([self.add(*packet) for packet in packets])  # noqa: C419
+        return any([self.add(*packet[:3]) for packet in packets])  # noqa: C419
 
     @property
     def behind(self) -> bool:
@@ -312,18 +316,7 @@ class Instrument:
             "offset": self.offset,
             "next_quick": self.next_quick,
             "open": [{**asdict(p), "peak": asdict(p.peak)} for p in self.open],
-            "aside": [
-                {
-                    "id": trace.id,
-                    "rate": trace.stats.sampling_rate,
-                    "start": trace.stats.starttime.ns,
-                    "data": np.ma.filled(np.ma.asarray(trace.data, dtype=float), np.nan),
-                    "clock": clock,
-                    "wall": wall,
-                }
-                for packets in self.aside.values()
-                for trace, clock, wall in packets
-            ],
+            "aside": self.aside.state(),
         }
 
     def restore(self, state: dict, later: float) -> None:
@@ -337,12 +330,7 @@ class Instrument:
             self.final = FinalCurves.restore(self.model, self.arguments, state["final"])
         self.offset, self.next_quick = state["offset"], state["next_quick"]
         self.open = [OpenPick(Peak(**p["peak"]), p["id"], p["said"]) for p in state["open"]]
-        for packet in state["aside"]:
-            trace = obspy.Trace(packet["data"], {"sampling_rate": packet["rate"]})
-            trace.id = packet["id"]
-            trace.stats.starttime = obspy.UTCDateTime(ns=packet["start"])
-            entry = (trace, packet["clock"] + later, packet["wall"])
-            self.aside.setdefault(trace.stats.channel, []).append(entry)
+        self.aside.restore(state["aside"], later)
 
     def remember(self, picks: Iterable[LivePick]) -> None:
         """
@@ -357,8 +345,3 @@ class Instrument:
                 known[pick.id] = OpenPick(peak, pick.id)
                 self.open.append(known[pick.id])
             known[pick.id].said = pick.status != "preliminary"
-
-
-def _continues(before: obspy.Trace, after: obspy.Trace) -> bool:
-    delta = before.stats.delta
-    return abs(after.stats.starttime - before.stats.endtime - delta) <= delta

@@ -35,6 +35,7 @@ HIGHEST_RATE = 5000.0
 
 # Of channels without use so many are named; a server can make up names without end.
 MOST_IGNORED = 10_000
+MOST_INSTRUMENTS = 10_000
 
 
 class Live:
@@ -105,6 +106,8 @@ class Live:
             return
         if name not in self.instruments:
             try:
+                if len(self.instruments) >= MOST_INSTRUMENTS:
+                    raise ValueError(f"there are {MOST_INSTRUMENTS} others already")
                 self._add_instrument(name)
             except ValueError as error:
                 self._ignore(name, error)
@@ -135,8 +138,9 @@ class Live:
 
     def _ignore(self, name: str, error: ValueError) -> None:
         """Pass over an instrument, such as one that the model's filter cannot take."""
-        seisbench.logger.warning(f"{name} is ignored from now on: {error}")
-        self.ignored.add(name)
+        if len(self.ignored) < MOST_IGNORED:
+            seisbench.logger.warning(f"{name} is ignored from now on: {error}")
+            self.ignored.add(name)
         self.instruments.pop(name, None)
 
     def _usable(self, trace: obspy.Trace, name: str) -> bool:
@@ -189,7 +193,7 @@ class Live:
         clock = time.monotonic() if clock is None else clock
         for instrument in list(self.instruments.values()):
             self._answer([instrument], clock, closing=True)
-            while instrument.aside:
+            while not instrument.ends():
                 instrument.restart()
                 self._answer([instrument], clock, closing=True)
         self.instruments.clear()

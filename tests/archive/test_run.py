@@ -54,7 +54,7 @@ def stub_process(sds, out, **environment):
 
 
 # Starts four processes that import much, which takes minutes where cores are taken.
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1200)
 def test_killed_client_and_killed_worker(original, undisturbed, tmp_path):
     out = tmp_path / "out"
     with stub_process(original, out, STUB_DELAY="0.6") as process:
@@ -77,7 +77,7 @@ def test_killed_client_and_killed_worker(original, undisturbed, tmp_path):
 
     mark = tmp_path / "died"
     with stub_process(original, out, STUB_DIE=str(mark)) as process:
-        assert process.wait(timeout=240) == 0
+        assert process.wait(timeout=600) == 0
     assert mark.exists()
     assert contents(out) == contents(undisturbed)
 
