@@ -17,7 +17,7 @@ from .stations import Stations
 from .streams.arguments import Arguments
 from .streams.orientation import Rotation
 from .streams.picks import separate
-from .streams.skipped import SkippedList
+from .streams.skipped import SkippedList, said_once
 from .streams.windows import part_padding
 from .waveform_files import Reader, Segment, find_files
 
@@ -103,33 +103,33 @@ def pick_files(
     # Whole windows, so that they lie alike about each midnight.
     window = model.in_samples / model.sampling_rate
     padding = ceil(part_padding(model, arguments) / window) * window
-    groups, skipped = defaultdict(list), {}
-    for part in tqdm(list(_parts(segments, largest)), "picking", unit="part", **shown):
-        span = (None, None) if part.start is None else (part.start - padding, part.end + padding)
-        stream = reader.stream(part.segments, *span)
-        if not stream:
-            continue
-        if rotation is not None:
-            stream = rotation(stream)
-        annotations = model.annotate(stream, **kwargs)
-        output = model.classify_aggregate(annotations, arguments.argdict)
-        picks = output.picks
-        if part.start is not None:
-            # A pick may be on either side of midnight by a sample, so look across.
-            first, last = part.start - separation, part.end + separation
-            picks = PickList(pick for pick in picks if first <= pick.peak_time < last)
-            # Without the first sample of the next day.
-            stream.trim(part.start, part.end - 1e-6, nearest_sample=False)
-        if watch is not None and stream:
-            watch(stream, annotations, picks)
-        # Neighbouring days share what is beside them.
-        skipped |= {(e.trace_id, e.start.ns, e.end.ns, e.cause): e for e in output.skipped}
-        for pick in picks:
-            groups[pick.trace_id, pick.phase].append(pick)
+    groups = defaultdict(list)
+    with said_once() as skipped:
+        for part in tqdm(list(_parts(segments, largest)), "picking", unit="part", **shown):
+            span = (
+                (None, None) if part.start is None else (part.start - padding, part.end + padding)
+            )
+            stream = reader.stream(part.segments, *span)
+            if not stream:
+                continue
+            if rotation is not None:
+                stream = rotation(stream)
+            annotations = model.annotate(stream, **kwargs)
+            picks = model.classify_aggregate(annotations, arguments.argdict).picks
+            if part.start is not None:
+                # A pick may be on either side of midnight by a sample, so look across.
+                first, last = part.start - separation, part.end + separation
+                picks = PickList(pick for pick in picks if first <= pick.peak_time < last)
+                # Without the first sample of the next day.
+                stream.trim(part.start, part.end - 1e-6, nearest_sample=False)
+            if watch is not None and stream:
+                watch(stream, annotations, picks)
+            for pick in picks:
+                groups[pick.trace_id, pick.phase].append(pick)
     picks = [pick for group in groups.values() for pick in separate(group, separation)]
     picks.sort(key=lambda pick: (pick.peak_time, pick.trace_id, pick.phase))
     stations = sorted({segment.station for segment in segments})
-    return Picked(PickList(picks), stations, reader.failed, SkippedList(skipped.values()))
+    return Picked(PickList(picks), stations, reader.failed, skipped)
 
 
 def _parts(segments: list[Segment], largest: int) -> Iterator[_Part]:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 HORIZONTALS = {"1": "N", "2": "E", "N": "1", "E": "2"}
 
 # K-NET and KiK-net (NIED): direction, and for KiK-net the sensor, 1 in the borehole, 2 above it.
-_NIED = re.compile(r"(NS|EW|UD)([1-6]?)")
+_NIED = re.compile(r"(N-?S|E-?W|U-?D)([1-6]?)")
 
 # SEED instrument codes of what is no ground motion (SEED manual 2.4, appendix A): tiltmeters,
 # creep, calibration input, pressure, electronic test points, magnetometers, humidity,
@@ -53,9 +53,14 @@ class TraceId(NamedTuple):
 
     @classmethod
     def of(cls, trace: Any) -> TraceId:
-        """Id of anything with ObsPy's ``stats``, whatever its codes hold."""
+        """
+        Id of anything with ObsPy's ``stats``, whatever its codes hold.
+
+        Its channel code ends with the component also where it is as short as SZ, which read from
+        text (:py:meth:`parse`) is an instrument.
+        """
         stats = trace.stats
-        return cls(stats.network, stats.station, stats.location, stats.channel)
+        return _ChannelId(stats.network, stats.station, stats.location, stats.channel)
 
     def __str__(self) -> str:
         return f"{self.location_id}.{self.channel}" if self.channel else self.location_id
@@ -88,6 +93,11 @@ class TraceId(NamedTuple):
         return split_channel(self.channel)[1]
 
     @property
+    def without_component(self) -> InstrumentId:
+        """Id of the instrument."""
+        return InstrumentId(self.network, self.station, self.location, self.instrument)
+
+    @property
     def pick_id(self) -> str:
         """
         Name of the picks and estimates of an instrument; it depends on the instrument's id alone.
@@ -95,11 +105,40 @@ class TraceId(NamedTuple):
         It is NET.STA.LOC, as SeisBench has it, for seismometers (H) and geophones (P), and
         NET.STA.LOC.HN for other instruments such as accelerometers, which often share a location
         with a seismometer. Seismometers that share a location are one sensor recorded at several
-        rates, or near enough, and share the name.
+        rates, or near enough, and share the name. A single letter, as of SZ, names the band only.
         """
-        if self.instrument[-1:] in ("", "H", "P"):
+        instrument = self.instrument
+        band_only = len(instrument) == 1 and not instrument.isdigit()
+        if band_only or instrument[-1:] in ("", "H", "P"):
             return self.location_id
         return self.instrument_id
+
+
+class InstrumentId(TraceId):
+    """Id of an instrument: NET.STA.LOC, and the band and instrument code as ``channel``."""
+
+    __slots__ = ()
+
+    @property
+    def instrument(self) -> str:
+        """Band and instrument code."""
+        return self.channel
+
+    @property
+    def component(self) -> str:
+        """An instrument has none."""
+        return ""
+
+
+class _ChannelId(TraceId):
+    """Id of a trace: its channel code is that of a component."""
+
+    __slots__ = ()
+
+    @property
+    def instrument(self) -> str:
+        """Band and instrument code."""
+        return split_channel(self.channel)[0]
 
 
 def split_channel(channel: str) -> tuple[str, str]:
@@ -108,11 +147,16 @@ def split_channel(channel: str) -> tuple[str, str]:
 
     >>> split_channel("HHZ"), split_channel("UD"), split_channel("NS2")
     (('HH', 'Z'), ('', 'Z'), ('2', 'N'))
+
+    :return: Without a component if the code is a number of several digits, as of geophones.
     """
+    channel = channel.strip()
     nied = _NIED.fullmatch(channel)
     if nied:
-        return nied[2], {"NS": "N", "EW": "E", "UD": "Z"}[nied[1]]
-    return channel[:-1], channel[-1:]
+        return nied[2], {"N": "N", "E": "E", "U": "Z"}[nied[1][0]]
+    if len(channel) > 1 and channel.isdigit():
+        return channel, ""
+    return channel[:-1].rstrip(), channel[-1:]
 
 
 def with_component(channel: str, component: str) -> str:

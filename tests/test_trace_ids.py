@@ -3,7 +3,13 @@
 import obspy
 import pytest
 
-from seisbench_llm.trace_ids import TraceId, component_index, records_ground_motion, split_channel
+from seisbench_llm.trace_ids import (
+    InstrumentId,
+    TraceId,
+    component_index,
+    records_ground_motion,
+    split_channel,
+)
 
 
 @pytest.mark.parametrize(
@@ -51,6 +57,41 @@ def test_joined_code_of_kik_net_is_read_again():
 )
 def test_ground_motion(code, expected):
     assert records_ground_motion(code) is expected
+
+
+@pytest.mark.parametrize(
+    "codes, instrument",
+    [
+        (("Z", "N", "E"), ""),
+        (("Z", "1", "2"), ""),
+        (("SZ", "SN", "SE"), "S"),
+        (("HZ", "H1", "H2"), "H"),
+        (("S  Z", "S  N", "S  E"), "S"),
+        (("HHZ ", "HHN ", "HHE "), "HH"),
+        (("U-D", "N-S", "E-W"), ""),
+        (("UD2", "NS2", "EW2"), "2"),
+        (("[Z", "[N", "[E"), "["),
+        (("BDFZ", "BDFN", "BDFE"), "BDF"),
+    ],
+)
+def test_codes_of_traces_end_with_the_component(codes, instrument):
+    ids = [
+        TraceId.of(obspy.Trace(header={"network": "XX", "station": "A", "channel": code}))
+        for code in codes
+    ]
+    assert {trace_id.instrument for trace_id in ids} == {instrument}
+    assert [component_index(i.component, "ZNE", flexible=True) for i in ids] == [0, 1, 2]
+    # Read from text, the name of their picks means the same instrument.
+    names = {trace_id.pick_id for trace_id in ids}
+    assert names == {InstrumentId("XX", "A", "", instrument).pick_id}
+    if len(instrument) <= 2:
+        assert {TraceId.parse(name).pick_id for name in names} == names
+    assert {trace_id.without_component for trace_id in ids} == {("XX", "A", "", instrument)}
+
+
+@pytest.mark.parametrize("code", ["", "001", "12", "  "])
+def test_codes_without_a_component(code):
+    assert component_index(split_channel(code)[1], "ZNE", flexible=True) is None
 
 
 def test_component_index():

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -116,7 +118,8 @@ def predict(
     Windows are those of the recipe ``plain``: no augmentation, the model's own filter, sampling
     rate and components.
 
-    :param model: Any task.
+    :param model: Any task. It is in evaluation mode meanwhile, and on the device; afterwards it is
+        as it was.
     :param dataset: SeisBench data set; not changed.
     :param batch_size: Windows per step.
     :param device: Where to compute; by default where the model is.
@@ -158,20 +161,33 @@ def predict(
         from tqdm.auto import tqdm
 
         loader = tqdm(loader, desc="evaluate", unit="batch")
-    home, training = model.device, model.training
-    model.eval()
-    if device is not None:
-        _move(model, device)
     parts, level = [], thresholds_of(model, threshold)
-    try:
-        with torch.inference_mode():
-            for batch in loader:
-                outputs = model(batch["X"].to(model.device).float()).float().cpu().numpy()
-                parts.append(_columns(task, outputs, batch, level, model.sampling_rate))
-    finally:
-        model.to(home).train(training)
+    with _evaluating(model, device), torch.inference_mode():
+        for batch in loader:
+            outputs = model(batch["X"].to(model.device).float()).float().cpu().numpy()
+            parts.append(_columns(task, outputs, batch, level, model.sampling_rate))
     columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     return pd.concat([_covariates(dataset.metadata), pd.DataFrame(columns)], axis=1)
+
+
+@contextmanager
+def _evaluating(model: SeisMoLLM, device: str | torch.device | None) -> Iterator[None]:
+    """
+    The model in evaluation mode and on a device, and afterwards as it was, module by module.
+
+    :raises ValueError: If there is no such device.
+    """
+    home = model.device
+    modes = {module: module.training for module in model.modules()}
+    try:
+        model.eval()
+        if device is not None:
+            _move(model, device)
+        yield
+    finally:
+        model.to(home)
+        for module, training in modes.items():
+            module.training = training
 
 
 def _move(model: SeisMoLLM, device: str | torch.device) -> None:

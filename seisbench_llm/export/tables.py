@@ -336,8 +336,8 @@ def _row_of_obspy(pick: Pick) -> tuple:
     matches = (re.match(_PROBABILITY, comment.text or "") for comment in pick.comments)
     probability = next((float(match[1]) for match in matches if match), None)
     return (
-        # Two letters are the instrument of one of our picks.
-        place.pick_id if len(place.channel) == 2 else str(place),
+        # One or two letters are the instrument of one of our picks.
+        place.pick_id if len(place.channel) <= 2 else str(place),
         pick.phase_hint,
         time,
         probability,

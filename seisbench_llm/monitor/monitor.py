@@ -19,7 +19,7 @@ from ..models.seismollm import SeisMoLLM
 from ..stations import Station, Stations, warn_of_missing
 from ..streams.arguments import PICKING_ARGS
 from ..streams.orientation import Rotation
-from ..streams.skipped import SkippedList
+from ..streams.skipped import said_once
 from ..tasks import PUBLISHED_TASKS as TASKS
 from . import association as octo
 from .location import (
@@ -191,10 +191,11 @@ class SeismicMonitor:
                 octo.import_pyocto()
             stream = Rotation(stations)(stream)
 
-        output = self.models["picking"].classify(stream, **kwargs)
-        picks = PickList(output.picks)
-        pairs = pair(picks, max_sp_time)
-        estimates = self._estimate(stream, [picks[p] for p, _ in pairs], kwargs)
+        # All models look at the same stream: what they leave out is said once.
+        with said_once() as skipped:
+            picks = PickList(self.models["picking"].classify(stream, **kwargs).picks)
+            pairs = pair(picks, max_sp_time)
+            estimates = self._estimate(stream, [picks[p] for p, _ in pairs], kwargs)
         rows = [_row(picks, p, s, estimates, vp, vp_vs) for p, s in pairs]
         events, arrivals = empty(EVENT_TYPES), empty(ARRIVAL_TYPES)
         medium = f"homogeneous, vp {vp:g} km/s, vp/vs {vp_vs:g}"
@@ -230,7 +231,7 @@ class SeismicMonitor:
             dict(self.methods),
             dict(self.errors),
             medium,
-            getattr(output, "skipped", SkippedList()),
+            skipped,
         )
 
     def _place(self, row: Mapping, pick, stations: Stations) -> _Place | None:

@@ -298,7 +298,7 @@ class MonitorResult:
     :param methods: Task -> weight name and version.
     :param errors: Standard errors that the monitor was given.
     :param earth_model: Name of the medium of the locations.
-    :param skipped: Traces that the picker left out or that are of doubtful use, and why.
+    :param skipped: Traces that the models left out or that are of doubtful use, and why.
     """
 
     picks: PickList

@@ -10,7 +10,7 @@ import obspy
 from seisbench.models import WaveformModel
 
 from ..seisbench_private import annotate_arguments
-from ..trace_ids import TraceId
+from ..trace_ids import InstrumentId, TraceId
 from . import chunks
 from .arguments import Arguments
 from .component_starts import component_starts, mute_starts
@@ -20,7 +20,7 @@ from .selection import select_records
 from .skipped import Skipped, SkippedList
 from .spans import Span, data_spans, missing, union
 from .stitching import PeakFilter, SparseAnnotation, StitchedAnnotation, finite_spans, trim
-from .windows import WindowLayout
+from .windows import WindowLayout, place_on_grid
 
 
 class Annotations(obspy.Stream):
@@ -49,23 +49,23 @@ async def annotate_stream(
     output = Annotations()
     instruments = select_records(stream, model, arguments, output.skipped)
     spans = {name: data_spans(records, layout.rate) for name, records in instruments.items()}
-    covered: dict[tuple[str, str], list[Span]] = defaultdict(list)
+    covered: dict[tuple[InstrumentId, str], list[Span]] = defaultdict(list)
     starts = {
         name: component_starts(records) if layout.curves else []
         for name, records in instruments.items()
     }
-    ids = _number(instruments)
+    names = _number(instruments)
     pipeline = _checked(model, arguments)
     short, long = chunks.divide(instruments.values(), model, arguments, output.skipped)
     for records in short:
         for trace in await pipeline(obspy.Stream([record.trace() for record in records])):
-            name = ids[trace.stats.station].instrument_id
+            name = names[trace.stats.station]
             mute_starts(trace, starts[name])
             for part in trim(trace, spans[name], layout.rate):
                 covered[name, part.stats.channel] += finite_spans(part)
                 output.extend([part] if peak_filter is None else peak_filter.excerpts(part)[0])
     for segment in long:
-        name = ids[segment.headers[0].station].instrument_id
+        name = names[segment.headers[0].station]
         annotations: dict[str, StitchedAnnotation | SparseAnnotation] = {}
         for chunk in segment.chunks:
             for trace in await pipeline(segment.cut(chunk)):
@@ -85,39 +85,39 @@ async def annotate_stream(
             output.extend(annotation.parts())
             covered[name, channel] += annotation.covered
     for trace in output:
-        trace_id = ids[trace.stats.station]
-        place = dict(zip(("network", "station", "location"), trace_id, strict=False))
-        trace.stats.update({**place, "instrument": trace_id.instrument})
+        network, station, location, instrument = names[trace.stats.station]
+        trace.stats.update({"network": network, "station": station, "location": location})
+        trace.stats.instrument = instrument
     output.skipped += _unanswered(model, layout, spans, covered)
     output.skipped.warn()
     return output
 
 
-def _number(instruments: dict[str, list[ContiguousRecord]]) -> dict[str, TraceId]:
+def _number(instruments: dict[InstrumentId, list[ContiguousRecord]]) -> dict[str, InstrumentId]:
     """
     Number the instruments, and let their headers have the number for a name.
 
     SeisBench does not look at band and instrument codes: of HH and HN at one location, one would
     overwrite the other. And it takes codes for patterns of file names.
 
-    :return: Number -> an id of the instrument.
+    :return: Number -> id of the instrument.
     """
-    ids = {}
-    for number, records in enumerate(instruments.values()):
-        ids[str(number)] = records[0].trace_id
+    names = {}
+    for number, (instrument, records) in enumerate(instruments.items()):
+        names[str(number)] = instrument
         for record in records:
             record.stats.update({"network": "", "station": str(number), "location": ""})
-    return ids
+    return names
 
 
 def _unanswered(
     model: WaveformModel,
     layout: WindowLayout,
-    spans: dict[str, list[Span]],
-    covered: dict[tuple[str, str], list[Span]],
+    spans: dict[InstrumentId, list[Span]],
+    covered: dict[tuple[InstrumentId, str], list[Span]],
 ) -> list[Skipped]:
     """Data without an annotation that should have one."""
-    answered: dict[str, list[Span]] = {}
+    answered: dict[InstrumentId, list[Span]] = {}
     delta = (1 if layout.curves else layout.hop) / layout.rate
     for (name, _), parts in covered.items():
         answered.setdefault(name, parts)
@@ -137,7 +137,7 @@ def _unanswered(
             holes += [(name, of_data[0][0], of_data[-1][1])]
         elif layout.covers:
             holes += [(name, *hole) for hole in missing(of_data, answered[name], delta)]
-    return [Skipped(f"{name}?", start, end, cause) for name, start, end in holes]
+    return [Skipped(f"{name.instrument_id}?", start, end, cause) for name, start, end in holes]
 
 
 def _checked(
@@ -187,9 +187,6 @@ def fill(
     if isinstance(stream, chunks.ChunkStream):
         return stream.fill()
     layout = WindowLayout.of(model, arguments)
-    if layout.strict:
-        return stream
-    rate = layout.rate
     traces = defaultdict(list)
     for trace in stream:
         traces[TraceId.of(trace).location_id].append(trace)
@@ -197,24 +194,26 @@ def fill(
     for pieces in traces.values():
         spans = [(trace.stats.starttime, trace.stats.endtime) for trace in pieces]
         for start, end in union(spans, layout.bridge):
-            samples = layout.padded(round((end - start) * rate) + 1)
             inside = [t for t in pieces if start <= t.stats.starttime <= end]
-            filled.extend(_fill_segment(inside, start - layout.padding[0] / rate, samples, rate))
+            filled.extend(_fill_segment(inside, layout))
     return filled
 
 
-def _fill_segment(
-    pieces: list[obspy.Trace], start: obspy.UTCDateTime, samples: int, rate: float
-) -> list[obspy.Trace]:
-    components = {}
-    for piece in pieces:
-        offset = round((piece.stats.starttime - start) * rate)
+def _fill_segment(pieces: list[obspy.Trace], layout: WindowLayout) -> list[obspy.Trace]:
+    rate, before = layout.rate, layout.padding[0]
+    places, start = place_on_grid([piece.stats.starttime for piece in pieces], rate)
+    if layout.strict:
+        for piece, at in zip(pieces, places, strict=True):
+            piece.stats.starttime = start + at / rate
+        return pieces
+    samples = max(at + piece.stats.npts for piece, at in zip(pieces, places, strict=True))
+    components: dict[str, obspy.Trace] = {}
+    for piece, at in zip(pieces, places, strict=True):
         if piece.id not in components:
             trace = obspy.Trace(header=piece.stats)
-            trace.data = np.zeros(samples, piece.data.dtype)
-            # Keeps the fraction of a sample by which the trace is off the others' grid.
-            trace.stats.starttime = piece.stats.starttime - offset / rate
+            trace.data = np.zeros(layout.padded(samples), piece.data.dtype)
+            trace.stats.starttime = start - before / rate
             components[piece.id] = trace
-        target = components[piece.id].data[offset : offset + piece.stats.npts]
-        target[:] = piece.data[: target.size]
+        first = before + at
+        components[piece.id].data[first : first + piece.stats.npts] = piece.data
     return list(components.values())

@@ -10,7 +10,7 @@ import numpy as np
 import obspy
 from seisbench.models import WaveformModel
 
-from ..trace_ids import TraceId, component_index
+from ..trace_ids import InstrumentId, TraceId
 from .arguments import Arguments
 from .contiguous import ContiguousRecord, make_trace
 from .onsets import Onset
@@ -51,15 +51,15 @@ class WaveformsAtPicks:
 
         self.skipped = SkippedList()
         records = select_records(stream, model, arguments, self.skipped)
-        self._ids = {name: of_name[0].trace_id for name, of_name in records.items()}
+        self._places = list(records)
         self._reaches: dict[str, int | None] = {}
         times = defaultdict(list)
         for onset in onsets:
-            for name in self._instruments(onset):
-                times[name].append(onset.time)
-        self._traces = {name: self._prepare(records[name], near) for name, near in times.items()}
+            for codes in self._instruments(onset):
+                times[codes].append(onset.time)
+        self._traces = {codes: self._prepare(records[codes], near) for codes, near in times.items()}
 
-    def find(self, onset: Onset) -> str | None:
+    def find(self, onset: Onset) -> InstrumentId | None:
         """
         The instrument of an onset.
 
@@ -67,17 +67,17 @@ class WaveformsAtPicks:
 
         :return: None if no component has data then.
         """
-        for name in self._instruments(onset):
-            stats = (trace.stats for trace in self._traces[name])
+        for codes in self._instruments(onset):
+            stats = (trace.stats for trace in self._traces[codes])
             if any(s.starttime <= onset.time <= s.endtime for s in stats):
-                return name
+                return codes
         return None
 
     def name(self, onset: Onset) -> str:
         """Trace id of an onset that :py:meth:`find` finds, with its location."""
         if not onset.any_location:
             return onset.trace_id
-        return self._ids[self.find(onset)].pick_id
+        return self.find(onset).pick_id
 
     def windows(self, onset: Onset) -> np.ndarray:
         """
@@ -94,22 +94,21 @@ class WaveformsAtPicks:
                 offset = round((trace.stats.starttime - start) * rate)
                 first, last = max(offset, 0), min(offset + trace.stats.npts, model.in_samples)
                 if first < last:
-                    component = trace.stats.channel[-1]
-                    index = component_index(component, model.component_order, flexible=True)
+                    index = model.component_order.index(trace.stats.channel[-1])
                     window[index, first:last] = trace.data[first - offset : last - offset]
         return out
 
-    def _instruments(self, onset: Onset) -> Iterator[str]:
-        """Names of the instruments that the id of a pick may mean."""
-        wanted = TraceId.parse(onset.trace_id)
+    def _instruments(self, onset: Onset) -> Iterator[InstrumentId]:
+        """The instruments that the id of a pick may mean."""
         # Of several, the one whose picks have this very id comes first.
-        for name, own in sorted(self._ids.items(), key=lambda i: i[1].pick_id != onset.trace_id):
-            if (
-                own[:2] == wanted[:2]
-                and (onset.any_location or own.location == wanted.location)
-                and wanted.instrument in ("", own.instrument)
-            ):
-                yield name
+        exact = [codes for codes in self._places if codes.pick_id == onset.trace_id]
+        yield from exact
+        # Of codes that hold dots themselves, only their whole text can be compared.
+        if str(onset.trace_id).count(".") <= 3:
+            wanted = TraceId.parse(onset.trace_id)
+            for codes in self._places:
+                if codes not in exact and _may_mean(wanted, codes, onset.any_location):
+                    yield codes
 
     def _prepare(
         self, records: list[ContiguousRecord], times: list[obspy.UTCDateTime]
@@ -161,3 +160,15 @@ class WaveformsAtPicks:
                 self._reaches[code] = filter_reach(model, self._arguments, [header])
         margins = [self._reaches[record.stats.channel] for record in records]
         return None if None in margins else max(margins)
+
+
+def _may_mean(wanted: TraceId, codes: InstrumentId, any_location: bool) -> bool:
+    return (
+        codes[:2] == wanted[:2]
+        and (any_location or codes.location == wanted.location)
+        # SZ may be an instrument, or the vertical of S.
+        and (
+            wanted.instrument in ("", codes.channel)
+            or wanted.instrument[:-1] == codes.channel != ""
+        )
+    )

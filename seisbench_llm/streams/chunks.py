@@ -21,12 +21,11 @@ import seisbench
 from obspy.core.trace import Stats
 from seisbench.models import WaveformModel
 
-from ..trace_ids import component_index
 from . import windows
 from .arguments import Arguments
 from .contiguous import ContiguousRecord, make_trace
 from .skipped import Skipped, SkippedList
-from .windows import WindowLayout, counted, filter_reach
+from .windows import WindowLayout, counted, filter_reach, place_on_grid
 
 
 @dataclass(frozen=True)
@@ -74,7 +73,7 @@ class Segment:
     Records of one instrument on one grid of samples, and its division into chunks.
 
     :param places: Records with the place of their first sample at the model's rate.
-    :param headers: Header per component: time of the segment's first sample, model's rate.
+    :param headers: Header per component, with the time of the segment's first sample.
     :param samples: Length that is handed to SeisBench.
     :param margin: Samples that a filter needs in front of and behind a chunk.
     """
@@ -99,15 +98,14 @@ class Segment:
         """
         SeisBench's time of the first sample, and its number of samples, of a part.
 
-        SeisBench moves each component to the nearest sample of a grid that starts in 1970,
-        truncates when it counts, and shifts the time back by the mean of what it moved.
+        SeisBench moves all components to the nearest sample of a grid that starts in 1970,
+        truncates when it counts, and shifts the time back by what it moved.
         """
-        starts = [(stats.starttime + first * stats.delta).timestamp for stats in self.headers]
-        nearest = [np.round(start * self.rate) / self.rate for start in starts]
-        aligned = [obspy.UTCDateTime(time) for time in nearest]
-        end = max(aligned) + (samples - 1) / self.rate
-        shift = np.mean([start - time for start, time in zip(starts, nearest, strict=True)])
-        return min(aligned) + shift, counted(min(aligned), end, self.rate)
+        start = self.headers[0].starttime.timestamp + first / self.rate
+        nearest = np.round(start * self.rate) / self.rate
+        aligned = obspy.UTCDateTime(nearest)
+        end = aligned + (samples - 1) / self.rate
+        return aligned + (start - nearest), counted(aligned, end, self.rate)
 
     @cached_property
     def chunks(self) -> list[Chunk]:
@@ -226,7 +224,7 @@ def _long_segments(
     elif others and not arguments.zerophase_resample:
         cause = "its anti-alias filter is causal"
     else:
-        headers = {record.id: record.resampled_stats(rate) for record in group}
+        headers = {r.stats.channel: r.resampled_stats(rate) for r in group}
         margin = filter_reach(model, arguments, list(headers.values()))
         if margin is None:
             cause = f"the filter's response lasts longer than {windows.MAX_FILTER_REACH_S:g} s"
@@ -246,32 +244,14 @@ def _header(stats: Stats, start: obspy.UTCDateTime) -> Stats:
 
 def _padded(group: list[ContiguousRecord], layout: WindowLayout, margin: int) -> Segment:
     """All of the group, as :py:func:`~seisbench_llm.streams.annotate.fill`."""
-    rate = layout.rate
     before = layout.padding[0]
-    headers = [record.resampled_stats(rate) for record in group]
-    start = min(stats.starttime for stats in headers)
-    end = max(stats.endtime for stats in headers)
-    samples = layout.padded(round((end - start) * rate) + 1)
-    start -= before / rate
-    places, components = [], {}
-    for record, stats in zip(group, headers, strict=True):
-        offset = round((stats.starttime - start) * rate)
-        places.append((record, offset))
-        components.setdefault(record.id, _header(stats, stats.starttime - offset / rate))
-    # SeisBench's rounding may set components a sample apart. A window in the middle sees data
-    # there, so that all components of a chunk must begin at the same sample.
-    nearest = {name: _nearest(stats.starttime, rate) for name, stats in components.items()}
-    shifts = {name: sample - min(nearest.values()) for name, sample in nearest.items()}
-    for name, stats in components.items():
-        stats.starttime -= shifts[name] / rate
-    places = [(record, position + shifts[record.id]) for record, position in places]
-    samples += max(shifts.values())
-    return Segment(places, list(components.values()), samples, layout, margin)
-
-
-def _nearest(time: obspy.UTCDateTime, rate: float) -> int:
-    """Sample of a grid that starts in 1970, with SeisBench's own rounding."""
-    return int(np.round(time.timestamp * rate))
+    every = [record.resampled_stats(layout.rate) for record in group]
+    places, start = place_on_grid([stats.starttime for stats in every], layout.rate)
+    samples = max(at + stats.npts for at, stats in zip(places, every, strict=True))
+    start -= before / layout.rate
+    headers = {stats.channel: _header(stats, start) for stats in reversed(every)}
+    placed = [(record, before + at) for record, at in zip(group, places, strict=True)]
+    return Segment(placed, list(headers.values()), layout.padded(samples), layout, margin)
 
 
 def _complete(
@@ -283,20 +263,15 @@ def _complete(
 ) -> list[Segment]:
     """The parts of the group in which all components are there, at least for a window."""
     rate, order = layout.rate, model.component_order
+    every = [record.resampled_stats(rate) for record in group]
+    places, start = place_on_grid([stats.starttime for stats in every], rate)
     components: list[list] = [[] for _ in order]
-    for record in group:
-        stats = record.resampled_stats(rate)
-        first = _nearest(stats.starttime, rate)
-        index = component_index(record.trace_id.component, order, flexible=True)
+    for record, stats, first in zip(group, every, places, strict=True):
+        index = order.index(stats.channel[-1])
         components[index].append((first, first + stats.npts - 1, record, stats))
     common: list[tuple[int, int, list]] = [(-sys.maxsize, sys.maxsize, [])]
     for pieces in components:
-        common = [
-            (max(first, a), min(last, b), [*members, (a, record, stats)])
-            for first, last, members in common
-            for a, b, record, stats in pieces
-            if max(first, a) < min(last, b)
-        ]
+        common = _intersect(common, sorted(pieces, key=lambda piece: piece[0]))
     segments = []
     for first, last, members in common:
         if last - first < layout.size - 1:
@@ -304,11 +279,30 @@ def _complete(
                 f"it is shorter than a window, {layout.size / rate:g} s, and strict=True fills no "
                 f"gaps"
             )
-            starts = [stats.starttime + (first - a) / rate for a, _, stats in members]
-            span = min(starts), min(starts) + (last - first) / rate
+            span = start + first / rate, start + last / rate
             skipped.append(Skipped(f"{group[0].instrument_id}?", *span, cause))
             continue
         places = [(record, a - first) for a, record, _ in members]
-        headers = [_header(stats, stats.starttime + (first - a) / rate) for a, _, stats in members]
+        headers = [_header(stats, start + first / rate) for _, _, stats in members]
         segments.append(Segment(places, headers, last - first + 1, layout, margin))
     return segments
+
+
+def _intersect(common: list[tuple], pieces: list[tuple]) -> list[tuple[int, int, list]]:
+    """
+    What two sorted lists of disjoint ranges have in common; as fast for thousands of gaps.
+
+    :param common: (first, last, members)
+    :param pieces: (first, last, record, header), of one component; its pieces become members.
+    """
+    found, i, j = [], 0, 0
+    while i < len(common) and j < len(pieces):
+        first, last, members = common[i]
+        a, b, record, stats = pieces[j]
+        if max(first, a) < min(last, b):
+            found.append((max(first, a), min(last, b), [*members, (a, record, stats)]))
+        if last < b:
+            i += 1
+        else:
+            j += 1
+    return found

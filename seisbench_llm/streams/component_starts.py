@@ -41,7 +41,7 @@ def component_starts(records: Iterable[ContiguousRecord]) -> list[obspy.UTCDateT
     components = defaultdict(list)
     for record in records:
         stats = record.stats
-        components[record.trace_id.component].append((stats.starttime, stats.endtime))
+        components[stats.channel].append((stats.starttime, stats.endtime))
     starts = []
     for component, spans in components.items():
         others = [s for other, of in components.items() if other != component for s in of]

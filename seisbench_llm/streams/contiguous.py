@@ -116,12 +116,13 @@ class ContiguousRecord:
         first = self.read(0, 1)[0]
         if all(np.all(data == first) for _, data in self._pieces):
             return float(first)
-        total = sum(data.sum(dtype=np.float64) for _, data in self._pieces)
-        return float(total) / self.stats.npts
+        with np.errstate(over="ignore", invalid="ignore"):
+            total = sum(data.sum(dtype=np.float64) for _, data in self._pieces)
+            return float(total / self.stats.npts)
 
     @cached_property
     def peak(self) -> float:
-        """Largest distance of a sample from the mean."""
+        """Largest distance of a sample from the mean; infinite or nan if their sum overflows."""
         extremes = [float(limit(data)) for _, data in self._pieces for limit in (np.min, np.max)]
         return max(abs(extreme - self.mean) for extreme in extremes)
 
@@ -258,7 +259,9 @@ def find_contiguous(
         spans = finite_ranges(trace.data)
         for first, last in spans:
             pieces[TraceId.of(trace)].append(ContiguousRecord.of(trace, first, last))
-        if not spans:
+        if spans:
+            collected += _not_finite(trace, spans)
+        else:
             collected.add(trace, "all its samples are masked or not finite")
     records = []
     for trace_id in sorted(pieces):
@@ -269,6 +272,17 @@ def find_contiguous(
     if skipped is None:
         collected.warn()
     return records
+
+
+def _not_finite(trace: obspy.Trace, finite: list[tuple[int, int]]) -> list[Skipped]:
+    """What lies between finite samples, unless it is masked."""
+    begins, ends = zip(*finite, strict=True)
+    mask, stats, entries = np.ma.getmask(trace.data), trace.stats, []
+    for first, last in zip((0, *ends), (*begins, stats.npts), strict=True):
+        if first < last and not np.all(mask if mask is np.ma.nomask else mask[first:last]):
+            span = stats.starttime + first * stats.delta, stats.starttime + (last - 1) * stats.delta
+            entries.append(Skipped(trace.id, *span, "its samples are not finite numbers"))
+    return entries
 
 
 def _at_one_rate(records: list[ContiguousRecord], rate: float) -> list[ContiguousRecord]:

@@ -37,7 +37,7 @@ def without_defects(record: ContiguousRecord, skipped: SkippedList) -> list[Cont
     if record.peak > _SUSPICIOUS_PEAK:
         data = np.abs(record.read(0, stats.npts))
         typical = np.median(data[data > 0]) if data.any() else 0.0
-        corrupt = np.flatnonzero(data > _CORRUPT_RATIO * typical)
+        corrupt = np.flatnonzero(data / _CORRUPT_RATIO > typical)
         if len(corrupt):
             cause = f"its samples are more than {_CORRUPT_RATIO:g} times as large as the others"
             groups = np.split(corrupt, np.flatnonzero(np.diff(corrupt) > 1) + 1)
@@ -49,9 +49,10 @@ def without_defects(record: ContiguousRecord, skipped: SkippedList) -> list[Cont
         skipped.append(Skipped(record.id, *times[-1], cause))
     kept = []
     for part in record.outside(union(times, 1.5 * stats.delta)):
-        if part.peak > _MAX_AMPLITUDE:
+        # Also if the peak is no number.
+        if not part.peak <= _MAX_AMPLITUDE:
             skipped.add(
-                part, f"its samples reach {part.peak:.0e}, which single precision cannot hold"
+                part, f"its samples exceed {_MAX_AMPLITUDE:g}, which single precision cannot hold"
             )
         else:
             kept.append(part)

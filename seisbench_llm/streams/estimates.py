@@ -11,18 +11,18 @@ from itertools import islice
 import numpy as np
 import obspy
 import pandas as pd
-import seisbench
 import torch
 from seisbench.models import WaveformModel
 from seisbench.util import ClassifyOutput
 
 from ..preprocess import normalize
+from ..trace_ids import location_of
 from .arguments import Arguments
 from .at_picks import WaveformsAtPicks
 from .onsets import as_picks, onsets_of
 from .picks import pick_id
 from .s_minus_p import sp_times
-from .skipped import SkippedList
+from .skipped import Skipped, SkippedList
 from .textbook import combine_angles, polarisation_back_azimuth, sp_epicentral_distance
 
 # Normalised windows, precision -> outputs of the network.
@@ -119,20 +119,22 @@ def classify_at_picks(
     """
     picks = as_picks(arguments.picks)
     onsets = onsets_of(picks)
+    if isinstance(stream, obspy.Trace):
+        stream = obspy.Stream([stream])
     waveforms = WaveformsAtPicks(model, stream, arguments, onsets)
-    waveforms.skipped.warn()
-    anchored, without = [], defaultdict(list)
+    anchored, told = [], defaultdict(list)
+    for entry in waveforms.skipped:
+        if not entry.used:
+            told[location_of(entry.trace_id)].append((entry.start, entry.end))
     for onset in onsets:
-        if waveforms.find(onset) is None:
-            without[onset.trace_id].append(onset.time)
-        else:
+        spans = told[location_of(onset.trace_id)]
+        if waveforms.find(onset) is not None:
             anchored.append(onset)
-    for trace_id, times in without.items():
-        more = f" and {len(times) - 1} more" if len(times) > 1 else ""
-        seisbench.logger.warning(
-            f"No {model.task.name} for the pick at {times[0]}{more}: the stream has no usable "
-            f"data of {trace_id} then."
-        )
+        # Not if it has been told what is the matter with the data there.
+        elif not any(start <= onset.time <= end for start, end in spans):
+            cause = f"it has no usable data at this pick, which gets no {model.task.name}"
+            waveforms.skipped.append(Skipped(onset.trace_id, onset.time, onset.time, cause))
+    waveforms.skipped.warn()
 
     estimates = EstimateList()
     level = arguments.threshold("polarity")

@@ -12,7 +12,7 @@ from scipy.signal import find_peaks
 from seisbench.models import WaveformModel
 from seisbench.util import ClassifyOutput, DetectionList, Pick, PickList
 
-from ..trace_ids import TraceId
+from ..trace_ids import InstrumentId, TraceId
 from .arguments import Arguments
 from .skipped import SkippedList
 
@@ -90,8 +90,8 @@ def time_uncertainty(
 
 def pick_id(annotation: obspy.Trace) -> str:
     """Name of the picks of an annotation."""
-    place = TraceId.of(annotation)
-    return place._replace(channel=annotation.stats.get("instrument", "")).pick_id
+    place = TraceId.of(annotation)[:3]
+    return InstrumentId(*place, annotation.stats.get("instrument", "")).pick_id
 
 
 def peaks(
@@ -101,8 +101,8 @@ def peaks(
     rate, start = trace.stats.sampling_rate, trace.stats.starttime
     # A zero on either side makes a maximum at the very edge a peak, too.
     curve = np.concatenate([[0.0], np.nan_to_num(trace.data), [0.0]])
-    distance = max(1, round(separation * rate))
-    indices, _ = find_peaks(curve, height=max(level, 1e-6), distance=distance)
+    indices, _ = find_peaks(curve, height=max(level, 1e-6))
+    indices = apart(indices, curve[indices], max(1, round(separation * rate)))
     low = np.concatenate([np.flatnonzero(curve < level / 2), [curve.size - 1]])
     picks = []
     for index in indices:
@@ -122,16 +122,35 @@ def peaks(
     return picks
 
 
+def apart(indices: np.ndarray, heights: np.ndarray, distance: int) -> np.ndarray:
+    """
+    The peaks that are left if of two that are too close the smaller is dropped.
+
+    :param indices: Samples of the peaks, sorted, none beside another.
+    :param heights: Their heights; of equal ones the later peak is kept. The argument ``distance``
+        of :py:func:`scipy.signal.find_peaks` itself leaves that to the length of the curve.
+    :param distance: Smallest distance in samples.
+    """
+    if not len(indices):
+        return indices
+    # With a zero on either side, as the first and the last sample are no peaks.
+    ranks = np.zeros(indices[-1] + 3)
+    ranks[1 + indices[np.lexsort((indices, heights))]] = np.arange(1, len(indices) + 1)
+    return find_peaks(ranks, height=0.5, distance=distance)[0] - 1
+
+
 def separate(picks: list[Pick], separation: float) -> list[Pick]:
     """Drop the smaller of two picks that are too close, also across the parts of a trace."""
     kept: list[Pick] = []
-    times: list[float] = []
-    # Of equal ones the first, however the parts of a trace are ordered.
-    for pick in sorted(picks, key=lambda pick: (-pick.peak_value, pick.peak_time.ns)):
-        time = pick.peak_time.timestamp
+    times: list[int] = []
+    # To a microsecond, as times of samples are rounded to nanoseconds.
+    closest = round(separation * 1e9) - 1000
+    # Of equal ones the later, however the parts of a trace are ordered.
+    for pick in sorted(picks, key=lambda pick: (-pick.peak_value, -pick.peak_time.ns)):
+        time = pick.peak_time.ns
         at = bisect_left(times, time)
         near = times[max(at - 1, 0) : at + 1]
-        if all(abs(time - other) >= separation for other in near):
+        if all(abs(time - other) >= closest for other in near):
             times.insert(at, time)
             kept.append(pick)
     return kept

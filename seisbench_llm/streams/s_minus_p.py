@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from functools import lru_cache
 
 import obspy
 from seisbench.models import WaveformModel
 
-from ..trace_ids import TraceId
+from ..trace_ids import station_of
 from .onsets import Onset, onsets_of
 from .spans import union
 
@@ -44,7 +45,9 @@ def sp_times(
         picker = _load(type(model), s_picker)
         # This thread may run an event loop already, that of the classify that needs the S.
         with ThreadPoolExecutor(1) as executor:
-            found = executor.submit(picker.classify, _near(stream, onsets)).result().picks
+            # In the same context, as what it leaves out is told with the rest.
+            run, near = copy_context().run, _near(stream, onsets)
+            found = executor.submit(run, picker.classify, near).result().picks
         given = onsets_of(found, "S")
         others = [*onsets, *onsets_of(found, "P")]
     p_times, s_picks = defaultdict(list), defaultdict(list)
@@ -69,7 +72,7 @@ def _probability(onset: Onset) -> float:
 
 
 def _site(onset: Onset) -> str:
-    return TraceId.parse(onset.trace_id).station_id
+    return station_of(onset.trace_id)
 
 
 def _near(stream: obspy.Stream, onsets: list[Onset]) -> obspy.Stream:
@@ -79,7 +82,7 @@ def _near(stream: obspy.Stream, onsets: list[Onset]) -> obspy.Stream:
         spans[_site(onset)].append((onset.time - BEFORE_S, onset.time + MAX_SP_S + BEFORE_S))
     near = obspy.Stream()
     for trace in stream:
-        for start, end in union(spans.get(TraceId.of(trace).station_id, []), 0):
+        for start, end in union(spans.get(station_of(trace.id), []), 0):
             near += obspy.Stream([trace]).slice(start, end)
     return near
 

@@ -8,16 +8,34 @@ import numpy as np
 import obspy
 from seisbench.models import WaveformModel
 
-from ..trace_ids import HORIZONTALS, TraceId, component_index, records_ground_motion
+from ..trace_ids import (
+    HORIZONTALS,
+    InstrumentId,
+    TraceId,
+    component_index,
+    records_ground_motion,
+)
 from .arguments import Arguments
 from .contiguous import ContiguousRecord, find_contiguous
 from .defects import without_defects
 from .skipped import Skipped, SkippedList
+from .spans import data_spans
 
 # Fractions of the model's sampling rate. Below the first, resampling makes up most of what the
 # model looks at; below the second, the upper half of its band is missing.
 LOWEST_RATE = 0.1
 POOR_RATE = 0.4
+
+# Multiple of the model's sampling rate beyond which a rate is a mistake; no ratio of integers up to
+# 1000 relates the two any more.
+HIGHEST_RATE = 1000
+
+_SAME_COMPONENT = "another channel of the same component runs beside it, and was taken instead"
+
+_NO_AZIMUTH = (
+    "its horizontals are not north and east, and where they point is not known; rotate them first "
+    "(obspy.Stream.rotate), or give stations with their azimuths"
+)
 
 
 def select_records(
@@ -25,37 +43,52 @@ def select_records(
     model: WaveformModel,
     arguments: Arguments,
     skipped: SkippedList,
-) -> dict[str, list[ContiguousRecord]]:
+) -> dict[InstrumentId, list[ContiguousRecord]]:
     """
     Contiguous, finite records of components that a model knows, not copied.
+
+    At any time there is one record of each component. Its ``stats.channel`` has the component's
+    code in the model's order, N where the channel is HH1.
 
     :param stream: Waveforms of any kind; not changed.
     :param arguments: Of ``annotate``.
     :param skipped: Takes what is left out.
-    :return: NET.STA.LOC and instrument code -> records, in the order of channels and times.
+    :return: Id of the instrument -> records, in the order of components and times.
     :raises TypeError: If it is no stream.
     """
     if isinstance(stream, obspy.Trace):
         stream = [stream]
     elif not isinstance(stream, obspy.Stream):
         raise TypeError(f"Waveforms are an obspy.Stream or Trace, not {type(stream).__name__}.")
-    usable = []
+    usable, turned = [], defaultdict(list)
     for trace in stream:
         cause = _unusable(trace, model, arguments)
         if cause is None:
             usable.append(trace)
+        elif cause == _NO_AZIMUTH:
+            turned[TraceId.of(trace).without_component].append(trace)
         else:
             skipped.add(trace, cause)
+    # By ids, not by their text: codes may hold dots.
     instruments = defaultdict(list)
     for record in find_contiguous(usable, skipped, model.sampling_rate):
-        instruments[record.instrument_id] += without_defects(record, skipped)
+        instruments[record.trace_id.without_component] += without_defects(record, skipped)
     _warn_of_poor_rates(usable, model, skipped)
-    needed = model.task.components
-    return {
-        name: records
-        for name, records in sorted(instruments.items())
-        if records and _is_complete(name, records, model, needed, skipped)
-    }
+    selected = {}
+    for instrument, records in sorted(instruments.items()):
+        cause = _incomplete(records, model, instrument in turned)
+        if records and cause is None:
+            selected[instrument] = _one_per_component(records, model.component_order, skipped)
+        elif records:
+            # Once, of the instrument, rather than of its components one by one.
+            spans = [(t.stats.starttime, t.stats.endtime) for t in records + turned[instrument]]
+            start, end = min(start for start, _ in spans), max(end for _, end in spans)
+            skipped.append(Skipped(f"{instrument.instrument_id}?", start, end, cause))
+            del turned[instrument]
+    for traces in turned.values():
+        for trace in traces:
+            skipped.add(trace, _NO_AZIMUTH)
+    return selected
 
 
 def _unusable(trace: obspy.Trace, model: WaveformModel, arguments: Arguments) -> str | None:
@@ -66,15 +99,20 @@ def _unusable(trace: obspy.Trace, model: WaveformModel, arguments: Arguments) ->
     if trace.stats.npts == 0:
         return "it has no samples"
     if component_index(trace_id.component, order, flexible) is None:
+        if component_index(trace_id.component, order, flexible=True) is not None:
+            return _NO_AZIMUTH
         known = sorted({*order, *(HORIZONTALS if flexible else "")})
         return f"its component is none of {', '.join(known)}"
     if not records_ground_motion(trace_id.channel):
         return "its channel code is that of something else than ground motion"
     if not np.issubdtype(trace.data.dtype, np.number) or np.iscomplexobj(trace.data):
         return f"its samples are {trace.data.dtype}, not real numbers"
-    if not LOWEST_RATE * model.sampling_rate <= rate < np.inf:
+    if not rate >= LOWEST_RATE * model.sampling_rate:
         lowest = LOWEST_RATE * model.sampling_rate
         return f"its sampling rate is {rate:g} Hz; at least {lowest:g} Hz are needed"
+    if rate > HIGHEST_RATE * model.sampling_rate:
+        highest = HIGHEST_RATE * model.sampling_rate
+        return f"its sampling rate is {rate:g} Hz; at most {highest:g} Hz are possible"
     return None
 
 
@@ -91,23 +129,48 @@ def _warn_of_poor_rates(
             skipped.add(trace, cause, used=True)
 
 
-def _is_complete(
-    name: str,
-    records: list[ContiguousRecord],
-    model: WaveformModel,
-    needed: int,
-    skipped: SkippedList,
-) -> bool:
-    """Whether an instrument has the components that the model's task needs."""
+def _incomplete(records: list[ContiguousRecord], model: WaveformModel, turned: bool) -> str | None:
+    """Why an instrument has not the components that the model's task needs, None if it has."""
     present = {record.trace_id.component for record in records}
-    if needed == 1 or len(present) >= needed:
-        return True
-    start = min(record.stats.starttime for record in records)
-    end = max(record.stats.endtime for record in records)
-    cause = (
+    indices = {component_index(code, model.component_order, flexible=True) for code in present}
+    if model.task.components == 1 or len(indices) >= model.task.components:
+        return None
+    if turned:
+        return _NO_AZIMUTH
+    return (
         f"{model.task.name} needs three components ({', '.join(model.component_order)}) and found "
-        f"{', '.join(sorted(present))}; rotate other horizontals to north and east first "
-        f"(obspy.Stream.rotate)"
+        f"{', '.join(sorted(present))}"
     )
-    skipped.append(Skipped(f"{name}?", start, end, cause))
-    return False
+
+
+def _one_per_component(
+    records: list[ContiguousRecord], order: str, skipped: SkippedList
+) -> list[ContiguousRecord]:
+    """
+    The records of one instrument, but at any time one of each component.
+
+    Of HHN and HH1 at the same time, the one with the model's own code is kept.
+    """
+    components: dict[int, dict[str, list[ContiguousRecord]]] = defaultdict(dict)
+    for record in records:
+        index = component_index(record.trace_id.component, order, flexible=True)
+        components[index].setdefault(record.id, []).append(record)
+    selected = []
+    for index, channels in sorted(components.items()):
+        kept: list[ContiguousRecord] = []
+        # The model's own code first.
+        for _, of_channel in sorted(
+            channels.items(),
+            key=lambda item: (item[1][0].trace_id.component != order[index], item[0]),
+        ):
+            taken = data_spans(kept, max((r.stats.sampling_rate for r in kept), default=1.0))
+            for record in of_channel:
+                kept += record.outside(taken)
+                for start, end in taken:
+                    first, last = max(start, record.stats.starttime), min(end, record.stats.endtime)
+                    if first <= last:
+                        skipped.append(Skipped(record.id, first, last, _SAME_COMPONENT))
+        for record in kept:
+            record.stats.channel = record.trace_id.instrument + order[index]
+        selected += kept
+    return selected

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, replace
 
 import obspy
 import seisbench
+
+# Of calls that are parts of one, what they left out; None outside of said_once.
+_parts: ContextVar[SkippedList | None] = ContextVar("parts", default=None)
 
 
 @dataclass(frozen=True)
@@ -38,9 +44,24 @@ class SkippedList(list):
         stats = trace.stats
         self.append(Skipped(trace.id, stats.starttime, stats.endtime, cause, used))
 
+    def joined(self) -> SkippedList:
+        """Entries of the same trace and cause that overlap, as of parts of a stream, made one."""
+        joined: dict[tuple, list[Skipped]] = defaultdict(list)
+        for entry in sorted(self, key=lambda entry: entry.start.ns):
+            of_trace = joined[entry.trace_id, entry.cause, entry.used]
+            if of_trace and entry.start <= of_trace[-1].end:
+                of_trace[-1] = replace(of_trace[-1], end=max(entry.end, of_trace[-1].end))
+            else:
+                of_trace.append(entry)
+        return SkippedList(entry for entries in joined.values() for entry in entries)
+
     def warn(self) -> None:
         """Sort by id and time, and warn once per cause, with the number of traces."""
         self.sort(key=lambda entry: (entry.trace_id, entry.start.ns, entry.cause))
+        whole = _parts.get()
+        if whole is not None:
+            whole.extend(self)
+            return
         causes = defaultdict(list)
         for entry in self:
             causes[entry.cause, entry.used].append(entry)
@@ -52,3 +73,22 @@ class SkippedList(list):
                 ids = len({entry.trace_id for entry in entries})
                 text = f"{len(entries)} traces with {ids} ids are {verb}, the first: {text}"
             seisbench.logger.warning(text)
+
+
+@contextmanager
+def said_once() -> Iterator[SkippedList]:
+    """
+    Several calls of ``annotate`` or ``classify`` as parts of one.
+
+    What they leave out is warned of once per cause when all are done.
+
+    :return: List that has all of it, each once, at the end.
+    """
+    whole = SkippedList()
+    token = _parts.set(whole)
+    try:
+        yield whole
+    finally:
+        _parts.reset(token)
+        whole[:] = whole.joined()
+        whole.warn()

@@ -160,6 +160,29 @@ def counted(start: obspy.UTCDateTime, end: obspy.UTCDateTime, rate: float) -> in
     return int((end - start) * rate) + 1
 
 
+def place_on_grid(
+    times: Sequence[obspy.UTCDateTime], rate: float
+) -> tuple[list[int], obspy.UTCDateTime]:
+    """
+    Places on one grid of samples for records that are fractions of a sample apart.
+
+    SeisBench moves each component to the nearest sample of a grid that starts in 1970, where
+    rounding decides about those half way between two, and shifts the time of all by the mean of
+    what it moved. Here the grid starts with the earliest record, and the mean is taken only as far
+    as no record is off by more than half a sample.
+
+    :param times: First samples of records of one instrument.
+    :return: Sample number of each, the earliest is 0; and the time of number 0.
+    """
+    earliest = min(times)
+    places = [round((time - earliest) * rate) for time in times]
+    late = [time - earliest - at / rate for time, at in zip(times, places, strict=True)]
+    mean, half = sum(late) / len(late), 0.5 / rate
+    start = earliest + min(max(mean, max(late) - half), min(late) + half)
+    # In whole microseconds: SeisBench's way with times rounds to some tenths of one.
+    return places, obspy.UTCDateTime(ns=round(start.ns, -3))
+
+
 def part_padding(model: WaveformModel, arguments: Arguments) -> float:
     """
     Seconds before and after a part of a record that the picks in it depend on.

@@ -159,6 +159,25 @@ def test_what_is_left_out_is_told_once(files, tmp_path):
     ]
 
 
+def test_of_many_parts_each_cause_is_said_once(tmp_path, warnings_of):
+    midnight = obspy.UTCDateTime(2020, 1, 2)
+    for number in range(4):
+        stream = make_stream(9000, station=f"S{number}")
+        stream += make_stream(90, rate=1.0, components="Z", code="LH", station=f"S{number}")
+        for trace in stream:
+            trace.stats.starttime = midnight - 45
+            trace.data = trace.data.astype("float32")
+        stream.write(tmp_path / f"{number}.mseed", format="MSEED")
+    levels = {"P_threshold": 0.9, "S_threshold": 0.9}
+    whole = pick_files(tiny_model(), [tmp_path], **levels)
+    # Stations one by one, and their days.
+    parts = pick_files(tiny_model(), [tmp_path], largest=20_000, **levels)
+    assert [str(p) for p in parts.picks] == [str(p) for p in whole.picks] != []
+    assert parts.skipped == whole.skipped and len(whole.skipped) == 4
+    said = [line for line in warnings_of().splitlines() if "at least 10 Hz are needed" in line]
+    assert len(set(said)) == 1 and "4 traces with 4 ids" in said[0]
+
+
 def test_folders_and_patterns_are_read_once(files, tmp_path):
     folder = tmp_path / "data" / "[2020]"
     folder.mkdir(parents=True)

@@ -76,6 +76,29 @@ def test_command_prints_json_lines_or_nothing(files, expected, tmp_path):
     assert len(rows) > 3
 
 
+def test_command_and_result_list_the_same_that_was_left_out(files, tmp_path):
+    stream = obspy.read(glob.escape(files[0])) + make_stream(6000, station="Z", components="Z")
+    stream += make_stream(90, rate=1.0, station="SLOW", code="LH")
+    stream.write(tmp_path / "waves.mseed", format="MSEED")
+    result = run(app, [str(tmp_path / "waves.mseed"), *files[1:], "--json"])
+    rows = [json.loads(line) for line in result.stdout.splitlines() if line.startswith("{")]
+    told = [row for row in rows if "skipped" in row]
+    monitor = SeismicMonitor.from_pretrained(files[2])
+    skipped = monitor.classify(stream, P_threshold=0.9, S_threshold=0.9).skipped
+    assert told == [
+        {
+            "skipped": entry.trace_id,
+            "start": str(entry.start),
+            "end": str(entry.end),
+            "cause": entry.cause,
+            "used": entry.used,
+        }
+        for entry in skipped
+    ]
+    names = [entry.trace_id for entry in skipped]
+    assert names == [*(f"XX.SLOW.00.LH{code}" for code in "ENZ"), "XX.Z.00.HH?"]
+
+
 def test_command_can_be_quiet(files, tmp_path):
     family = save_family(tmp_path, ("picking",))
     options = ["--quiet", "--out", str(tmp_path / "out"), "--format", "quakeml"]

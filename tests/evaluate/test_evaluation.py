@@ -277,9 +277,31 @@ def test_aftershocks_of_which_nobody_made_a_label(monkeypatch, folder):
 
 
 def test_device_that_is_not_there(folder):
+    model = tiny_model().train()
     for device in ("abacus", "cuda:77"):
         with pytest.raises(ValueError, match=f"Device '{device}'"):
-            predict(tiny_model(), open_dataset(folder), device=device, limit=2)
+            predict(model, open_dataset(folder), device=device, limit=2)
+    assert model.training and model.device.type == "cpu"
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_model_is_left_as_it_was(folder, fails, monkeypatch):
+    model = tiny_model("magnitude").train()
+    # Frozen, as in fine-tuning: a part in evaluation mode, one without gradients.
+    model.network.embedder.eval()
+    model.network.head.requires_grad_(False)
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    modes = [module.training for module in model.modules()]
+    gradients = [parameter.requires_grad for parameter in model.parameters()]
+    if fails:
+        monkeypatch.setattr(type(model), "forward", lambda *_, **__: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            predict(model, open_dataset(folder), limit=2)
+    else:
+        predict(model, open_dataset(folder), limit=2)
+    assert [module.training for module in model.modules()] == modes
+    assert [parameter.requires_grad for parameter in model.parameters()] == gradients
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
 
 
 def test_thresholds_of_the_weight():

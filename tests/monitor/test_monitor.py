@@ -340,3 +340,22 @@ def test_packaged_picker_at_a_known_station():
     assert row.trace_id == "BW.RJOB."
     assert row.station_latitude == pytest.approx(47.737167)
     assert 7 < row.sp_distance_km < 9
+
+
+def test_what_is_left_out_is_told_once_for_all_models(warnings_of):
+    models = {task: tiny_model(task) for task in TASKS if task != "picking"}
+    stream = make_stream(station="Z", components="Z") + make_stream(station="THREE")
+    for i in range(3):
+        stream += make_stream(60, rate=1.0, station=f"S{i}", components="Z", code="LH")
+    # An S picker of its own looks at parts of the stream.
+    models["distance"].default_args.update(textbook=True)
+    result = SeismicMonitor(tiny_model(), **models).classify(stream, P_threshold=0.9)
+    assert len(result.picks) > 0
+    told = [(entry.trace_id, entry.cause[:30]) for entry in result.skipped]
+    slow = "its sampling rate is 1 Hz; at least 10 Hz are needed"[:30]
+    assert told == [
+        *((f"XX.S{i}.00.LHZ", slow) for i in range(3)),
+        ("XX.Z.00.HH?", "back_azimuth needs three components"[:30]),
+    ]
+    lines = {line for line in warnings_of().splitlines() if "ignored" in line}
+    assert len(lines) == 2

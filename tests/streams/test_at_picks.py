@@ -70,7 +70,7 @@ def test_gaps_and_instruments(monkeypatch):
     in_gap, later = anchors(seconds=(75, 300))
     records = WaveformsAtPicks(model, stream, Arguments.of(model, {}), [in_gap, later])
     assert records.find(in_gap) is None
-    assert records.find(later) == "XX.STA.00.HH"
+    assert records.find(later).instrument_id == "XX.STA.00.HH"
 
 
 @pytest.mark.parametrize("rate, arguments", [(99.99, {}), (125.0, {"zerophase_resample": False})])

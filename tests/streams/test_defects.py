@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tests.helpers.models import tiny_model
-from tests.helpers.streams import make_stream
+from tests.helpers.streams import assert_same, make_stream
 
 FILTER = {"filter_args": ["highpass"], "filter_kwargs": {"freq": 1.0, "corners": 2}}
 
@@ -71,6 +71,37 @@ def test_amplitudes_beyond_single_precision_are_named(model, warnings_of):
         trace.data *= 1e36
     assert len(model.annotate(stream)) == 0
     assert "single precision cannot hold" in warnings_of() and "XX.STA.00.HH" in warnings_of()
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.longdouble])
+def test_amplitudes_whose_sum_overflows(model, dtype, warnings_of):
+    stream = make_stream()
+    expected = model.annotate(stream[1:])
+    largest = np.finfo(dtype).max
+    stream[0].data = np.full(6000, largest, dtype)
+    stream[0].data[::2] = -largest
+    annotations = model.annotate(stream)
+    assert_same(annotations, expected)
+    (entry,) = annotations.skipped
+    assert entry.trace_id == "XX.STA.00.HHZ" and "single precision cannot hold" in entry.cause
+
+
+def test_samples_that_are_no_numbers_are_named(model):
+    stream = make_stream(9000)
+    start = stream[0].stats.starttime
+    stream[0].data[[0, 100, 8999]] = np.nan, np.inf, -np.inf
+    stream[1].data = np.ma.masked_array(stream[1].data, np.arange(9000) < 50)
+    annotations = model.annotate(stream)
+    told = [(s.trace_id, s.start, s.end) for s in annotations.skipped]
+    assert told == [("XX.STA.00.HHZ", start + at, start + at) for at in (0, 1, 89.99)]
+
+
+def test_one_cause_whatever_the_amplitude(model, warnings_of):
+    stream = make_stream()
+    for trace, scale in zip(stream, (1e35, 1e36, 1e37), strict=True):
+        trace.data *= scale
+    model.annotate(stream)
+    assert len({x for x in warnings_of().splitlines() if "is ignored" in x}) == 1
 
 
 def test_weights_that_are_no_numbers_are_named(warnings_of):

@@ -201,12 +201,43 @@ def test_pick_near_the_ends_of_the_record(seconds):
 
 
 def test_picks_without_data_are_named(warnings_of):
-    result = tiny_model("magnitude").classify(
-        make_stream(), picks=[pick(500), pick(10, trace_id="XX.OTHER.00")]
-    )
+    picks = [pick(500), pick(501), pick(10, trace_id="XX.OTHER.00")]
+    result = tiny_model("magnitude").classify(make_stream(), picks=picks)
     assert len(result.estimates) == 0
-    assert f"No magnitude for the pick at {START + 500}" in warnings_of()
-    assert "XX.OTHER.00" in warnings_of()
+    left_out = [("XX.OTHER.00", START + 10), ("XX.STA.00", START + 500), ("XX.STA.00", START + 501)]
+    assert [(entry.trace_id, entry.start) for entry in result.skipped] == left_out
+    cause = "it has no usable data at this pick, which gets no magnitude"
+    assert {line for line in warnings_of().splitlines() if cause in line} != set()
+    assert "3 traces with 2 ids are ignored, the first: XX.OTHER.00 at" in warnings_of()
+
+
+def test_a_trace_will_do():
+    trace = make_stream(components="Z")[0]
+    arguments = {"textbook": True, "s_picker": "compact_picking"}
+    model = tiny_model("distance")
+    found = [
+        model.classify(stream, picks=[pick(10)], **arguments).estimates
+        for stream in (trace, obspy.Stream([trace]))
+    ]
+    assert found[0] == found[1] != []
+
+
+@pytest.mark.parametrize("network, station", [("A.B", "STA"), ("XX", "S.1"), ("[a]", "*")])
+def test_codes_that_hold_dots(network, station):
+    stream = make_stream() + make_stream(code="HN", seed=1)
+    for trace in stream:
+        trace.stats.update({"network": network, "station": station})
+    picks = tiny_model().classify(stream, P_threshold=0.9).picks
+    onsets = [found for found in picks if found.phase == "P"]
+    result = tiny_model("distance").classify(stream, picks=onsets, textbook=True)
+    assert len(result.estimates) == len(onsets) > 1 and not result.skipped
+
+
+def test_why_there_are_no_data_at_a_pick_is_said_once(warnings_of):
+    stream = make_stream(components="Z")
+    result = tiny_model("back_azimuth").classify(stream, picks=[pick(10), pick(20)])
+    assert [entry.trace_id for entry in result.skipped] == ["XX.STA.00.HH?"]
+    assert "at this pick" not in warnings_of()
 
 
 def test_back_azimuth_with_fewer_components(warnings_of):

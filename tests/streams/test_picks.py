@@ -114,3 +114,17 @@ def test_many_picks_are_separated_quickly():
 def test_zero_threshold_gives_peaks_not_every_sample():
     picks = tiny_model().classify(make_stream(), P_threshold=0, S_threshold=0).picks
     assert 0 < len(picks) < 200
+
+
+def test_of_equal_peaks_the_later_is_kept_however_long_the_curve():
+    for samples in (1500, 6000, 50_000):
+        stream = curves([("P", 1000 + 60 * i, 1.0) for i in range(5)], samples)
+        assert [p.peak_time - START for p in classify(stream).picks] == [10.0, 11.2, 12.4]
+
+
+@pytest.mark.parametrize("start", [UTCDateTime(1900, 1, 1), UTCDateTime(2299, 12, 31, 23, 59, 1)])
+@pytest.mark.parametrize("late", [0.0, 0.0037, 0.123457])
+def test_exactly_the_smallest_separation_is_enough_at_any_time(start, late):
+    peaks = [("P", 1000, 0.8), ("P", 1100, 0.9), ("P", 1200, 0.7), ("P", 1299, 0.6)]
+    result = classify(curves(peaks, starttime=start + late))
+    assert len(result.picks) == 3

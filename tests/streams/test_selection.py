@@ -60,6 +60,105 @@ def test_k_net_and_kik_net(model):
     assert ids_of(model, both) == {"XX.STA.00.1", "XX.STA.00.2"}
 
 
+@pytest.mark.parametrize(
+    "codes", [("SZ", "SN", "SE"), ("Z", "1", "2"), ("U-D", "N-S", "E-W"), ("HHZ ", "HH1", "HH2")]
+)
+def test_short_and_odd_channel_codes_make_one_instrument(model, codes):
+    stream = make_stream()
+    expected = model.annotate(stream)
+    annotations = model.annotate(renamed(stream.copy(), *codes))
+    assert_same(annotations, expected)
+    assert not annotations.skipped
+    # What is estimated at these picks finds the same instrument.
+    picks = model.classify(renamed(stream, *codes), **LOW).picks
+    estimates = tiny_model("magnitude").classify(stream, picks=picks).estimates
+    assert len(estimates) == sum(pick.phase == "P" for pick in picks) > 0
+
+
+def test_stations_whose_codes_hold_dots_are_not_mixed(model):
+    one, other = make_stream(), make_stream(seed=1)
+    for trace in one:
+        trace.stats.update({"network": "X.Y", "station": "A"})
+    for trace in other:
+        trace.stats.update({"network": "X", "station": "Y.A"})
+    annotations = model.annotate(one + other)
+    assert len(annotations) == 6
+    for stream in (one, other):
+        network = stream[0].stats.network
+        assert_same(annotations.select(network=network), model.annotate(stream))
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2, 3, 4), (4, 3, 2, 1, 0), (3, 0, 4, 2, 1)])
+@pytest.mark.parametrize("strict", [False, True])
+def test_horizontals_of_both_names(model, order, strict, warnings_of):
+    stream = make_stream(components="ZNE")
+    expected = model.annotate(stream, strict=strict)
+    both = stream + make_stream(components="12", seed=3)
+    annotations = model.annotate(obspy.Stream([both[i] for i in order]), strict=strict)
+    assert_same(annotations, expected)
+    assert [s.trace_id for s in annotations.skipped] == ["XX.STA.00.HH1", "XX.STA.00.HH2"]
+    assert len(lines(warnings_of(), "another channel of the same component")) == 1
+    assert "undefined behavior" not in warnings_of()
+
+
+def test_horizontals_that_were_renamed(model, warnings_of):
+    stream = make_stream(9000)
+    time = stream[0].stats.starttime + 45
+    for trace in stream:
+        # Each record is taken without its mean.
+        trace.data[:4500] -= trace.data[:4500].mean()
+        trace.data[4500:] -= trace.data[4500:].mean()
+    before, after = stream.slice(endtime=time - 0.01), stream.slice(time)
+    parts = renamed(before.copy(), "HHZ", "HH1", "HH2") + after
+    assert_same(model.annotate(parts), model.annotate(stream))
+    # They overlap by five seconds.
+    parts = renamed(stream.slice(endtime=time + 5).copy(), "HHZ", "HH1", "HH2") + after
+    annotations = model.annotate(parts)
+    assert_same(annotations, model.annotate(stream))
+    spans = [(s.trace_id[-1], s.start, s.end) for s in annotations.skipped]
+    assert spans == [(code, time, time + 5) for code in "12"]
+    assert "undefined behavior" not in warnings_of()
+
+
+def test_horizontals_that_point_somewhere(warnings_of):
+    stream = obspy.Stream()
+    for number in range(5):
+        stream += make_stream(components="12Z", station=f"S{number}")
+    annotations = tiny_model("back_azimuth").annotate(stream + make_stream())
+    assert {trace.stats.station for trace in annotations} == {"STA"}
+    assert [s.trace_id for s in annotations.skipped] == [f"XX.S{i}.00.HH?" for i in range(5)]
+    assert len(lines(warnings_of(), "where they point is not known")) == 1
+    assert len(lines(warnings_of(), "ignored")) == 1
+
+
+def test_fractions_of_a_sample(model):
+    """No component is off by more than half a sample, nor further from the others than it is."""
+    stream = make_stream()
+    start = stream[0].stats.starttime
+    for trace, late in zip(stream, (0.0049, 0.0002, 0.0049), strict=True):
+        trace.stats.starttime += late
+    annotation = model.annotate(stream)[0]
+    for trace in stream:
+        assert abs(trace.stats.starttime - annotation.stats.starttime) <= 0.005
+    # Half a sample off the grid of SeisBench, where rounding would set components a sample apart.
+    shifted = make_stream()
+    shifted[1].trim(start + 0.01)
+    whole = model.annotate(shifted)
+    for trace in shifted:
+        trace.stats.starttime += 0.005
+    for one, other in zip(model.annotate(shifted), whole, strict=True):
+        assert one.stats.starttime - other.stats.starttime == pytest.approx(0.005, abs=1e-6)
+        np.testing.assert_allclose(one.data, other.data, atol=1e-5)
+
+
+def test_rate_beyond_all_reason(model, warnings_of):
+    stream = make_stream(station="ODD") + make_stream()
+    for trace in stream.select(station="ODD"):
+        trace.stats.sampling_rate = 1e9
+    assert {t.stats.station for t in model.annotate(stream)} == {"STA"}
+    assert "its sampling rate is 1e+09 Hz; at most 100000 Hz are possible" in warnings_of()
+
+
 @pytest.mark.parametrize("codes", [("[a]", "A.B", "*"), ("", "", ""), ("?", "12345678", "--")])
 def test_odd_codes(model, codes):
     stream = make_stream()
