@@ -8,7 +8,7 @@ OPTIONS ?=
 BIN = $(VENV)/bin
 
 .PHONY: demo test test-matrix test-wheel dist lint style types docs linkcheck site-check
-.PHONY: benchmark clean
+.PHONY: benchmark coverage clean
 
 # Pick the earthquakes that come with ObsPy; results in ./demo_output.
 demo: $(VENV)/.demo
@@ -17,6 +17,11 @@ demo: $(VENV)/.demo
 # The whole suite, offline, in JOBS processes.
 test: $(VENV)/.test
 	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses $(JOBS)
+
+# Lines that the suite runs; those that it does not, in coverage/index.html.
+coverage: $(VENV)/.test
+	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses $(JOBS) --cov seisbench_llm --cov-report term:skip-covered \
+	    --cov-report html:coverage
 
 # The core of the suite with Python 3.11, 3.12 and 3.13, and with the oldest and the newest allowed
 # version of each dependency; what this machine does not have is said. MATRIX="--only 3.11-oldest".
@@ -84,4 +89,4 @@ $(VENV)/.docs: $(BIN)/pip setup.cfg constraints.txt
 	touch $@
 
 clean:
-	rm -rf $(VENV) demo_output dist benchmark_results docs/_build docs/_generated
+	rm -rf $(VENV) coverage .coverage demo_output dist benchmark_results docs/_build docs/_generated

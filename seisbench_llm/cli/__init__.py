@@ -48,6 +48,9 @@ def main() -> None:
         signal.signal(signal.SIGTERM, _terminate)
     try:
         app()
+    except KeyboardInterrupt:
+        # Before or after Typer, which ends like this, too.
+        sys.exit(128 + signal.SIGINT)
     except (OSError, ValueError, ImportError) as error:
         typer.echo(f"seisbench-llm: {_one_line(error)}", err=True)
         sys.exit(USER_ERROR)

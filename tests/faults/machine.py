@@ -43,8 +43,9 @@ def main() -> int:
             "limits": lambda: limits(cases, folder),
             "small disk": lambda: small_disk(cases, folder),
             "loader": lambda: loader(cases["fit"], folder),
-            "memory": lambda: memory(cases["archive run"], folder),
             "downloads": lambda: downloads(folder, args.downloads),
+            # Last, as it starts threads of Dask in this process.
+            "memory": lambda: memory(folder),
         }
         for name, part in parts.items():
             if not args.only or name in args.only:
@@ -147,7 +148,7 @@ def _grandchild(pid: int, sign: Path) -> psutil.Process | None:
     return None
 
 
-def memory(archive: Case, folder: Path):
+def memory(folder: Path):
     """A station-day that needs more memory than a worker has: it fails, the others are done."""
     from seisbench_llm import archive as runs
     from tests.helpers.archive_stub import run_stub
