@@ -52,7 +52,7 @@ def assert_same(one, other, tolerance=0.0, late=0.0):
     one, other = (sorted(stream, key=key) for stream in (one, other))
     assert [key(trace)[:5] for trace in one] == [key(trace)[:5] for trace in other]
     for a, b in zip(one, other, strict=True):
-        assert abs(a.stats.starttime - b.stats.starttime - late) < 2e-6
+        assert abs(a.stats.starttime - b.stats.starttime - late) < 1e-5
         np.testing.assert_allclose(a.data, b.data, rtol=0, atol=tolerance)
 
 
