@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 
 from ...atomic import replacing
+from ...evaluate.bootstrap import FEWEST_EVENTS
 from .examples import read_examples
 from .measures import Measure
-from .results import DRAWS, FEWEST_EVENTS, Question, Results, gather
+from .results import DRAWS, Question, Results, gather
 
 TEMPLATE = Path(__file__).parent
 OWN = "seismollm"

@@ -1,6 +1,5 @@
 """
-The predictions of a folder of results, as the report needs them: by target, with measures that
-have intervals.
+Results of a folder of predictions, for the report: by target, with measures and their intervals.
 
 Intervals are those of a bootstrap over earthquakes, of the test side, with the threshold that was
 chosen on dev held fixed. All models are resampled alike, so that differences are paired.
@@ -14,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from ...evaluate.bootstrap import FEWEST_EVENTS
 from ...evaluate.metrics import wrap
 from .. import provenance
 from ..estimate_targets import ANSWERS, FILES
@@ -35,8 +35,6 @@ from .measures import (
 )
 
 DRAWS = 300
-# Below that many earthquakes there are no intervals.
-FEWEST_EVENTS = 5
 # Columns that no measure looks at.
 _NAMES = {"trace_name", "trace_idx", "trace_split", "full_phase_label"}
 ROOTS = ("pred", "pred_cross", "pred_resampled", "pred_cross_resampled")
