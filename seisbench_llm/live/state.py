@@ -183,5 +183,5 @@ def read_arrays(file: Path) -> dict:
     except (ValueError, KeyError, TypeError, AttributeError, EOFError, RecursionError,
             zipfile.BadZipFile, zipfile.LargeZipFile, NotImplementedError, OverflowError,
             MemoryError) as error:  # fmt: skip
-        cause = f"{type(error).__name__}: {error}"
+        cause = f"{type(error).__name__}: {error}"[:300]
     raise StateError(f"{file} is damaged ({cause}). Remove it to begin anew.")

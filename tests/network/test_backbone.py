@@ -53,6 +53,8 @@ LLAMA = {
     "max_position_embeddings": 64,
     "rms_norm_eps": 1e-5,
     "rope_parameters": {"rope_type": "default", "rope_theta": 300.0},
+    # As transformers before version 5 has it.
+    "rope_theta": 300.0,
 }
 
 
