@@ -18,7 +18,7 @@ from filelock import FileLock, Timeout
 from ..atomic import remove_leftovers, replacing
 from .picks import LivePick
 
-FORMAT = 2
+FORMAT = 3
 
 
 class StateError(ValueError):

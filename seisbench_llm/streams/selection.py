@@ -78,7 +78,7 @@ def select_records(
     for instrument, records in sorted(instruments.items()):
         cause = _incomplete(records, model, instrument in turned)
         if records and cause is None:
-            selected[instrument] = _one_per_component(records, model.component_order, skipped)
+            selected[instrument] = _one_per_component(records, model, skipped)
         elif records:
             # Once, of the instrument, rather than of its components one by one.
             spans = [(t.stats.starttime, t.stats.endtime) for t in records + turned[instrument]]
@@ -144,13 +144,15 @@ def _incomplete(records: list[ContiguousRecord], model: WaveformModel, turned: b
 
 
 def _one_per_component(
-    records: list[ContiguousRecord], order: str, skipped: SkippedList
+    records: list[ContiguousRecord], model: WaveformModel, skipped: SkippedList
 ) -> list[ContiguousRecord]:
     """
     The records of one instrument, but at any time one of each component.
 
-    Of HHN and HH1 at the same time, the one with the model's own code is kept.
+    Of HHN and HH1 at the same time, the one with the model's own code is kept. If they have
+    several rates, the component is brought to that of the model.
     """
+    order = model.component_order
     components: dict[int, dict[str, list[ContiguousRecord]]] = defaultdict(dict)
     for record in records:
         index = component_index(record.trace_id.component, order, flexible=True)
@@ -170,6 +172,8 @@ def _one_per_component(
                     first, last = max(start, record.stats.starttime), min(end, record.stats.endtime)
                     if first <= last:
                         skipped.append(Skipped(record.id, first, last, _SAME_COMPONENT))
+        if len({record.stats.sampling_rate for record in kept}) > 1:
+            kept = [record.at_rate(model.sampling_rate) for record in kept]
         for record in kept:
             record.stats.channel = record.trace_id.instrument + order[index]
         selected += kept

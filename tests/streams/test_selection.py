@@ -234,3 +234,18 @@ def test_header_with_a_response_costs_nothing(model):
 class NotToBeCopied:
     def __deepcopy__(self, memo):
         raise AssertionError("a response was copied")
+
+
+def test_channels_of_one_component_may_have_several_rates():
+    """HH2 at 1000 Hz goes on where HHE at 100 Hz ends."""
+    stream = make_stream(3000)
+    east = stream.select(channel="HHE")[0]
+    other = east.copy()
+    other.stats.channel, other.stats.sampling_rate = "HH2", 1000
+    other.stats.starttime = east.stats.starttime + 15
+    other.data = np.random.default_rng(0).standard_normal(20_000)
+    east.data = east.data[:2000]
+    output = tiny_model().annotate(stream + other)
+    assert {trace.stats.sampling_rate for trace in output} == {100}
+    end = max(trace.stats.endtime for trace in output)
+    assert abs(end - (east.stats.starttime + 35)) < 0.02
