@@ -1,4 +1,4 @@
-"""Any mixture of gaps, filled gaps, components apart, late and doubled packets, as in a batch."""
+"""Any mixture of gaps, components apart, late and doubled packets, as in a batch."""
 
 import os
 
@@ -22,7 +22,7 @@ SECONDS = 90
 # Seconds between two troubles and lengths, both even numbers of samples: then no piece has a mean.
 TROUBLES = st.lists(
     st.tuples(
-        st.sampled_from(["cut", "zeros"]),
+        st.just("cut"),
         st.integers(100, 2000).map(lambda n: n / 50),
         st.one_of(st.integers(30, 300), st.integers(300, 2500)).map(lambda n: n / 50),
     ),
@@ -51,21 +51,32 @@ def troubled(patterns):
     return stream
 
 
-@pytest.mark.xfail(
-    strict=False,
-    reason="live and batch differ where gaps filled with zeros and cuts of several components "
-    "overlap, as in patterns zeros 14.0-15.88, cut 10.44-23.64, zeros 13.58-35.6 with seed 250",
-)
 @given(PATTERNS, st.sampled_from([0.5, 1.0, 3.3]), st.integers(0, 1000))
 @settings(
     max_examples=int(os.environ.get("LIVE_EXAMPLES", "4")),
     deadline=None,
     database=None,
+    # The same ones each time, unless many are asked for.
+    derandomize="LIVE_EXAMPLES" not in os.environ,
     # Each takes a second.
     phases=[Phase.explicit, Phase.reuse, Phase.generate],
     suppress_health_check=list(HealthCheck),
 )
 def test_any_mixture_is_picked_as_in_a_batch(patterns, seconds, seed):
+    assert_as_in_a_batch(patterns, seconds, seed)
+
+
+@pytest.mark.xfail(strict=True, reason="live and batch differ here: not mended yet")
+def test_a_mixture_that_is_not_picked_as_in_a_batch():
+    patterns = [
+        [("zeros", 14.0, 15.88), ("zeros", 2.76, 1.2), ("cut", 10.44, 13.2)],
+        [("zeros", 2.02, 3.48), ("cut", 5.92, 2.84)],
+        [("zeros", 13.98, 1.88), ("zeros", 13.58, 22.02)],
+    ]
+    assert_as_in_a_batch(patterns, 1.0, 250)
+
+
+def assert_as_in_a_batch(patterns, seconds, seed):
     model, stream = filtered_model(), troubled(patterns)
     traces, rng = packets(stream, seconds), np.random.default_rng(seed)
     traces += [traces[i].copy() for i in rng.integers(0, len(traces), 10)]
