@@ -54,10 +54,12 @@ style: $(VENV)/.test
 types: $(VENV)/.test
 	$(BIN)/mypy
 
-# The site in docs/_build/html. Every notebook is run, unless it has not changed since the last time.
+# All models on the records at hand; a page of HTML in benchmark_results.
 benchmark: $(VENV)/.test
-	x
+	OMP_NUM_THREADS=$(JOBS) $(BIN)/python -m benchmarks.quality.harness --data $(RECORDS) --weights $(PUBLISHED) \
+	    --out benchmark_results $(OPTIONS)
 
+# The site in docs/_build/html. Every notebook is run, unless it has not changed since the last time.
 docs: $(VENV)/.docs
 	$(BIN)/sphinx-build --jobs $(JOBS) --quiet --fail-on-warning docs docs/_build/html
 
