@@ -9,7 +9,7 @@ COPY . .
 RUN python -m venv /opt/venv \
     && /opt/venv/bin/pip install --no-cache-dir --constraint constraints.txt \
         --extra-index-url https://download.pytorch.org/whl/cpu torch \
-    && /opt/venv/bin/pip install --no-cache-dir --constraint constraints.txt ".[monitor,archive,export]"
+    && /opt/venv/bin/pip install --no-cache-dir --constraint constraints.txt ".[monitor,archive,pages,export]"
 
 FROM python:3.11-slim
 COPY --from=build /opt/venv /opt/venv

@@ -79,7 +79,7 @@ $(VENV)/.demo: $(BIN)/pip setup.cfg constraints.txt
 	touch $@
 
 $(VENV)/.test: $(BIN)/pip setup.cfg constraints.txt
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[test,language,train,benchmark,archive,monitor,export]'
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[test,language,train,benchmark,archive,monitor,pages,export]'
 	touch $@
 
 $(VENV)/.dist: $(BIN)/pip setup.cfg constraints.txt
@@ -87,7 +87,7 @@ $(VENV)/.dist: $(BIN)/pip setup.cfg constraints.txt
 	touch $@
 
 $(VENV)/.docs: $(BIN)/pip setup.cfg constraints.txt
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[docs,language,train,benchmark,archive,monitor,export]'
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[docs,language,train,benchmark,archive,monitor,pages,export]'
 	touch $@
 
 clean:

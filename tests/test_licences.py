@@ -16,7 +16,7 @@ NOTICE = (ROOT / "NOTICE.md").read_text()
 LISTED = (
     *("py.typed", "pretrained/*.json", "pretrained/*.safetensors"),
     *("benchmark/paper_results.json", "benchmark/report/*.html"),
-    *("benchmark/report/*.js", "benchmark/report/*.css"),
+    *("pages/*.html", "pages/*.js", "pages/*.css"),
 )
 
 # As the records of weights name what they were made from: "hvsrpy, GPL-3", "MIT".

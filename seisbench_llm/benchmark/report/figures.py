@@ -6,15 +6,14 @@ import numpy as np
 import plotly.graph_objects as go
 
 from ...evaluate.metrics import wrap
+from ...pages import COLOURS, lay_out
 from ..estimate_targets import ANSWERS
 from ..scores import onset_differences
 from .results import Question
 
-# Colours that differ also for the colour-blind (Okabe and Ito 2008), and dashes once they run out.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000", "#8C510A")
+# Once colours run out.
 DASHES = ("solid", "dash", "dot", "dashdot")
 MOST_POINTS = 200
-CONFIG = {"responsive": True, "displaylogo": False, "displayModeBar": False}
 _TASKS = {"Magnitude": "magnitude", "Distance": "distance", "Back-azimuth": "back_azimuth"}
 
 
@@ -50,12 +49,12 @@ def curve(question: Question, styles: dict[str, dict]) -> tuple[go.Figure, str]:
         figure.add_scatter(x=x, y=y, mode="lines", name=model, line=line)
     if onset or task:
         unit = "s" if onset else question.measures[0].unit
-        _layout(figure, f"Largest difference ({unit})", "Share of windows")
+        lay_out(figure, f"Largest difference ({unit})", "Share of windows")
         if onset:
             figure.update_xaxes(type="log", range=[-2, 1])
         words = "Share of windows whose difference from the truth is no larger. Higher is better."
     else:
-        _layout(figure, "Share of negatives above the threshold", "Share of positives above it")
+        lay_out(figure, "Share of negatives above the threshold", "Share of positives above it")
         words = "Receiver operating characteristic. The nearer to the upper left, the better."
     return figure, words
 
@@ -117,22 +116,9 @@ def example(record: dict, styles: dict[str, dict]) -> go.Figure:
         for time in at:
             figure.add_vline(x=time, line={"color": "#222222", "width": 1, "dash": "dot"})
             figure.add_annotation(x=time, y=3.75, text=phase, showarrow=False)
-    _layout(figure, "Time in the record (s)", "")
-    figure.update_layout(height=460)
+    lay_out(figure, "Time in the record (s)", "", height=460)
     figure.update_yaxes(visible=False, range=[-1.3, 3.9], fixedrange=True)
     return figure
-
-
-def _layout(figure: go.Figure, x: str, y: str) -> None:
-    figure.update_layout(
-        template="simple_white",
-        height=380,
-        margin={"l": 40, "r": 10, "t": 10, "b": 40},
-        legend={"orientation": "h", "y": -0.25, "yanchor": "top", "font": {"size": 11}},
-        xaxis_title=x,
-        yaxis_title=y,
-        font={"family": "system-ui, sans-serif", "size": 12},
-    )
 
 
 def _cumulative(values) -> tuple[np.ndarray, np.ndarray]:

@@ -8,11 +8,12 @@ import numpy as np
 
 from ...atomic import replacing
 from ...evaluate.bootstrap import FEWEST_EVENTS
+from ...pages import CONFIG, render
 from .examples import read_examples
 from .measures import Measure
 from .results import DRAWS, Question, Results, gather
 
-TEMPLATE = Path(__file__).parent
+TEMPLATE = Path(__file__).parent / "page.html"
 OWN = "seismollm"
 # Unit -> decimals, else three.
 _DIGITS = {"km": 1, "°": 1, "units": 2}
@@ -31,9 +32,6 @@ def write_report(folder: str | Path, out: str | Path, title: str = "", draws: in
     :raises ImportError: If the extra ``benchmark`` is not installed.
     """
     try:
-        import jinja2
-        import plotly.offline
-
         from . import figures
     except ImportError as error:
         raise ImportError(
@@ -43,7 +41,7 @@ def write_report(folder: str | Path, out: str | Path, title: str = "", draws: in
     styles = figures.style_of(results.models)
 
     def draw(figure) -> str:
-        return figure.to_html(full_html=False, include_plotlyjs=False, config=figures.CONFIG)
+        return figure.to_html(full_html=False, include_plotlyjs=False, config=CONFIG)
 
     targets: dict[str, list[dict]] = {}
     for question in results.questions:
@@ -54,10 +52,8 @@ def write_report(folder: str | Path, out: str | Path, title: str = "", draws: in
         {**record, "figure": draw(figures.example(record, styles))}
         for record in read_examples(folder)
     ]
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATE), autoescape=True, undefined=jinja2.StrictUndefined
-    )
-    page = environment.get_template("page.html").render(
+    page = render(
+        TEMPLATE,
         title=title or f"Benchmark of {len(results.models)} models",
         verdict=verdict(results),
         targets=targets,
@@ -65,9 +61,6 @@ def write_report(folder: str | Path, out: str | Path, title: str = "", draws: in
         runs=results.runs,
         draws=draws,
         fewest=FEWEST_EVENTS,
-        plotly=plotly.offline.get_plotlyjs(),
-        style=(TEMPLATE / "style.css").read_text(),
-        script=(TEMPLATE / "tables.js").read_text(),
     )
     with replacing(out) as file:
         file.write_text(page, encoding="utf-8")
