@@ -32,7 +32,8 @@ PYTHONS = ("3.11", "3.12", "3.13")
 # What needs no extra; the other tests of these folders say so, and are skipped.
 CORE = (
     *("tests/network", "tests/models", "tests/streams", "tests/test_packaged.py"),
-    "tests/cli/test_cli.py",
+    *("tests/cli/test_pick.py", "tests/cli/test_main.py", "tests/cli/test_weights.py"),
+    *("tests/cli/test_convert.py", "tests/cli/test_common.py", "tests/test_pick_files.py"),
     *("tests/test_preprocess.py", "tests/test_tasks.py", "tests/test_trace_ids.py"),
     *("tests/test_waveform_files.py", "tests/test_weights.py", "tests/test_no_network.py"),
 )

@@ -9,7 +9,7 @@ import sys
 
 import typer
 
-from . import archive, benchmark, convert, live, monitor, pick, training, weights
+from . import archive, benchmark, convert, evaluate, live, monitor, pick, training, weights
 from .options import USER_ERROR
 
 __all__ = ["app", "main"]
@@ -32,7 +32,7 @@ app.add_typer(weights.app, name="weights")
 app.command()(convert.convert)
 app.command(context_settings=_PASS_ON)(training.fit)
 app.command()(training.export)
-app.command()(training.evaluate)
+app.command()(evaluate.evaluate)
 app.add_typer(benchmark.app, name="benchmark")
 
 

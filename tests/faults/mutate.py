@@ -31,7 +31,7 @@ ROOT, PACKAGE = Path(__file__).resolve().parents[2], "seisbench_llm"
 MODULES = {
     "preprocess.py": ["tests/test_preprocess.py"],
     "trace_ids.py": ["tests/test_trace_ids.py"],
-    "evaluate/metrics.py": ["tests/evaluate/test_evaluation.py"],
+    "evaluate/metrics.py": ["tests/evaluate"],
     "streams/windows.py": ["tests/streams/test_windows.py", "tests/streams/test_chunks.py"],
     "streams/stitching.py": ["tests/streams/test_stitching.py", "tests/streams/test_chunks.py"],
     "streams/contiguous.py": ["tests/streams/test_contiguous.py"],

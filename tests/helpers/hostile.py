@@ -26,7 +26,7 @@ from seisbench.util import Pick
 
 from seisbench_llm.archive.files import read_file
 from seisbench_llm.archive.store import Store, read_table, write_json
-from seisbench_llm.cli.training import _split_of_run
+from seisbench_llm.cli.evaluate import _split_of_run
 from seisbench_llm.data import Synthetic
 from seisbench_llm.data.datasets import open_dataset
 from seisbench_llm.export import export, read_picks

@@ -1,4 +1,5 @@
-import datetime
+"""Formats of other programs, as those programs read them."""
+
 import io
 from pathlib import Path
 
@@ -6,113 +7,15 @@ import numpy as np
 import obspy
 import pandas as pd
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
-from obspy.core.event import Catalog, Event, Origin
 from obspy.io.nlloc.core import read_nlloc_hyp
-from obspy.io.quakeml.core import _validate as validate_quakeml
-from seisbench.util import Pick, PickList
 
-from seisbench_llm.export.formats import FORMATS, picks_to_pyocto
-from seisbench_llm.export.quakeml import picks_to_catalog
-from seisbench_llm.export.read import read_picks
-from seisbench_llm.export.tables import COLUMNS, picks_to_dataframe
+from seisbench_llm.export.formats import picks_to_pyocto
+from seisbench_llm.export.tables import picks_to_dataframe
 from seisbench_llm.export.write import export
 from seisbench_llm.stations import stations_to_dataframe
-
-CODE = st.text("ABCNXZ0189-_", min_size=1, max_size=5)
-TIME = st.one_of(
-    st.datetimes(datetime.datetime(1960, 1, 1), datetime.datetime(2099, 12, 31)),
-    st.sampled_from(
-        [
-            datetime.datetime(2024, 2, 29, 23, 59, 59, 999999),
-            datetime.datetime(2016, 12, 31, 23, 59, 59, 999960),
-            datetime.datetime(1970, 1, 1),
-        ]
-    ),
-)
-
-
-@st.composite
-def one_pick(draw, station=CODE, network=CODE):
-    time = obspy.UTCDateTime(draw(TIME))
-    location = draw(st.sampled_from(["", "00", ".HN"])).lstrip(".")
-    location = f".{location}" if location.startswith("H") else location
-    return Pick(
-        f"{draw(network)}.{draw(station)}.{location}",
-        time - 0.05,
-        time + 0.05,
-        time,
-        draw(st.floats(0.01, 1)),
-        draw(st.sampled_from("PS")),
-        polarity=draw(st.sampled_from([None, "U", "D", "N"])),
-    )
-
-
-PICKS = st.lists(one_pick(), max_size=6).map(PickList)
-FAST = settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
-
-
-def pick_at(time, trace_id="XX.STA.00", phase="P", probability=0.8):
-    time = obspy.UTCDateTime(time)
-    return Pick(trace_id, time - 0.1, time + 0.1, time, probability, phase)
-
-
-@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
-@FAST
-@given(picks=PICKS)
-def test_tables_come_back_as_they_were(picks, suffix, tmp_path):
-    path = export(picks, tmp_path / f"picks{suffix}")
-    expected = picks_to_dataframe(picks)
-    found = read_picks(path)
-    pd.testing.assert_frame_equal(found.iloc[:, :6], expected.iloc[:, :6], check_dtype=len(picks))
-    assert found["time"].dtype == expected["time"].dtype == "datetime64[us, UTC]"
-    assert [obspy.UTCDateTime(t) for t in found["time"]] == [p.peak_time for p in picks]
-    assert list(found["polarity"].astype(object).where(found["polarity"].notna(), None)) == [
-        p.polarity for p in picks
-    ]
-
-
-def test_parquet_without_picks_has_the_types_of_one_with_picks(tmp_path):
-    import pyarrow.parquet
-
-    none = pyarrow.parquet.read_schema(export([], tmp_path / "none.parquet"))
-    some = pyarrow.parquet.read_schema(export([pick_at(0)], tmp_path / "some.parquet"))
-    assert none.equals(some)
-    assert str(some.field("time").type) == "timestamp[us, tz=UTC]"
-
-
-@pytest.mark.parametrize("name", ["a.csv", "a.parquet", "a.xml"])
-def test_uncertainties_of_times_are_kept(name, tmp_path):
-    sure, unsure = pick_at(0), pick_at(5, phase="S")
-    sure.time_uncertainty = 0.03
-    found = read_picks(export([sure, unsure], tmp_path / name))["time_uncertainty"]
-    # QuakeML is for locators, which need one of each.
-    assert found[0] == 0.03 and (found[1] == 0.1 if name == "a.xml" else np.isnan(found[1]))
-
-
-def test_further_columns_are_kept(tmp_path):
-    frame = picks_to_dataframe([pick_at(0), pick_at(1)]).assign(amplitude=[1e-6, 2e-6])
-    for name in ("a.csv", "a.parquet"):
-        assert list(read_picks(export(frame, tmp_path / name))["amplitude"]) == [1e-6, 2e-6]
-
-
-@FAST
-@given(picks=PICKS)
-def test_quakeml_is_valid_and_comes_back(picks, tmp_path):
-    path = export(picks, tmp_path / "picks.xml", method="compact picking/1")
-    assert validate_quakeml(str(path))
-    read = obspy.read_events(path)[0].picks
-    assert [p.time for p in read] == [p.peak_time for p in picks]
-    assert [p.phase_hint for p in read] == [p.phase for p in picks]
-    assert [p.waveform_id.station_code for p in read] == [p.trace_id.split(".")[1] for p in picks]
-    table = picks_to_dataframe(obspy.read_events(path))
-    assert list(table["trace_id"]) == [p.trace_id for p in picks]
-    assert list(table["polarity"].astype(object).where(table["polarity"].notna(), None)) == [
-        p.polarity for p in picks
-    ]
+from tests.helpers.picks import ANY_TIME, FAST, PICKS, located, one_pick, pick_at
 
 
 @FAST
@@ -233,7 +136,7 @@ def test_hypodd_comes_back(tmp_path, warnings_of):
 
 
 @FAST
-@given(seconds=st.lists(st.floats(0, 200), min_size=1, max_size=5), start=TIME)
+@given(seconds=st.lists(st.floats(0, 200), min_size=1, max_size=5), start=ANY_TIME)
 def test_hypodd_times(seconds, start, tmp_path):
     start = obspy.UTCDateTime(start)
     picks = [pick_at(start + after, f"XX.S{i}.") for i, after in enumerate(seconds)]
@@ -286,54 +189,6 @@ def test_nlloc_separates_events_and_warns_of_unassociated_picks(tmp_path, warnin
     assert export([], tmp_path / "none.obs").read_text() == ""
 
 
-def located(trace_id="XX.STA.00", weight=None, **origin):
-    catalog = picks_to_catalog([pick_at(0, trace_id), pick_at(3, trace_id, "S")], "x/1")
-    values = {"time": obspy.UTCDateTime(-1), "latitude": 1, "longitude": 2, "depth": 0}
-    catalog[0].origins = [Origin(**{**values, **origin})]
-    return catalog
-
-
-@pytest.mark.parametrize(
-    "picks, name, message",
-    [
-        ([pick_at(0)], "a.pha", "needs located events"),
-        (located(depth=None), "a.pha", "has no depth"),
-        (located("XX.LONGCODE."), "a.pha", "room for station codes of 7"),
-        (located("XX.A B."), "a.pha", "cannot read the station code 'A B'"),
-        (located("XX..00"), "a.pha", "cannot read the station code ''"),
-        (located() + located("YY.STA.00"), "a.pha", "STA is in XX and YY"),
-        ([pick_at(0), pick_at(0, "YY.STA.")], "a.obs", "STA is in XX and YY"),
-        ([pick_at(0, "XX.A B.")], "a.obs", "cannot read the station code"),
-        ([pick_at(0, "XX.STATIONCODE.")], "a.xml", "room for codes of 8"),
-        ([pick_at(0, "STA")], "a.xml", "'STA' is not NET.STA.LOC"),
-        ([pick_at(0, "STA")], "a.pyocto.csv", "'STA' is not NET.STA.LOC"),
-        ([pick_at(0, phase="Pn")], "a.pyocto.csv", "phases P and S only, not .'Pn'"),
-        ([pick_at(0, phase="Pn")], "a.gamma.csv", "phases P and S only"),
-        (pd.DataFrame({"trace_id": ["XX.A."]}), "a.csv", "no column phase, time"),
-        ([pick_at(0)], "a.doc", "a.doc stands for no format.*csv.*nlloc"),
-    ],
-)
-def test_what_a_format_cannot_hold_is_an_error(picks, name, message, tmp_path):
-    with pytest.raises(ValueError, match=message):
-        export(picks, tmp_path / name)
-    assert not (tmp_path / name).exists()
-
-
-def test_unknown_format_and_events_without_room(tmp_path):
-    with pytest.raises(ValueError, match=f"Formats: {', '.join(FORMATS)}"):
-        export([], tmp_path / "x", format="sac")
-    with pytest.raises(ValueError, match="no room for events"):
-        export([], tmp_path / "x.csv", events=pd.DataFrame())
-    with pytest.raises(ValueError, match="events of its own"):
-        export(Catalog(), tmp_path / "x.xml", events=pd.DataFrame())
-    frame = picks_to_dataframe([pick_at(0)]).assign(event_id=3)
-    events = pd.DataFrame([{"event_id": 1, "time": "2020-01-01", "latitude": 0, "longitude": 0}])
-    with pytest.raises(ValueError, match="no column depth_km"):
-        export(frame, tmp_path / "x.xml", events=events)
-    with pytest.raises(ValueError, match="not there: .'3'"):
-        export(frame, tmp_path / "x.xml", events=events.assign(depth_km=1))
-
-
 def test_zero_weight_is_left_out_and_said(tmp_path, warnings_of):
     catalog = located()
     pick = catalog[0].picks[0]
@@ -345,32 +200,6 @@ def test_zero_weight_is_left_out_and_said(tmp_path, warnings_of):
     assert "Missing magnitude" not in warnings_of()
 
 
-def test_tables_of_stations():
-    inventory = obspy.read_inventory()
-    table = stations_to_dataframe(inventory)
-    assert "BW.RJOB." in set(table["id"]) and table["id"].is_unique
-    row = table.set_index("id").loc["BW.RJOB."]
-    assert row["z(km)"] == -row["elevation"] / 1000
-    # 180 degrees apart on paper, 22 km in truth.
-    line = pd.DataFrame({"network": "X", "station": ["A", "B"]})
-    line = stations_to_dataframe(line.assign(latitude=0.0, longitude=[179.9, -179.9]))
-    assert list(line["id"]) == ["X.A.", "X.B."]
-    assert np.diff(line["x(km)"])[0] == pytest.approx(22.3, abs=0.1)
-    with pytest.raises(ValueError, match="no column latitude"):
-        stations_to_dataframe(pd.DataFrame({"id": ["X.A."], "longitude": [1.0]}))
-    with pytest.raises(ValueError, match="no stations"):
-        stations_to_dataframe(obspy.Inventory([], ""))
-
-
 def test_instruments_of_a_location_are_one_station_for_pyocto():
     table = picks_to_pyocto(picks_to_dataframe([pick_at(0, "XX.STA.00.HN")]))
     assert table["station"][0] == "XX.STA.00" and table["trace_id"][0] == "XX.STA.00.HN"
-
-
-def test_nothing_to_export(tmp_path):
-    for name in FORMATS:
-        if name != "hypodd":
-            export([], tmp_path / name, format=name)
-    assert list(read_picks(export([], tmp_path / "a.csv")).columns) == list(COLUMNS)
-    assert len(picks_to_catalog([], "x/1")[0].picks) == 0
-    assert len(picks_to_dataframe(Catalog([Event()]))) == 0

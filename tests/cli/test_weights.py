@@ -1,0 +1,39 @@
+"""Commands ``weights list``, ``show``, ``pull`` and ``onnx``."""
+
+import json
+
+import pytest
+
+from seisbench_llm import cli, weights
+from tests.helpers.command_line import code_of, run
+from tests.helpers.models import tiny_model
+
+
+def test_pull_checks_what_there_is(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(weights, "PACKAGED", tmp_path)
+    tiny_model().save(tmp_path / "tiny", half=True)
+    result = run(cli.app, ["weights", "pull", "tiny"])
+    assert f"complete, SHA-256 {weights.sha256(tmp_path / 'tiny.safetensors')}" in result.stdout
+    assert not run(cli.app, ["weights", "pull", "tiny", "--quiet"]).stdout
+    (tmp_path / "tiny.safetensors").write_bytes(b"changed")
+    assert code_of(["weights", "pull", "tiny"], monkeypatch) == 2
+    assert "SHA-256 differs" in capsys.readouterr().err
+    assert code_of(["weights", "pull", "elsewhere"], monkeypatch) == 2
+    assert "cannot be reached" in capsys.readouterr().err
+
+
+def test_weights_commands(tmp_path, monkeypatch):
+    monkeypatch.setattr(weights, "PACKAGED", tmp_path)
+    record = weights.WeightRecord("tiny", "picking", "1", 100, 30, data="noise", licence="GPL-3.0")
+    tiny_model().save(tmp_path / "tiny", "a tiny one", record=record, half=True)
+    assert "tiny\ta tiny one" in run(cli.app, ["weights", "list"]).stdout
+    shown = json.loads(run(cli.app, ["weights", "show", "tiny"]).stdout)
+    assert shown["licence"] == "GPL-3.0" and shown["docstring"] == "a tiny one"
+
+
+def test_onnx_command(files, tmp_path):
+    pytest.importorskip("onnx")
+    out = tmp_path / "models" / "picker.onnx"
+    result = run(cli.app, ["weights", "onnx", files[2], "--out", str(out)])
+    assert result.exit_code == 0, result.output
+    assert f"Written: {out}" in result.output and out.stat().st_size > 10_000

@@ -1,0 +1,137 @@
+"""Picks are written and come back as they were."""
+
+import numpy as np
+import obspy
+import pandas as pd
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from obspy.io.quakeml.core import _validate as validate_quakeml
+
+from seisbench_llm.cli.pick import PickFormat
+from seisbench_llm.export import export, picks_to_dataframe, read_picks
+from seisbench_llm.export.formats import FORMATS
+from seisbench_llm.export.read import READERS
+from seisbench_llm.export.tables import TIME
+from tests.helpers.picks import FAST, PICKS, T0, TWO, pick_at
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+@FAST
+@given(picks=PICKS)
+def test_tables_come_back_as_they_were(picks, suffix, tmp_path):
+    path = export(picks, tmp_path / f"picks{suffix}")
+    expected = picks_to_dataframe(picks)
+    found = read_picks(path)
+    pd.testing.assert_frame_equal(found.iloc[:, :6], expected.iloc[:, :6], check_dtype=len(picks))
+    assert found["time"].dtype == expected["time"].dtype == "datetime64[us, UTC]"
+    assert [obspy.UTCDateTime(t) for t in found["time"]] == [p.peak_time for p in picks]
+    assert list(found["polarity"].astype(object).where(found["polarity"].notna(), None)) == [
+        p.polarity for p in picks
+    ]
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.parquet", "a.xml"])
+def test_uncertainties_of_times_are_kept(name, tmp_path):
+    sure, unsure = pick_at(0), pick_at(5, phase="S")
+    sure.time_uncertainty = 0.03
+    found = read_picks(export([sure, unsure], tmp_path / name))["time_uncertainty"]
+    # QuakeML is for locators, which need one of each.
+    assert found[0] == 0.03 and (found[1] == 0.1 if name == "a.xml" else np.isnan(found[1]))
+
+
+def test_further_columns_are_kept(tmp_path):
+    frame = picks_to_dataframe([pick_at(0), pick_at(1)]).assign(amplitude=[1e-6, 2e-6])
+    for name in ("a.csv", "a.parquet"):
+        assert list(read_picks(export(frame, tmp_path / name))["amplitude"]) == [1e-6, 2e-6]
+
+
+@FAST
+@given(picks=PICKS)
+def test_quakeml_is_valid_and_comes_back(picks, tmp_path):
+    path = export(picks, tmp_path / "picks.xml", method="compact picking/1")
+    assert validate_quakeml(str(path))
+    read = obspy.read_events(path)[0].picks
+    assert [p.time for p in read] == [p.peak_time for p in picks]
+    assert [p.phase_hint for p in read] == [p.phase for p in picks]
+    assert [p.waveform_id.station_code for p in read] == [p.trace_id.split(".")[1] for p in picks]
+    table = picks_to_dataframe(obspy.read_events(path))
+    assert list(table["trace_id"]) == [p.trace_id for p in picks]
+    assert list(table["polarity"].astype(object).where(table["polarity"].notna(), None)) == [
+        p.polarity for p in picks
+    ]
+
+
+HELD = {
+    "csv": {"network", "location", "probability", "polarity", "instrument", "span", "us"},
+    "parquet": {"network", "location", "probability", "polarity", "instrument", "span", "us"},
+    "quakeml": {"network", "location", "probability", "polarity", "instrument", "us"},
+    "pyocto": {"network", "location", "probability", "us"},
+    "gamma": {"network", "probability", "us"},
+    "nlloc": {"polarity", "instrument"},
+}
+
+
+@pytest.mark.parametrize("name", HELD)
+def test_every_format_is_read_back(name, tmp_path):
+    held, expected = HELD[name], picks_to_dataframe(TWO)
+    found = read_picks(export(TWO, tmp_path / "picks", name), name)
+    tolerance = pd.Timedelta(1 if "us" in held else 100, "us")
+    assert ((found["time"] - expected["time"]).abs() <= tolerance).all()
+    assert list(found["phase"]) == ["P", "S"]
+    codes = [trace_id.split(".")[: 2 if "network" in held else 1] for trace_id in found["trace_id"]]
+    assert codes == ([["XX", "ABC"], ["XX", "DEF"]] if "network" in held else [[""], [""]])
+    if "location" in held:
+        assert list(found["trace_id"]) == list(expected["trace_id"])
+    if "probability" in held:
+        assert list(found["probability"]) == pytest.approx([0.8127, 0.5], abs=1e-6)
+    else:
+        assert found["probability"].isna().all()
+    assert list(found["polarity"]) == (["D", None] if "polarity" in held else [None, None])
+    if "instrument" in held:
+        assert list(found["instrument"]) == ["HN", "HH"]
+    if "span" in held:
+        pd.testing.assert_frame_equal(found, expected, check_dtype=False)
+    else:
+        assert (found["start_time"] == found["time"]).all()
+
+
+def test_hypodd_is_read_back(tmp_path):
+    picks = picks_to_dataframe(TWO).assign(event_id="a")
+    events = pd.DataFrame({"event_id": ["a"], "time": [T0], "latitude": 1, "longitude": 2})
+    found = read_picks(export(picks, tmp_path / "a.pha", events=events.assign(depth_km=3.0)))
+    assert list(found["trace_id"]) == [".ABC.", ".DEF."]
+    assert list(found["probability"]) == pytest.approx([0.8127, 0.5], abs=1e-4)
+    assert found["event_id"].nunique() == 1
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.parquet", "a.xml", "a.pha", "a.obs", "a.gamma.csv"])
+def test_broken_files_are_named(name, tmp_path):
+    (tmp_path / name).write_bytes(b"\x00\xff no picks, whatever\n1,2\n")
+    with pytest.raises(ValueError, match=f"{name} is no file of picks that can be read"):
+        read_picks(tmp_path / name)
+    with pytest.raises(FileNotFoundError, match=f"There is no file .*x{name}"):
+        read_picks(tmp_path / f"x{name}")
+
+
+def test_all_formats_are_read_and_offered():
+    assert set(FORMATS) == set(READERS) == {form.value for form in PickFormat}
+
+
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    name=st.sampled_from(["a.csv", "a.obs", "a.gamma.csv", "a.pyocto.csv"]),
+    head=st.sampled_from(["", "trace_id,phase,time\n", "id,timestamp,type,prob\n", "PUBLIC_ID "]),
+    rest=st.one_of(st.text("XABC.,0129-:TZ \n\"'?", max_size=80), st.binary(max_size=80)),
+)
+def test_whatever_a_file_holds_it_is_a_table_or_one_error(name, head, rest, tmp_path):
+    content = rest if isinstance(rest, bytes) else rest.encode()
+    (tmp_path / name).write_bytes(head.encode() + content)
+    try:
+        table = read_picks(tmp_path / name)
+    except ValueError as error:
+        assert f"{name} is no file of picks that can be read" in str(error)
+    else:
+        assert str(table["time"].dtype) == TIME and table["time"].notna().all()

@@ -1,0 +1,51 @@
+"""Stations and events on a map."""
+
+import sys
+
+import numpy as np
+import obspy
+import pandas as pd
+import pytest
+
+from seisbench_llm.plotting.map import plot_map
+from tests.helpers.figures import STATIONS, drawn, pick_at
+
+
+def test_map_has_the_shape_of_the_earth_and_crosses_the_date_line():
+    figure = plot_map(STATIONS, [pick_at(1)])
+    drawn(figure)
+    axis = figure.axes[0]
+    assert axis.get_aspect() == pytest.approx(1 / np.cos(np.radians(64.05)))
+    texts = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert texts == ["no picks", "1 picks"]
+    fiji = plot_map(STATIONS.assign(latitude=[-17, -18], longitude=[179.9, -179.9]))
+    drawn(fiji)
+    assert np.ptp(fiji.axes[0].get_xlim()) < 3
+    labels = [float(t.get_text().replace("−", "-")) for t in fiji.axes[0].get_xticklabels()]
+    assert max(map(abs, labels)) <= 180
+
+
+def test_map_of_events_of_any_kind():
+    table = pd.DataFrame({"latitude": [64.05], "longitude": [-16.9], "depth": [5.0]})
+    assert len(plot_map(STATIONS, events=table.assign(magnitude=2.0)).axes) == 2
+    catalog = obspy.read_events()
+    drawn(plot_map(None, events=catalog))
+    catalog[0].origins = []
+    drawn(plot_map(obspy.read_inventory(), events=catalog))
+    with pytest.raises(ValueError, match="nothing with coordinates"):
+        plot_map(None, events=[])
+
+
+def test_an_event_without_a_depth_can_be_seen():
+    table = pd.DataFrame({"latitude": [64.05], "longitude": [-16.9], "depth_km": [np.nan]})
+    table["magnitude"] = 5.0
+    shown, without = (drawn(plot_map(STATIONS, events=e))[:, 0] for e in (table, table[:0]))
+    middle = (slice(len(shown) // 3, 2 * len(shown) // 3),)
+    assert (shown[middle] < 150).sum() > (without[middle] < 150).sum() + 10
+
+
+def test_coast_lines_are_optional(monkeypatch):
+    monkeypatch.setitem(sys.modules, "cartopy", None)
+    drawn(plot_map(STATIONS))
+    with pytest.raises(ImportError, match="pip install cartopy"):
+        plot_map(STATIONS, coastlines=True)
