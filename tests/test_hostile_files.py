@@ -20,10 +20,8 @@ from seisbench_llm.cli.pick import PartFigures
 from seisbench_llm.export import picks_to_dataframe
 from seisbench_llm.live.output import QuakeMLFiles
 from seisbench_llm.live.picks import LivePick
+from tests.helpers.bombs import BOMBS, ENOUGH, EVIL
 from tests.helpers.hostile import (
-    BOMBS,
-    ENOUGH,
-    EVIL,
     READERS,
     T0,
     damaged,
