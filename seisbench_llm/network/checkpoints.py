@@ -31,17 +31,23 @@ GPT2 = BackboneConfig(
     norm_eps=1e-5,
 )
 
+# Hugging Face's name of a part of a block of GPT-2 -> ours.
+GPT2_PARTS = {
+    "ln_1": "norm1",
+    "attn.c_attn": "attn.qkv",
+    "attn.c_proj": "attn.out",
+    "ln_2": "norm2",
+    "mlp.c_fc": "mlp.up",
+    "mlp.c_proj": "mlp.down",
+}
+
 # Published name -> ours, applied in order.
 _RENAMING = (
     (r"^llm_blocks\.llm\.(base_model\.model\.)?", "backbone."),
     (r"^backbone\.wpe\.", "backbone.positions."),
     (r"^backbone\.ln_f\.", "backbone.norm."),
     (r"^backbone\.h\.", "backbone.blocks."),
-    (r"\.ln_([12])\.", r".norm\1."),
-    (r"\.attn\.c_attn\.", ".attn.qkv."),
-    (r"\.attn\.c_proj\.", ".attn.out."),
-    (r"\.mlp\.c_fc\.", ".mlp.up."),
-    (r"\.mlp\.c_proj\.", ".mlp.down."),
+    *((rf"\.{re.escape(theirs)}\.", f".{ours}.") for theirs, ours in GPT2_PARTS.items()),
     (r"^convs\.(\d+)\.convs\.(\d+)\.in_proj\.", r"embedder.\1.branches.\2.project."),
     (r"^convs\.(\d+)\.convs\.(\d+)\.", r"embedder.\1.branches.\2."),
     (r"^convs\.(\d+)\.out_proj\.", r"embedder.\1.project."),

@@ -202,21 +202,13 @@ def _translate_llama_config(config, name: str) -> BackboneConfig:
 
 
 def _translate_gpt2(state: dict[str, torch.Tensor], config: BackboneConfig) -> dict:
-    names = {
-        "ln_1": "norm1",
-        "attn.c_attn": "attn.qkv",
-        "attn.c_proj": "attn.out",
-        "ln_2": "norm2",
-        "mlp.c_fc": "mlp.up",
-        "mlp.c_proj": "mlp.down",
-    }
     out = {
         "positions.weight": state["wpe.weight"],
         "norm.weight": state["ln_f.weight"],
         "norm.bias": state["ln_f.bias"],
     }
     for i in range(config.layers):
-        for theirs, ours in names.items():
+        for theirs, ours in checkpoints.GPT2_PARTS.items():
             weight = state[f"h.{i}.{theirs}.weight"]
             # GPT-2's Conv1D keeps (in, out), a Linear (out, in).
             out[f"blocks.{i}.{ours}.weight"] = weight.T if weight.ndim == 2 else weight
