@@ -19,7 +19,7 @@ from .streams.orientation import Rotation
 from .streams.picks import separate
 from .streams.skipped import SkippedList, said_once
 from .streams.windows import part_padding
-from .waveform_files import Reader, Segment, find_files
+from .waveform_files import FileTrace, Reader, find_files
 
 # A day of three components at 100 Hz has 26 million.
 MAX_SAMPLES_AT_ONCE = 30_000_000
@@ -46,9 +46,9 @@ class Picked:
 
 @dataclass(frozen=True)
 class _Part:
-    """Segments that are picked at once; with start and end, only that day of theirs."""
+    """Traces that are picked at once; with start and end, only that day of theirs."""
 
-    segments: list[Segment]
+    traces: list[FileTrace]
     start: obspy.UTCDateTime | None = None
     end: obspy.UTCDateTime | None = None
 
@@ -91,8 +91,8 @@ def pick_files(
     files = find_files(paths)
     reader = Reader(keep_going, hint=" (--keep-going skips such files)")
     shown = {"disable": not progress, "leave": False, "delay": 1}
-    segments = reader.segments(tqdm(files, "reading headers", unit="file", **shown))
-    if not segments:
+    traces = reader.traces(tqdm(files, "reading headers", unit="file", **shown))
+    if not traces:
         if reader.failed:
             file, why = next(iter(reader.failed.items()))
             raise ValueError(f"None of {len(files)} files can be read; {file}: {why}")
@@ -105,11 +105,11 @@ def pick_files(
     padding = ceil(part_padding(model, arguments) / window) * window
     groups = defaultdict(list)
     with said_once() as skipped:
-        for part in tqdm(list(_parts(segments, largest)), "picking", unit="part", **shown):
+        for part in tqdm(list(_parts(traces, largest)), "picking", unit="part", **shown):
             span = (
                 (None, None) if part.start is None else (part.start - padding, part.end + padding)
             )
-            stream = reader.stream(part.segments, *span)
+            stream = reader.stream(part.traces, *span)
             if not stream:
                 continue
             if rotation is not None:
@@ -128,27 +128,27 @@ def pick_files(
                 groups[pick.trace_id, pick.phase].append(pick)
     picks = [pick for group in groups.values() for pick in separate(group, separation)]
     picks.sort(key=lambda pick: (pick.peak_time, pick.trace_id, pick.phase))
-    stations = sorted({segment.station for segment in segments})
+    stations = sorted({trace.station for trace in traces})
     return Picked(PickList(picks), stations, reader.failed, skipped)
 
 
-def _parts(segments: list[Segment], largest: int) -> Iterator[_Part]:
+def _parts(traces: list[FileTrace], largest: int) -> Iterator[_Part]:
     """Everything, or a station, or a station's day at a time: as much as may be at once."""
-    if sum(segment.samples for segment in segments) <= largest:
-        yield _Part(segments)
+    if sum(trace.samples for trace in traces) <= largest:
+        yield _Part(traces)
         return
     stations = defaultdict(list)
-    for segment in segments:
-        stations[segment.station].append(segment)
+    for trace in traces:
+        stations[trace.station].append(trace)
     for _, of_station in sorted(stations.items()):
-        if sum(segment.samples for segment in of_station) <= largest:
+        if sum(trace.samples for trace in of_station) <= largest:
             yield _Part(of_station)
             continue
         days = {
             day
-            for segment in of_station
+            for trace in of_station
             for day in range(
-                int(segment.start.timestamp // _DAY_S), int(segment.end.timestamp // _DAY_S) + 1
+                int(trace.start.timestamp // _DAY_S), int(trace.end.timestamp // _DAY_S) + 1
             )
         }
         for day in sorted(days):

@@ -15,7 +15,7 @@ from .trace_ids import TraceId
 
 
 @dataclass(frozen=True)
-class Segment:
+class FileTrace:
     """
     A trace in a file.
 
@@ -88,34 +88,34 @@ class Reader:
                 f"{min(lengths)} bytes and are not read."
             )
 
-    def segments(self, files: Iterable[Path]) -> list[Segment]:
+    def traces(self, files: Iterable[Path]) -> list[FileTrace]:
         """The traces in files, by their headers alone."""
-        segments = []
+        traces = []
         for file in files:
             for trace in self.read(file, headonly=True):
                 stats = trace.stats
                 if stats.npts:
                     station = TraceId.of(trace).station_id
                     span = stats.starttime, stats.endtime
-                    segments.append(Segment(file, station, *span, stats.npts, stats._format))
-        return segments
+                    traces.append(FileTrace(file, station, *span, stats.npts, stats._format))
+        return traces
 
     def stream(
         self,
-        segments: Sequence[Segment],
+        traces: Sequence[FileTrace],
         start: obspy.UTCDateTime | None = None,
         end: obspy.UTCDateTime | None = None,
     ) -> obspy.Stream:
-        """The samples of segments from ``start`` to ``end``."""
+        """The samples of traces from ``start`` to ``end``."""
         stream = obspy.Stream()
-        wanted: dict[Path, dict[str, Segment]] = {}
-        for segment in segments:
-            if (end is None or segment.start <= end) and (start is None or segment.end >= start):
-                wanted.setdefault(segment.file, {})[segment.station] = segment
+        wanted: dict[Path, dict[str, FileTrace]] = {}
+        for part in traces:
+            if (end is None or part.start <= end) and (start is None or part.end >= start):
+                wanted.setdefault(part.file, {})[part.station] = part
         for file, stations in wanted.items():
             kwargs = {"starttime": start, "endtime": end}
-            (name, segment), *others = stations.items()
-            if segment.format == "MSEED" and not others:
+            (name, first), *others = stations.items()
+            if first.format == "MSEED" and not others:
                 kwargs["sourcename"] = f"{name}.*"
             for trace in self.read(file, **kwargs):
                 if trace.stats.npts and TraceId.of(trace).station_id in stations:

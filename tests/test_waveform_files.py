@@ -26,7 +26,7 @@ def test_whole_file_is_read_without_a_word(file, warnings_of):
 def test_truncated_mseed_is_named_once(file, warnings_of):
     file.write_bytes(file.read_bytes()[:-100])
     reader = Reader()
-    segments = reader.segments([file])
-    reader.stream(segments)
+    traces = reader.traces([file])
+    reader.stream(traces)
     lines = {line for line in warnings_of().splitlines() if "cut off" in line}
     assert len(lines) == 1 and str(file) in lines.pop()
