@@ -129,15 +129,13 @@ def live(
 def _read(files: list[Path], select: list[str]):
     import obspy
 
+    from ..live.selections import is_selected, parse_selections
     from ..waveform_files import read_files
 
     stream = read_files(files)
     if select:
-        ids = [
-            text if text.endswith(("?", "*")) or len(text.split(".")[-1]) == 3 else text + "?"
-            for text in select
-        ]
-        stream = sum((stream.select(id=text) for text in ids), obspy.Stream())
+        selected = parse_selections(select)
+        stream = obspy.Stream(trace for trace in stream if is_selected(trace, selected))
         if not stream:
             raise ValueError(f"The files hold nothing of {', '.join(select)}.")
     return stream

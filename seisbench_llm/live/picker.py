@@ -18,9 +18,9 @@ from ..models.seismollm import SeisMoLLM
 from ..stations import Stations
 from ..streams.arguments import validate_arguments
 from ..streams.orientation import Rotation
-from ..streams.selection import LOWEST_RATE
-from ..trace_ids import TraceId, codes_of, records_ground_motion
-from .data import component, orient_as, warm_up
+from ..streams.selection import unusable
+from ..trace_ids import TraceId, codes_of
+from .data import orient_as, warm_up
 from .final import PHASES, is_in_calendar
 from .instrument import Instrument, Window
 from .picks import LivePick, Report
@@ -144,17 +144,15 @@ class Live:
         self.instruments.pop(name, None)
 
     def _usable(self, trace: obspy.Trace, name: str) -> bool:
-        stats, cause = trace.stats, None
-        lowest = LOWEST_RATE * self.model.sampling_rate
-        known = component(self.model, self.arguments, stats.channel) is not None
-        if not known and not self._can_rotate(trace):
-            cause = f"its component is none of {', '.join(self.model.component_order)}"
-        elif not records_ground_motion(stats.channel):
-            cause = "its channel code is that of something else than ground motion"
-        elif trace.data.dtype.kind not in "iuf" or not stats.npts:
-            cause = f"it holds no waveform ({stats.npts} samples of type {trace.data.dtype})"
-        elif not lowest <= stats.sampling_rate <= HIGHEST_RATE:
-            cause = f"it has {stats.sampling_rate:g} Hz, not {lowest:g} to {HIGHEST_RATE:g} Hz"
+        stats = trace.stats
+        cause = unusable(trace, self.model, self.arguments)
+        if cause is not None and self._can_rotate(trace):
+            cause = unusable(trace, self.model, self.arguments, rotated=True)
+        if cause is not None:
+            pass
+        elif stats.sampling_rate > HIGHEST_RATE:
+            rates = f"{stats.sampling_rate:g} Hz; at most {HIGHEST_RATE:g} Hz"
+            cause = f"its sampling rate is {rates} are possible in live picking"
         elif not (is_in_calendar(stats.starttime) and is_in_calendar(stats.endtime)):
             cause = "its time is outside of the years 1 to 9999"
         if cause is None:

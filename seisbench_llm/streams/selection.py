@@ -62,7 +62,7 @@ def select_records(
         raise TypeError(f"Waveforms are an obspy.Stream or Trace, not {type(stream).__name__}.")
     usable, turned = [], defaultdict(list)
     for trace in stream:
-        cause = _unusable(trace, model, arguments)
+        cause = unusable(trace, model, arguments)
         if cause is None:
             usable.append(trace)
         elif cause == _NO_AZIMUTH:
@@ -91,14 +91,20 @@ def select_records(
     return selected
 
 
-def _unusable(trace: obspy.Trace, model: WaveformModel, arguments: Arguments) -> str | None:
-    """Why a trace cannot be used, None if it can."""
+def unusable(
+    trace: obspy.Trace, model: WaveformModel, arguments: Arguments, rotated: bool = False
+) -> str | None:
+    """
+    Why a trace cannot be used, None if it can.
+
+    :param rotated: Whether its component is rotated into those of the model afterwards.
+    """
     trace_id, rate = TraceId.of(trace), trace.stats.sampling_rate
     order = model.component_order
     flexible = arguments.flexible_horizontal_components
     if trace.stats.npts == 0:
         return "it has no samples"
-    if component_index(trace_id.component, order, flexible) is None:
+    if not rotated and component_index(trace_id.component, order, flexible) is None:
         if component_index(trace_id.component, order, flexible=True) is not None:
             return _NO_AZIMUTH
         known = sorted({*order, *(HORIZONTALS if flexible else "")})
