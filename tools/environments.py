@@ -4,10 +4,12 @@ Tests of the installed package in environments that are made for them.
     python tools/environments.py extras            # no extra, and each extra alone
     python tools/environments.py matrix            # Pythons, and oldest and newest dependencies
     python tools/environments.py matrix --only 3.11-oldest -- tests/streams -x
+    python tools/environments.py matrix --out benchmarks/results/environments.json
 
 Each environment is new, and gets the wheel of tools/dist.py; the tests run from a copy, so that
 nothing is imported from the checkout. What cannot be had here is said in the summary, and is no
-failure; a failed installation or test is. PyTorch is the version of constraints.txt everywhere, and
+failure; a failed installation or test is. With --out, what came of each is kept in a file, which
+docs/project/tested.md shows. Pythons are those on the path, and those of pyenv. PyTorch is the version of constraints.txt everywhere, and
 only a build without CUDA unless --cuda is given, as the other is gigabytes.
 """
 
@@ -22,6 +24,8 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,6 +53,9 @@ OF_EXTRA = {
 }
 
 TOOLS = ("hypothesis", "pytest", "pytest-timeout", "pytest-xdist")
+
+# Of which the results say what version was there.
+SHOWN = ("torch", "seisbench", "obspy", "numpy", "pandas", "scipy", "lightning", "peft", "dask")
 
 # What the tests read beside the package.
 COPIED = ("tests", "benchmarks", "docs", "pyproject.toml", "setup.cfg", "*.md", "constraints*.txt")
@@ -85,6 +92,7 @@ def main() -> None:
     parser.add_argument("--python", default="3.11", help="Of the environments of extras.")
     parser.add_argument("--jobs", type=int, default=2, help="Processes of pytest.")
     parser.add_argument("--cuda", action="store_true", help="Take any build of PyTorch.")
+    parser.add_argument("--out", type=Path, help="Add what came of each to this file (JSON).")
     parser.add_argument("--folder", type=Path, help="Keep environments here, and use them again.")
     args = parser.parse_args()
     planned = extras(args.python) if args.which == "extras" else matrix()
@@ -108,11 +116,38 @@ def main() -> None:
             except subprocess.CalledProcessError as error:
                 results[environment.name] = f"failed: {' '.join(map(str, error.cmd))[:120]}"
             print(f"\n{environment.name}: {results[environment.name]}\n", flush=True)
+            if args.out:
+                keep(args.out, environment, where, results[environment.name], args.tests)
             if args.folder is None:
                 shutil.rmtree(where, ignore_errors=True)
     print(*(f"{name:<20} {result}" for name, result in results.items()), sep="\n")
     if any(result.startswith("failed") for result in results.values()):
         sys.exit(1)
+
+
+def keep(
+    file: Path, environment: Environment, where: Path, result: str, tests: Sequence[str]
+) -> None:
+    """Add a result to a file, with the versions that it holds for."""
+    known = json.loads(file.read_text()) if file.exists() else {}
+    python = where / "bin" / "python"
+    versions = {}
+    if python.exists():
+        listed = uv("pip", "list", "--python", python, "--format", "json", stdout=subprocess.PIPE)
+        installed = {p["name"].lower(): p["version"] for p in json.loads(listed.stdout)}
+        versions = {name: installed[name] for name in SHOWN if name in installed}
+        shown = [python, "-c", "import platform; print(platform.python_version())"]
+        done = subprocess.run(shown, stdout=subprocess.PIPE, text=True)
+        versions = {"python": done.stdout.strip(), **versions}
+    # Seconds say how busy the machine was.
+    result = re.sub(r" in [\d.]+s.*", "", result)
+    known[environment.name] = {
+        "result": result,
+        "tests": list(tests or environment.tests),
+        "versions": versions,
+        "date": time.strftime("%Y-%m-%d", time.gmtime()),
+    }
+    file.write_text(json.dumps(dict(sorted(known.items())), indent=1) + "\n")
 
 
 def extras(python: str) -> list[Environment]:
@@ -152,41 +187,47 @@ def install(environment: Environment, where: Path, wheel: Path, cuda: bool) -> N
     :raises CannotBeHadError: If there is no such Python, or no PyTorch for it.
     """
     python = find_python(environment.python)
-    if not (where / "bin" / "python").exists():
-        subprocess.run([python, "-m", "venv", where], check=True)
     torch = f"torch=={torch_version()}"
     if not cuda:
-        require_build_without_cuda(where, torch)
-    pip = (where / "bin" / "python", "-m", "pip", "install", "--quiet")
-    subprocess.run([*pip, torch], check=True)
+        require_build_without_cuda(python, torch)
+    if not (where / "bin" / "python").exists():
+        uv("venv", "--quiet", "--python", python, where)
     constraints = where / "constraints.txt"
     constraints.write_text("\n".join((*environment.constraints, torch, "")))
     named = f"{wheel}[{','.join(environment.extras)}]" if environment.extras else str(wheel)
-    subprocess.run([*pip, "--constraint", constraints, named, *TOOLS], check=True)
+    options = ("--quiet", "--python", where / "bin" / "python", "--constraint", constraints)
+    # The wheel of an earlier run may have the same version.
+    uv("pip", "install", *options, "--reinstall-package", "seisbench_llm", torch, named, *TOOLS)
+
+
+def uv(*arguments: str | Path, **kwargs) -> subprocess.CompletedProcess:
+    """Run uv, which installs many environments in little time; it sees the wheels that pip does."""
+    local = {"UV_FIND_LINKS": ",".join(os.environ.get("PIP_FIND_LINKS", "").split())}
+    environment = {"UV_PYTHON_DOWNLOADS": "never", **local, **os.environ}
+    command = [Path(sys.executable).with_name("uv"), *arguments]
+    return subprocess.run(command, env=environment, text=True, **{"check": True, **kwargs})
 
 
 def find_python(version: str) -> str:
+    """:raises CannotBeHadError: If this machine has no such Python."""
     name = f"python{version}"
-    found = shutil.which(name)
-    # A shim is there for versions that are not.
-    if found is None or subprocess.run([found, "-c", ""], capture_output=True).returncode:
-        raise CannotBeHadError(f"there is no {name} on this machine")
-    return found
+    root = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
+    places = [shutil.which(name), *root.glob(f"versions/{version}.*/bin/{name}")]
+    for found in filter(None, places):
+        # pyenv has a shim also for versions that are not chosen.
+        if subprocess.run([found, "-c", "import venv"], capture_output=True).returncode == 0:
+            return str(found)
+    raise CannotBeHadError(f"there is no {name} on this machine")
 
 
-def require_build_without_cuda(where: Path, torch: str) -> None:
-    """:raises CannotBeHadError: If pip finds no PyTorch, or only a build that brings CUDA."""
-    command = [where / "bin" / "python", "-m", "pip", "install", "--quiet", "--dry-run"]
-    command += ["--no-deps", "--ignore-installed", "--report", "-", torch]
-    done = subprocess.run(command, capture_output=True, text=True)
+def require_build_without_cuda(python: str, torch: str) -> None:
+    """:raises CannotBeHadError: If there is no PyTorch, or only a build that brings CUDA."""
+    options = ("--quiet", "--no-header", "--no-annotate", "--python", python)
+    done = uv("pip", "compile", "-", *options, input=torch, capture_output=True, check=False)
     if done.returncode:
-        raise CannotBeHadError(f"pip finds no {torch} for this Python")
-    found = json.loads(done.stdout)["install"][0]["metadata"]
-    needs = [
-        name for name in found.get("requires_dist", ()) if re.match("nvidia|cuda|triton", name)
-    ]
-    if needs and "+cpu" not in found["version"]:
-        raise CannotBeHadError(f"pip finds {torch} for this Python only with CUDA; see --cuda")
+        raise CannotBeHadError(f"there is no {torch} for this Python")
+    if re.search("^(nvidia|cuda|triton)", done.stdout, re.M):
+        raise CannotBeHadError(f"there is {torch} for this Python only with CUDA; see --cuda")
 
 
 def copy_tests(to: Path) -> None:

@@ -62,12 +62,14 @@ def picking_metrics(
     true, picked = inside(target, in_samples), inside(predicted, in_samples)
     precision, recall = _ratio(hit.sum(), picked.sum()), _ratio(hit.sum(), true.sum())
     residual = np.where(hit, target - predicted, 0.0)
-    share = np.divide(np.abs(residual), np.abs(target), out=np.zeros_like(residual), where=hit)
+    # Sample 0 has no relative error.
+    share = np.zeros_like(residual)
+    np.divide(np.abs(residual), target, out=share, where=hit & (target > 0))
     return {
         "precision": precision,
         "recall": recall,
         "f1": _ratio(2 * precision * recall, precision + recall),
-        "mape": float(share.mean()),
+        "mape": _mean(share),
         **_residual_metrics(residual),
     }
 
@@ -101,7 +103,7 @@ def regression_metrics(target: np.ndarray, predicted: np.ndarray) -> dict[str, f
     :param predicted: The same, in the same unit.
     """
     target, predicted = _flat(target), _flat(predicted)
-    return _with_r2(target - predicted, target - target.mean())
+    return _with_r2(target - predicted, target - _mean(target))
 
 
 def angle_metrics(target: np.ndarray, predicted: np.ndarray) -> dict[str, float]:
@@ -115,7 +117,7 @@ def angle_metrics(target: np.ndarray, predicted: np.ndarray) -> dict[str, float]
     :param predicted: Degrees, in any turn.
     """
     target, predicted = _flat(target), _flat(predicted)
-    return _with_r2(wrap(target - predicted), wrap(target - target.mean()))
+    return _with_r2(wrap(target - predicted), wrap(target - _mean(target)))
 
 
 def wrap(degrees: np.ndarray) -> np.ndarray:
@@ -154,17 +156,19 @@ def _ratio(numerator: float, denominator: float) -> float:
     return float(numerator / denominator) if denominator else 0.0
 
 
+def _mean(values: np.ndarray) -> float:
+    return float(values.mean()) if values.size else float("nan")
+
+
 def _residual_metrics(residual: np.ndarray) -> dict[str, float]:
-    if not residual.size:
-        return dict.fromkeys(("mean", "std", "mae", "rmse"), float("nan"))
     return {
-        "mean": float(residual.mean()),
-        "std": float(residual.std()),
-        "mae": float(np.abs(residual).mean()),
-        "rmse": float(np.sqrt(np.square(residual).mean())),
+        "mean": _mean(residual),
+        "std": float(residual.std()) if residual.size else float("nan"),
+        "mae": _mean(np.abs(residual)),
+        "rmse": float(np.sqrt(_mean(np.square(residual)))),
     }
 
 
 def _with_r2(residual: np.ndarray, deviation: np.ndarray) -> dict[str, float]:
     r2 = 1 - _ratio(np.square(residual).sum(), np.square(deviation).sum())
-    return {**_residual_metrics(residual), "r2": r2}
+    return {**_residual_metrics(residual), "r2": r2 if residual.size else float("nan")}

@@ -1,11 +1,14 @@
 """
 Do the tests notice small faults? Mutants of modules, each run against the tests of its module.
 
-    python -m tests.faults.mutate --count 10
+    python -m tests.faults.mutate --count 10 --out benchmarks/results/mutants.json
 
-Changes an operator, a comparison, a number, a condition or a returned value at a place drawn at
-random, in a copy of the repository, and runs the module's tests there. Prints the mutants that
-survive: a test is missing, or the change makes no difference.
+Changes an operator, a comparison, a number or a condition at a place drawn at random, in a copy of
+the repository, and runs the module's tests there: first those that are quick, and all of them if
+the mutant survives those. Prints the mutants that survive: a test is missing, or the change makes
+no difference. The latter are in EQUIVALENT below, with the reason, and are counted apart.
+
+Limits are on processor time, so that a busy machine makes no difference.
 """
 
 from __future__ import annotations
@@ -16,29 +19,45 @@ import collections
 import contextlib
 import difflib
 import io
+import json
 import os
 import random
+import resource
 import shutil
 import signal
 import sys
 import tempfile
 import time
+import tomllib
 from pathlib import Path
 
 ROOT, PACKAGE = Path(__file__).resolve().parents[2], "seisbench_llm"
 
-# Module -> its tests.
+# Mutants that change no answer: module, lines before and after, and why.
+EQUIVALENT = Path(__file__).with_name("equivalent_mutants.toml")
+
+_RECORDS = "tests/properties/test_records.py"
+_WINDOWS = "tests/streams/test_windows.py"
+_EXPORT = ["tests/export"]
+
+# Module -> its quick tests, and what else tests it.
 MODULES = {
-    "preprocess.py": ["tests/test_preprocess.py"],
-    "trace_ids.py": ["tests/test_trace_ids.py"],
-    "evaluate/metrics.py": ["tests/evaluate"],
-    "streams/windows.py": ["tests/streams/test_windows.py", "tests/streams/test_chunks.py"],
-    "streams/stitching.py": ["tests/streams/test_stitching.py", "tests/streams/test_chunks.py"],
-    "streams/contiguous.py": ["tests/streams/test_contiguous.py"],
-    "export/tables.py": ["tests/export"],
-    "export/formats.py": ["tests/export"],
-    "export/quakeml.py": ["tests/export"],
-    "atomic.py": ["tests/test_atomic.py"],
+    "preprocess.py": (["tests/test_preprocess.py"], []),
+    "trace_ids.py": (["tests/test_trace_ids.py", "seisbench_llm/trace_ids.py", _RECORDS], []),
+    "evaluate/metrics.py": (["tests/properties/test_metrics.py"], []),
+    "streams/windows.py": (
+        ["tests/streams/test_window_layout.py", _RECORDS],
+        [_WINDOWS, "tests/streams/test_chunks.py"],
+    ),
+    "streams/stitching.py": (["tests/streams/test_stitching.py"], ["tests/streams/test_chunks.py"]),
+    "streams/contiguous.py": (
+        ["tests/streams/test_joining.py", _RECORDS],
+        ["tests/streams/test_contiguous.py"],
+    ),
+    "export/tables.py": (["tests/export/test_tables.py"], _EXPORT),
+    "export/formats.py": (_EXPORT, []),
+    "export/quakeml.py": (_EXPORT, []),
+    "atomic.py": (["tests/test_atomic.py"], []),
 }
 
 _SWAPS = {
@@ -53,9 +72,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.strip().splitlines()[0])
     parser.add_argument("--count", type=int, default=10, help="Mutants of each module.")
     parser.add_argument("--only", nargs="+", help="Modules.")
-    parser.add_argument("--seconds", type=float, default=120, help="Longest run of the tests.")
+    parser.add_argument("--quick", action="store_true", help="Run the quick tests only.")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--out", type=Path, help="Counts of each module, added to this file.")
     args = parser.parse_args()
+    if args.quick:
+        MODULES.update({module: (quick, []) for module, (quick, _) in MODULES.items()})
     _preload()
     totals = collections.Counter()
     with tempfile.TemporaryDirectory() as folder:
@@ -63,11 +85,21 @@ def main() -> int:
         ignored = shutil.ignore_patterns(".*", "docs", "dist", "__pycache__", "*.egg-info")
         shutil.copytree(ROOT, copy, ignore=ignored)
         for module in args.only or MODULES:
-            counts = mutate(copy, module, args.count, args.seconds, random.Random(args.seed))
-            totals += counts
-            print(f"{module}: {dict(counts)}", flush=True)
+            counts = mutate(copy, module, args.count, random.Random(args.seed))
+            totals += collections.Counter({k: v for k, v in counts.items() if k != "places"})
+            print(f"{module}: {counts}", flush=True)
+            if args.out:
+                known = json.loads(args.out.read_text()) if args.out.exists() else {}
+                known[module] = {"seed": args.seed, **counts}
+                args.out.write_text(json.dumps(dict(sorted(known.items())), indent=1) + "\n")
     print(f"all: {dict(totals)}")
-    return 0
+    return min(totals["survived"], 1)
+
+
+def equivalent() -> dict[tuple[str, str, str], str]:
+    """(module, line before, line after) -> why the two are the same."""
+    entries = tomllib.loads(EQUIVALENT.read_text()).get("mutant", [])
+    return {(e["module"], e["before"], e["after"]): e["why"] for e in entries}
 
 
 def _preload() -> None:
@@ -81,31 +113,55 @@ def _preload() -> None:
     torch.set_num_threads(1)
 
 
-def mutate(copy: Path, module: str, count: int, seconds: float, rng) -> collections.Counter:
+def mutate(copy: Path, module: str, count: int, rng) -> dict[str, int]:
     """Try mutants of a module; prints those that survive."""
     file = copy / PACKAGE / module
     source = file.read_text()
     places = len(list(_places(ast.parse(source))))
-    counts = collections.Counter()
+    counts = {"places": places, "tried": 0, "killed": 0, "equivalent": 0, "survived": 0}
     plain = ast.unparse(ast.parse(source)) + "\n"
     file.write_text(plain)
-    if not _passes(copy, MODULES[module], seconds):
-        raise SystemExit(f"The tests of {module} fail without a change.")
+    known = equivalent()
+    quick, more = ([str(copy / test) for test in tests] for tests in MODULES[module])
+    limits = {}
     for place in sorted(rng.sample(range(places), min(count, places))):
         tree = ast.parse(source)
-        _change(list(_places(tree))[place], rng)
+        _change(list(_places(tree))[place])
         mutant = ast.unparse(ast.fix_missing_locations(tree)) + "\n"
-        file.write_text(mutant)
-        survives = _passes(copy, MODULES[module], seconds)
+        before, after = changed_lines(plain, mutant)
+        counts["tried"] += 1
+        if (module, before, after) in known:
+            counts["equivalent"] += 1
+            continue
+        survives = True
+        for name, tests in (("quick", quick), ("more", more)):
+            if survives and tests:
+                if name not in limits:
+                    file.write_text(plain)
+                    limits[name] = _limit(copy, tests, module)
+                file.write_text(mutant)
+                survives = _run(copy, tests, limits[name])[0]
         counts["survived" if survives else "killed"] += 1
         if survives:
-            lines = difflib.unified_diff(plain.splitlines(), mutant.splitlines(), n=0, lineterm="")
-            changed = [
-                line for line in lines if line[:1] in "+-" and line[:3] not in ("+++", "---")
-            ]
-            print(f"{module} survived:", *changed, sep="\n    ", flush=True)
+            print(f"{module} survived:\n    - {before}\n    + {after}", flush=True)
     file.write_text(source)
     return counts
+
+
+def _limit(copy: Path, tests: list[str], module: str) -> float:
+    """Processor seconds that the tests of a mutant may take; without a change they pass."""
+    passed, seconds, output = _run(copy, tests, 3600)
+    if not passed:
+        raise SystemExit(f"The tests of {module} fail without a change:\n{output[-3000:]}")
+    return 3 * seconds + 20
+
+
+def changed_lines(one: str, other: str) -> tuple[str, str]:
+    """The lines in which two texts differ."""
+    lines = list(difflib.ndiff(one.splitlines(), other.splitlines()))
+    return tuple(
+        "; ".join(line[2:].strip() for line in lines if line.startswith(sign)) for sign in "-+"
+    )
 
 
 def _places(tree: ast.AST):
@@ -128,7 +184,7 @@ def _places(tree: ast.AST):
             yield node
 
 
-def _change(node: ast.AST, rng) -> None:
+def _change(node: ast.AST) -> None:
     if isinstance(node, ast.Constant):
         node.value = (not node.value) if isinstance(node.value, bool) else node.value + 1
     elif isinstance(node, ast.Compare):
@@ -143,14 +199,21 @@ def _change(node: ast.AST, rng) -> None:
         node.op = _SWAPS[type(node.op)]()
 
 
-def _passes(copy: Path, tests: list[str], seconds: float) -> bool:
-    """Whether the tests pass in the copy, in a child process; one that takes too long does not."""
+def _run(copy: Path, tests: list[str], seconds: float) -> tuple[bool, float, str]:
+    """
+    Run tests in the copy, in a child process.
+
+    :param seconds: Processor time after which it is ended.
+    :return: Whether they pass, the processor time they took, and what they print.
+    """
+    shown = copy.parent / "output"
     child = os.fork()
     if child == 0:
         code = 1
         try:
             os.setsid()
             os.chdir(copy)
+            resource.setrlimit(resource.RLIMIT_CPU, 2 * (int(seconds) + 1,))
             # All of the package and its tests from the copy.
             for name in [n for n in sys.modules if n.partition(".")[0] in ("tests", PACKAGE)]:
                 del sys.modules[name]
@@ -158,23 +221,25 @@ def _passes(copy: Path, tests: list[str], seconds: float) -> bool:
             os.environ["PYTHONPATH"] = str(copy)
             import pytest
 
-            with (
-                contextlib.redirect_stdout(io.StringIO()),
-                contextlib.redirect_stderr(io.StringIO()),
-            ):
-                arguments = ["-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", *tests]
-                code = int(pytest.main(arguments))
+            output = io.StringIO()
+            with contextlib.redirect_stdout(output), contextlib.redirect_stderr(output):
+                arguments = ["-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist"]
+                code = int(pytest.main([*arguments, "--timeout", "0", *tests]))
+            shown.write_text(output.getvalue())
         finally:
             os._exit(code)
-    deadline = time.monotonic() + seconds
+    # What waits for ever takes no processor time.
+    deadline = time.monotonic() + 60 + 10 * seconds
     while time.monotonic() < deadline:
-        done, status = os.waitpid(child, os.WNOHANG)
+        done, status, used = os.wait4(child, os.WNOHANG)
         if done:
-            return os.waitstatus_to_exitcode(status) == 0
-        time.sleep(0.01)
+            output = shown.read_text() if shown.exists() else ""
+            passed = os.waitstatus_to_exitcode(status) == 0
+            return passed, used.ru_utime + used.ru_stime, output
+        time.sleep(0.05)
     os.killpg(child, signal.SIGKILL)
     os.waitpid(child, 0)
-    return False
+    return False, seconds, "no end"
 
 
 if __name__ == "__main__":
