@@ -9,8 +9,9 @@ Tests of the installed package in environments that are made for them.
 Each environment is new, and gets the wheel of tools/dist.py; the tests run from a copy, so that
 nothing is imported from the checkout. What cannot be had here is said in the summary, and is no
 failure; a failed installation or test is. With --out, what came of each is kept in a file, which
-docs/project/tested.md shows. Pythons are those on the path, and those of pyenv. PyTorch is the version of constraints.txt everywhere, and
-only a build without CUDA unless --cuda is given, as the other is gigabytes.
+docs/project/tested.md shows. Pythons are those on the path, and those of pyenv. PyTorch is the
+version of constraints.txt everywhere, and only a build without CUDA unless --cuda is given, as the
+other is gigabytes.
 """
 
 from __future__ import annotations
@@ -94,7 +95,8 @@ def main() -> None:
     parser.add_argument("--cuda", action="store_true", help="Take any build of PyTorch.")
     parser.add_argument("--out", type=Path, help="Add what came of each to this file (JSON).")
     parser.add_argument("--folder", type=Path, help="Keep environments here, and use them again.")
-    args = parser.parse_args()
+    # Tests follow options.
+    args = parser.parse_intermixed_args()
     planned = extras(args.python) if args.which == "extras" else matrix()
     unknown = set(args.only) - {environment.name for environment in planned}
     if unknown:

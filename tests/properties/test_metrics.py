@@ -143,7 +143,6 @@ def test_defaults_are_those_of_the_published_code():
     assert (found["precision"], found["recall"]) == (0.5, pytest.approx(1 / 3))
     assert found["mean"] == 2.5 and found["mape"] == pytest.approx(10 / 5999 / 4)
 
-
     assert picking_metrics([1000, 1000], [900, 899], tolerance=1.0)["recall"] == 0.5
 
 
