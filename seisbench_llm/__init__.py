@@ -30,8 +30,8 @@ __all__ = [
 ]
 
 
-# Imported when they are asked for: PyTorch and SeisBench take seconds, and the command line
-# shows its help without them.
+# Names are imported when they are first used. PyTorch and SeisBench take seconds to import, and the
+# command line shows its help without them.
 _PLACES = {
     "SeisMoLLM": "models",
     "Estimate": "streams.estimates",

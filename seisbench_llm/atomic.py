@@ -1,4 +1,4 @@
-"""Files that are whole or not there: written beside, and renamed into place."""
+"""Atomic writing: a file is written beside its place and renamed, so it is complete or absent."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-# Beginning of the names of folders in which files are written.
+# Prefix of the temporary folders in which files are written.
 PARTIAL = ".part-"
 
 
 @contextmanager
 def replacing(path: str | Path) -> Iterator[Path]:
     """
-    A file of the same name to write to, which takes the place of ``path`` once it is complete and
-    on the disk.
+    Yield a temporary file of the same name. It replaces ``path`` once it is complete and on the
+    disk.
 
-    Whatever happens, ``path`` is the file of before or the new one, whole. The new one is written
-    into a folder beside it, as only a file of the same file system can take a place at once; the
-    folder for temporary files may be anywhere. A link is followed, and a pipe is written to.
+    Whatever happens, ``path`` is either the old file or the complete new one. The new file is
+    written into a folder beside it, because a rename is atomic only within one file system. Links
+    are followed. Pipes are written to directly.
 
-    :param path: The file to be replaced; neither it nor its folder need be there yet.
-    :raises OSError: If it cannot be written, with the name of the file.
+    :param path: The file to replace. Neither the file nor its folder has to exist.
+    :raises OSError: If the file cannot be written. The message has its name.
     """
     target = Path(os.path.realpath(path))
     folder = None
@@ -40,11 +40,11 @@ def replacing(path: str | Path) -> Iterator[Path]:
         yield partial
         _sync(partial)
         os.replace(partial, target)
-        # Makes the new name outlast a power cut.
+        # The new name then survives a power cut.
         _sync(target.parent)
     except OSError as error:
         if error.errno is None:
-            # One of ours, which says what is wrong.
+            # Our own error already says what is wrong.
             raise
         raise OSError(f"{path} cannot be written: {error.strerror or error}") from error
     finally:
@@ -55,7 +55,7 @@ def replacing(path: str | Path) -> Iterator[Path]:
 def _sync(path: Path) -> None:
     if path.is_dir() and os.name != "posix":
         return
-    # Windows syncs only what is open for writing, and POSIX opens no folder for that.
+    # Windows only syncs files that are open for writing. POSIX does not open folders for writing.
     descriptor = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
     try:
         os.fsync(descriptor)
@@ -65,10 +65,11 @@ def _sync(path: Path) -> None:
 
 def remove_leftovers(folders: Iterable[Path], age: float = 0.0) -> None:
     """
-    Remove what killed processes began to write.
+    Remove temporary files that killed processes left behind.
 
-    :param folders: Folders of the files that they wrote.
-    :param age: Seconds since the last change, below which another process may still be at it.
+    :param folders: Folders in which the processes wrote files.
+    :param age: Leftovers are removed if their last change is at least this many seconds ago.
+        Younger ones may belong to a process that is still running.
     """
     for folder in folders:
         for partial in folder.glob(f"{PARTIAL}*"):

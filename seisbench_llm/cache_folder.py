@@ -1,4 +1,4 @@
-"""SeisBench's cache folder where it cannot be written, as in containers and on shared machines."""
+"""A substitute for SeisBench's cache folder where that is read-only, as in containers."""
 
 import atexit
 import logging
@@ -11,10 +11,10 @@ from pathlib import Path
 
 def ensure_writable() -> None:
     """
-    Give SeisBench another cache for this process, if it could not be imported with its own.
+    Give SeisBench another cache folder for this process if its own is read-only.
 
     SeisBench writes a file into its cache when it is imported for the first time. Packaged weights
-    need no cache.
+    do not need the cache.
     """
     default = os.path.join(os.path.expanduser("~"), ".seisbench")
     root = os.environ.get("SEISBENCH_CACHE_ROOT", default)
@@ -29,6 +29,6 @@ def ensure_writable() -> None:
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     os.environ["SEISBENCH_CACHE_ROOT"] = folder
     logging.getLogger(__name__).warning(
-        f"SeisBench's cache {root} cannot be written: downloads are kept in {folder} until this "
-        f"process ends. Set SEISBENCH_CACHE_ROOT to a folder of yours."
+        f"SeisBench's cache {root} is not writable: downloads are kept in {folder} until this "
+        f"process ends. Set SEISBENCH_CACHE_ROOT to a folder that is writable."
     )

@@ -1,4 +1,4 @@
-"""How to install what an extra adds."""
+"""Installation commands for the packages of an extra."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from packaging.requirements import Requirement
 
 def install_command(extra: str) -> str:
     """
-    A command that installs the packages of an extra, whether this package came from PyPI, a
-    repository or a clone.
+    A command that installs the packages of an extra. It works wherever this package came from:
+    PyPI, a repository or a clone.
 
     >>> install_command("monitor").startswith("pip install 'pyocto")
     True
 
-    :param extra: Its name in ``setup.cfg``.
+    :param extra: Name of the extra in ``setup.cfg``.
     """
     try:
         wanted = [Requirement(text) for text in requires("seisbench_llm") or ()]

@@ -1,4 +1,4 @@
-"""Files that ObsPy reads: waveforms, stations and catalogues, safely whatever they hold."""
+"""Safe reading of ObsPy's files: waveforms, stations and catalogues."""
 
 from __future__ import annotations
 
@@ -17,41 +17,41 @@ from typing import IO
 
 import obspy
 
-# What a file may become: so many times its size, or so many bytes if that is more. Waveforms become
-# four times their size, text of many zeros a hundred times.
+# Limit on the size of an unpacked file: this many times the size of the file, or this many bytes,
+# whichever is larger. Waveforms grow by a factor of about four, text of many zeros by a hundred.
 MOST_TIMES = 100
 MOST_BYTES = 2**28
 
 _PIECE = 2**20
 
-# Of ObsPy's format PICKLE, which is code: to read it would be to run it.
+# Beginning of files in ObsPy's format PICKLE. A pickle is code: reading it means running it.
 _PICKLE = b"obspy.core.stream"
 
 
 def read_waveforms(file: str | Path, **kwargs) -> obspy.Stream:
     """
-    :py:func:`obspy.read` of one file, whose name is no pattern.
+    :py:func:`obspy.read` for one file. Its name is not taken for a pattern.
 
-    :raises ValueError: If it is a pickle, or a compressed file that is damaged or becomes too
-        large; for others, :py:func:`obspy.read` raises whatever comes to it.
+    :raises ValueError: If the file is a pickle, or a compressed file that is damaged or grows too
+        large. Any other exception is one of :py:func:`obspy.read`.
     """
     stream = obspy.Stream()
     with unpacked(file) as parts:
         for part in parts:
             with open(part, "rb") as content:
                 if _PICKLE in content.read(512):
-                    raise ValueError("it is a pickle of Python, which may be any program")
+                    raise ValueError("it is a Python pickle, which may contain any program")
             stream += obspy.read(_plain(part), check_compression=False, **kwargs)
     return stream
 
 
 def read_mseed(file: str | Path, **kwargs) -> obspy.Stream:
-    """:py:func:`obspy.read` of one file that has to be miniSEED, and not compressed."""
+    """:py:func:`obspy.read` for one uncompressed miniSEED file."""
     return obspy.read(_plain(file), format="MSEED", check_compression=False, **kwargs)
 
 
 def read_inventory(file: str | Path) -> obspy.Inventory:
-    """:py:func:`obspy.read_inventory` of one file, see :py:func:`read_waveforms`."""
+    """:py:func:`obspy.read_inventory` for one file, see :py:func:`read_waveforms`."""
     with unpacked(file) as parts:
         first, *others = [
             obspy.read_inventory(_plain(part), check_compression=False) for part in parts
@@ -60,7 +60,7 @@ def read_inventory(file: str | Path) -> obspy.Inventory:
 
 
 def read_catalog(file: str | Path) -> obspy.Catalog:
-    """:py:func:`obspy.read_events` of one file, see :py:func:`read_waveforms`."""
+    """:py:func:`obspy.read_events` for one file, see :py:func:`read_waveforms`."""
     with unpacked(file) as parts:
         first, *others = [
             obspy.read_events(_plain(part), check_compression=False) for part in parts
@@ -69,20 +69,20 @@ def read_catalog(file: str | Path) -> obspy.Catalog:
 
 
 def _plain(file: str | Path) -> str:
-    """A name in which ObsPy takes no [ for a pattern."""
+    """A file name in which ObsPy does not take [ for a pattern."""
     return glob.escape(str(file))
 
 
 @contextmanager
 def unpacked(file: str | Path) -> Iterator[list[Path]]:
     """
-    The files in a compressed one (tar, zip, .gz, .bz2), or the file itself if it is not compressed.
+    Yield the files in an archive (tar, zip, .gz, .bz2), or the file itself if it is not compressed.
 
-    ObsPy unpacks such files as well, but into memory, and whatever they become: a few kilobytes may
-    be terabytes. Hand it what this gives, with ``check_compression=False``.
+    ObsPy unpacks such files into memory without a limit: a few kilobytes may grow to terabytes.
+    Read the files that this function yields with ``check_compression=False``.
 
     :param file: The file.
-    :raises ValueError: If it is damaged, or becomes too large, with its name.
+    :raises ValueError: If the file is damaged or grows too large. The message has its name.
     """
     file = Path(file)
     kind = _kind(file)
@@ -95,7 +95,7 @@ def unpacked(file: str | Path) -> Iterator[list[Path]]:
         except (OSError, EOFError, ValueError, NotImplementedError, RuntimeError, zlib.error,
                 lzma.LZMAError, tarfile.TarError, zipfile.BadZipFile) as error:  # fmt: skip
             raise ValueError(f"{file} cannot be unpacked: {error}") from error
-        # ObsPy takes some waveforms for archives without content.
+        # ObsPy takes some waveform files for empty archives.
         yield parts or [file]
 
 
@@ -104,7 +104,7 @@ def _kind(file: Path) -> str | None:
         return "tar"
     if zipfile.is_zipfile(file):
         with zipfile.ZipFile(file) as archive:
-            # ObsPy's mark of formats that are zip files themselves.
+            # ObsPy marks formats that are themselves zip files in this way.
             return None if b"obspy_no_uncompress" in archive.comment else "zip"
     return {".gz": "gz", ".bz2": "bz2"}.get(file.suffix)
 
@@ -115,13 +115,13 @@ def _unpack(file: Path, kind: str, folder: Path) -> list[Path]:
 
     def take(content: IO[bytes]) -> None:
         nonlocal left
-        # Numbered, as names in an archive may lead out of the folder.
+        # Files get numbers as names, because names in an archive may lead out of the folder.
         part = folder / str(len(parts))
         with open(part, "wb") as output:
             while piece := content.read(_PIECE):
                 left -= len(piece)
                 if left < 0:
-                    raise ValueError(f"it becomes more than {MOST_TIMES} times as large")
+                    raise ValueError(f"it grows to more than {MOST_TIMES} times its size")
                 output.write(piece)
         if part.stat().st_size:
             parts.append(part)

@@ -1,4 +1,4 @@
-"""Picking of files of any number and size, a station and a day at a time."""
+"""Picking of many or large files, one station and one day at a time."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ class Picked:
     """
     Picks of files.
 
-    :param picks: Picks in the order of their times.
-    :param stations: NET.STA that there are waveforms of.
-    :param failed: File that could not be read -> why.
-    :param skipped: Traces that were left out or are of doubtful use, and why.
+    :param picks: Picks, sorted by time.
+    :param stations: Stations (NET.STA) with waveforms.
+    :param failed: File that could not be read -> reason.
+    :param skipped: Traces that were left out or are of doubtful use, with the reason.
     """
 
     picks: PickList
@@ -46,7 +46,7 @@ class Picked:
 
 @dataclass(frozen=True)
 class _Part:
-    """Traces that are picked at once; with start and end, only that day of theirs."""
+    """Traces that are picked together; if start and end are set, only that day."""
 
     traces: list[FileTrace]
     start: obspy.UTCDateTime | None = None
@@ -67,23 +67,25 @@ def pick_files(
     """
     Pick files, folders and patterns of files, as ``seisbench-llm pick`` does.
 
-    What has few samples is picked at once, as ``model.classify`` would. More than that is
-    picked station by station and, where a station has too much, day by day with enough of the
-    days before and after that no pick at midnight is lost or doubled. So what is in memory does
+    Few samples are picked at once, as ``model.classify`` does it. More are picked station by
+    station. If a station has too many, it is picked day by day. Each day is then read with enough
+    of the neighbouring days that no pick at midnight is lost or doubled. Memory use therefore does
     not grow with the number of files.
 
     :param model: A picker.
     :param paths: See :py:func:`seisbench_llm.waveform_files.find_files`.
-    :param keep_going: Whether to skip files that cannot be read; they are named in the result.
-    :param progress: Whether to show how far it is, on standard error.
-    :param watch: Called with waveforms, curves and picks of each part, for example to plot them.
-    :param largest: Number of samples that may be annotated at once.
+    :param keep_going: Whether to skip files that cannot be read. The result names them.
+    :param progress: Whether to show progress on standard error.
+    :param watch: Function that is called with waveforms, annotations and picks of each part, for
+        example to plot them.
+    :param largest: Largest number of samples that are annotated at once.
     :param stations: Inventory, table or file of stations, see
         :py:meth:`seisbench_llm.stations.Stations.read`: components that do not point up, north and
         east are rotated first.
     :param kwargs: Arguments of ``model.classify``, such as ``P_threshold``.
-    :raises ValueError: If the model is no picker, or a file cannot be read, with its name.
-    :raises FileNotFoundError: If there is no such file.
+    :raises ValueError: If the model is not a picker, or if a file cannot be read. The message has
+        its name.
+    :raises FileNotFoundError: If a file does not exist.
     """
     if model.task.name != "picking":
         raise ValueError(f"The model is for {model.task.name}, not for picking.")
@@ -100,7 +102,7 @@ def pick_files(
 
     arguments = Arguments.of(model, kwargs)
     separation = arguments.min_separation
-    # Whole windows, so that they lie alike about each midnight.
+    # The part holds whole windows, so that windows lie alike around each midnight.
     window = model.in_samples / model.sampling_rate
     padding = ceil(part_padding(model, arguments) / window) * window
     groups = defaultdict(list)
@@ -117,10 +119,10 @@ def pick_files(
             annotations = model.annotate(stream, **kwargs)
             picks = model.classify_aggregate(annotations, arguments.argdict).picks
             if part.start is not None:
-                # A pick may be on either side of midnight by a sample, so look across.
+                # A pick may move across midnight by a sample, so look on both sides.
                 first, last = part.start - separation, part.end + separation
                 picks = PickList(pick for pick in picks if first <= pick.peak_time < last)
-                # Without the first sample of the next day.
+                # The first sample of the next day is not part of it.
                 stream.trim(part.start, part.end - 1e-6, nearest_sample=False)
             if watch is not None and stream:
                 watch(stream, annotations, picks)
@@ -133,7 +135,7 @@ def pick_files(
 
 
 def _parts(traces: list[FileTrace], largest: int) -> Iterator[_Part]:
-    """Everything, or a station, or a station's day at a time: as much as may be at once."""
+    """Parts of at most the allowed size: everything, one station, or one day of a station."""
     if sum(trace.samples for trace in traces) <= largest:
         yield _Part(traces)
         return

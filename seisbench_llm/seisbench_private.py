@@ -1,9 +1,9 @@
 """
-Private names of SeisBench, all that this package touches but those a SeisBench model has to define.
+Private names of SeisBench that this package uses, except those that every SeisBench model defines.
 
-A new version of SeisBench may change any of them: look here first. docs/project/upstream.md says
-what would make each of them needless. A model defines ``_annotate_args``, as SeisBench asks of
-every model.
+A new version of SeisBench may change any of them, so look here first. docs/project/upstream.md says
+what change in SeisBench would make each of them superfluous. A model itself defines
+``_annotate_args``, as SeisBench requires.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ from pathlib import Path
 
 from seisbench.models import WaveformModel
 
-# Argument of annotate and classify -> (documentation, default), of every SeisBench model.
+# Arguments of annotate and classify that every SeisBench model has: name -> (documentation,
+# default).
 SHARED_ARGUMENTS: dict[str, tuple] = WaveformModel._annotate_args
 
 
@@ -22,7 +23,7 @@ def annotate_arguments(model: WaveformModel | type[WaveformModel]) -> dict[str, 
 
 
 def stacking_methods(model: WaveformModel) -> set[str]:
-    """Names of the ways to join overlapping windows."""
+    """Names of the methods that stack overlapping windows."""
     return model._stack_options
 
 
@@ -32,7 +33,7 @@ def weights_metadata(model: WaveformModel) -> dict:
 
 
 def set_weights_metadata(model: WaveformModel, metadata: dict) -> None:
-    """Take docstring, version and default arguments from the content of a weight's JSON file."""
+    """Set docstring, version and default arguments from the content of a weight's JSON file."""
     model._weights_metadata = metadata
     model._parse_metadata()
 
@@ -43,7 +44,7 @@ def check_seisbench_version(metadata: dict) -> None:
 
 
 def cache_folder(cls: type[WaveformModel]) -> Path:
-    """Folder of a model's weights in SeisBench's cache; may not exist."""
+    """Folder of a model's weights in SeisBench's cache. It may not exist."""
     return cls._model_path()
 
 

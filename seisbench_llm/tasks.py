@@ -9,10 +9,10 @@ HEADS = ("curves", "class", "scalar", "angle")
 @dataclass(frozen=True, kw_only=True)
 class TaskSpec:
     """
-    All that distinguishes one task from another.
+    Description of a task: everything that distinguishes it from other tasks.
 
     :param name: Public name, the ``task`` argument of :py:class:`~seisbench_llm.SeisMoLLM`.
-    :param published: Name of the task in the published research code, if it is one of them.
+    :param published: Name of the task in the published research code, if it has the task.
     :param head: Output head: ``"curves"`` (one value per input sample), ``"class"`` (softmax),
         ``"scalar"`` (sigmoid times ``scale``) or ``"angle"`` (tanh, as cosine and sine).
     :param outputs: Meaning of each channel of the network's output, in order.
@@ -22,15 +22,15 @@ class TaskSpec:
     :param metrics: Names of the metrics of :py:mod:`seisbench_llm.evaluate.metrics`.
     :param metric: Function of targets and predictions, two arrays, that returns a dictionary of
         figures; None for the published one of that name.
-    :param columns: Metadata columns of a data set that may hold the label; the first that is there
-        counts.
-    :param class_of: For a ``class`` head: function from an entry of these columns to the index of
-        the class, None if it is not known. By default entries are compared with ``outputs``,
-        whatever their case.
+    :param columns: Metadata columns of a data set that may hold the label. The first one that
+        exists is used.
+    :param class_of: Only for a ``class`` head: function that turns an entry of these columns into
+        the index of the class, or into None if the class is unknown. By default entries are
+        compared with ``outputs``, ignoring case.
     :param unit: Unit of the estimate.
     :param value_range: Smallest and largest possible estimate, in ``unit``.
-    :param components: Number of components without which the task makes no sense.
-    :raises ValueError: If these do not fit together.
+    :param components: Smallest number of components that the task needs.
+    :raises ValueError: If the entries contradict each other.
     """
 
     name: str
@@ -50,7 +50,7 @@ class TaskSpec:
     def __post_init__(self):
         if self.head not in HEADS:
             raise ValueError(
-                f"Task '{self.name}': head '{self.head}' is none of {', '.join(HEADS)}."
+                f"Task '{self.name}': unknown head '{self.head}'. Known heads: {', '.join(HEADS)}."
             )
         count = {"scalar": "1 output", "angle": "2 outputs"}.get(self.head)
         if not self.outputs or (count and int(count[0]) != len(self.outputs)):
@@ -61,7 +61,7 @@ class TaskSpec:
         if not self.labels:
             object.__setattr__(self, "labels", self.outputs)
         if unknown := set(self.labels) - set(self.outputs):
-            raise ValueError(f"Task '{self.name}': label '{min(unknown)}' is no output.")
+            raise ValueError(f"Task '{self.name}': label '{min(unknown)}' is not an output.")
 
     @property
     def output_type(self) -> str:
@@ -74,7 +74,7 @@ class TaskSpec:
         return self.value_range[1]
 
     def class_index(self, entry) -> int | None:
-        """Index of the class that a metadata entry names, None if it names none."""
+        """Index of the class that a metadata entry names, or None."""
         if self.class_of is not None:
             return self.class_of(entry)
         classes = [output.casefold() for output in self.outputs]
@@ -87,10 +87,10 @@ _POLARITIES = (("u", "up", "positive", "c"), ("d", "down", "negative", "r"))
 
 def polarity_class(entry) -> int | None:
     """
-    0 (up) or 1 (down) of a first motion, None if it is neither.
+    Class of a first motion: 0 (up), 1 (down), or None if it is unknown.
 
-    :param entry: U, up, positive or C (compression) against D, down, negative or R (rarefaction),
-        in any case.
+    :param entry: U, up, positive or C (compression); or D, down, negative or R (rarefaction). Case
+        is ignored.
     """
     word = str(entry).strip().lower()
     return next((i for i, words in enumerate(_POLARITIES) if word in words), None)
@@ -159,15 +159,15 @@ TASKS: dict[str, TaskSpec] = {
 }
 
 
-# The five of the paper; a task that is registered later is not among them.
+# The five tasks of the paper. Tasks that are registered later are not among them.
 PUBLISHED_TASKS = tuple(TASKS)
 
 
 def register_task(spec: TaskSpec, overwrite: bool = False) -> TaskSpec:
     """
-    Add a task, which then can be the ``task`` of a model, of training and of evaluation.
+    Add a task. It can then be the ``task`` of a model, a training or an evaluation.
 
-    A saved weight names its task only: register it before the weight is loaded.
+    A saved weight only contains the name of its task. Register the task before loading the weight.
 
     >>> event_type = TaskSpec(
     ...     name="event_type",
@@ -181,11 +181,11 @@ def register_task(spec: TaskSpec, overwrite: bool = False) -> TaskSpec:
     >>> TASKS.pop("event_type").output_type
     'point'
 
-    :param spec: The task. Model arguments that suit it go to
+    :param spec: The task. Add model arguments that suit it to
         :py:data:`seisbench_llm.models.presets.TASK_CHANGES`.
-    :param overwrite: Whether it may replace one of the same name.
+    :param overwrite: Whether the task may replace one of the same name.
     :return: The task.
-    :raises ValueError: If there is a task of that name already.
+    :raises ValueError: If a task of that name already exists.
     """
     if TASKS.get(spec.name, spec) != spec and not overwrite:
         raise ValueError(f"There is a task '{spec.name}' already; overwrite=True replaces it.")
@@ -199,7 +199,7 @@ def get_task(name: str) -> TaskSpec:
 
     :param name: ``picking``, ``polarity``, ``magnitude``, ``distance``, ``back_azimuth``, or a task
         added by :py:func:`register_task`.
-    :raises ValueError: If there is no such task.
+    :raises ValueError: If the task is unknown.
     """
     try:
         return TASKS[name]

@@ -1,7 +1,7 @@
 """
 Trace ids: network, station, location and channel code.
 
-The one place that takes NET.STA.LOC.CHA apart, and a channel code into instrument and component.
+Only this module splits NET.STA.LOC.CHA into codes, and channel codes into instrument and component.
 """
 
 from __future__ import annotations
@@ -9,14 +9,15 @@ from __future__ import annotations
 import re
 from typing import Any, NamedTuple
 
-# Codes of components that mean the same where horizontals may point anywhere.
+# Codes of components that are equivalent if horizontals may point anywhere.
 HORIZONTALS = {"1": "N", "2": "E", "N": "1", "E": "2"}
 
-# K-NET and KiK-net (NIED): direction, and for KiK-net the sensor, 1 in the borehole, 2 above it.
+# Codes of K-NET and KiK-net (NIED): the direction and, for KiK-net, the sensor: 1 in the borehole,
+# 2 at the surface.
 _NIED = re.compile(r"(N-?S|E-?W|U-?D)([1-6]?)")
 
-# SEED instrument codes of what is no ground motion (SEED manual 2.4, appendix A): tiltmeters,
-# creep, calibration input, pressure, electronic test points, magnetometers, humidity,
+# SEED instrument codes of channels other than ground motion (SEED manual 2.4, appendix A):
+# tiltmeters, creep, calibration input, pressure, electronic test points, magnetometers, humidity,
 # temperature, mass position, currents, electric potential, rain, strain, tide, bolometers,
 # volumetric strain and wind.
 _NO_GROUND_MOTION = frozenset("ABCDEFIKMOQRSTUVW")
@@ -32,7 +33,7 @@ class TraceId(NamedTuple):
     :param network: Network code.
     :param station: Station code.
     :param location: Location code, often empty.
-    :param channel: Channel code, only the band and instrument code (HH), or empty.
+    :param channel: Channel code, band and instrument code (HH), or empty.
     """
 
     network: str
@@ -44,7 +45,7 @@ class TraceId(NamedTuple):
     def parse(cls, text: Any) -> TraceId:
         """
         :param text: NET.STA.LOC, with or without a channel or instrument code.
-        :raises ValueError: If it is something else.
+        :raises ValueError: If the text has another form.
         """
         parts = str(text).split(".")
         if len(parts) not in (3, 4):
@@ -54,10 +55,10 @@ class TraceId(NamedTuple):
     @classmethod
     def of(cls, trace: Any) -> TraceId:
         """
-        Id of anything with ObsPy's ``stats``, whatever its codes hold.
+        Id of any object with ObsPy's ``stats``.
 
-        Its channel code ends with the component also where it is as short as SZ, which read from
-        text (:py:meth:`parse`) is an instrument.
+        The last letter of its channel code is the component, even in a code as short as SZ.
+        :py:meth:`parse` takes SZ for an instrument.
         """
         stats = trace.stats
         return _ChannelId(stats.network, stats.station, stats.location, stats.channel)
@@ -77,19 +78,19 @@ class TraceId(NamedTuple):
 
     @property
     def instrument_id(self) -> str:
-        """NET.STA.LOC and instrument code, as XX.ABC.00.HH."""
+        """NET.STA.LOC and instrument code, such as XX.ABC.00.HH."""
         return f"{self.location_id}.{self.instrument}"
 
     @property
     def instrument(self) -> str:
-        """Band and instrument code (HH), also of an id that has no component."""
+        """Band and instrument code (HH), with or without a component in the id."""
         code = self.channel
         has_component = _NIED.fullmatch(code) or not (len(code) == 2 or code.isdigit())
         return split_channel(code)[0] if has_component else code
 
     @property
     def component(self) -> str:
-        """Component code, as Z."""
+        """Component code, such as Z."""
         return split_channel(self.channel)[1]
 
     @property
@@ -100,12 +101,14 @@ class TraceId(NamedTuple):
     @property
     def pick_id(self) -> str:
         """
-        Name of the picks and estimates of an instrument; it depends on the instrument's id alone.
+        Trace id of the picks and estimates of an instrument. It depends on the instrument's id
+        alone.
 
-        It is NET.STA.LOC, as SeisBench has it, for seismometers (H) and geophones (P), and
-        NET.STA.LOC.HN for other instruments such as accelerometers, which often share a location
-        with a seismometer. Seismometers that share a location are one sensor recorded at several
-        rates, or near enough, and share the name. A single letter, as of SZ, names the band only.
+        Seismometers (H) and geophones (P) have NET.STA.LOC, as in SeisBench. Other instruments have
+        NET.STA.LOC.HN, because accelerometers often share a location with a seismometer.
+        Seismometers that share a location also share the id. In most cases they are one sensor that
+        is recorded at several rates. A single letter before the component, as in SZ, is a band
+        code.
         """
         instrument = self.instrument
         band_only = len(instrument) == 1 and not instrument.isdigit()
@@ -115,7 +118,7 @@ class TraceId(NamedTuple):
 
 
 class InstrumentId(TraceId):
-    """Id of an instrument: NET.STA.LOC, and the band and instrument code as ``channel``."""
+    """Id of an instrument: NET.STA.LOC with the band and instrument code as ``channel``."""
 
     __slots__ = ()
 
@@ -126,12 +129,12 @@ class InstrumentId(TraceId):
 
     @property
     def component(self) -> str:
-        """An instrument has none."""
+        """Empty, because an instrument has no component."""
         return ""
 
 
 class _ChannelId(TraceId):
-    """Id of a trace: its channel code is that of a component."""
+    """Id of a trace, whose channel code ends with a component."""
 
     __slots__ = ()
 
@@ -148,7 +151,8 @@ def split_channel(channel: str) -> tuple[str, str]:
     >>> split_channel("HHZ"), split_channel("UD"), split_channel("NS2")
     (('HH', 'Z'), ('', 'Z'), ('2', 'N'))
 
-    :return: Without a component if the code is a number of several digits, as of geophones.
+    :return: Instrument code and component. The component is empty if the code is a number of
+        several digits, as for geophones.
     """
     channel = channel.strip()
     nied = _NIED.fullmatch(channel)
@@ -173,19 +177,21 @@ def with_component(channel: str, component: str) -> str:
 
 
 def records_ground_motion(channel: str) -> bool:
-    """False for codes of clocks, mass positions, pressure and the like; see SEED's appendix A."""
+    """
+    Whether a channel code is one of ground motion, unlike clocks or pressure (SEED, appendix A).
+    """
     if len(channel) != 3 or _NIED.fullmatch(channel):
         return True
-    # Band A and O: administrative and opaque channels.
+    # Bands A and O hold administrative and opaque channels.
     return channel[0] not in "AO" and channel[1] not in _NO_GROUND_MOTION
 
 
 def component_index(component: str, order: str, flexible: bool = False) -> int | None:
     """
-    Index of a component in a model's input, None if it has none.
+    Index of a component in a model's input, or None.
 
-    :param order: Components of the model, as ZNE.
-    :param flexible: Whether horizontals 1 and 2 may stand for north and east, and the reverse.
+    :param order: Components of the model, such as ZNE.
+    :param flexible: Whether horizontals 1 and 2 may stand for north and east, and vice versa.
     """
     if flexible and component not in order:
         component = HORIZONTALS.get(component, component)
@@ -194,7 +200,7 @@ def component_index(component: str, order: str, flexible: bool = False) -> int |
 
 def codes_of(trace_id: Any) -> TraceId:
     """
-    Codes of an id of any length; those that it leaves out are empty.
+    Codes of an id of any length. Codes that are left out are empty.
 
     >>> codes_of("XX.ABC").station, codes_of("XX.ABC.00.HHZ").channel
     ('ABC', 'HHZ')

@@ -1,4 +1,4 @@
-"""Waveform files: which there are, what is in them, and reading a part of them."""
+"""Waveform files: finding them, reading their headers, and reading parts of them."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ class FileTrace:
 @dataclass
 class Reader:
     """
-    Reads files, and remembers those that cannot be read.
+    Reader of waveform files. It remembers files that cannot be read.
 
     :param keep_going: Whether to go on after a file that cannot be read.
-    :param failed: File -> why it could not be read.
-    :param hint: What to do about such a file, for the error.
+    :param failed: File that could not be read -> reason.
+    :param hint: What to do about such a file, as the end of the error message.
     """
 
     keep_going: bool = False
@@ -52,21 +52,22 @@ class Reader:
 
     def read(self, file: Path, **kwargs) -> obspy.Stream:
         """
-        :py:func:`obspy.read` of one file.
+        :py:func:`obspy.read` for one file.
 
-        :return: The stream; without traces if the file cannot be read and we keep going.
-        :raises ValueError: If the file cannot be read and we do not, with its name.
+        :return: The stream. It is empty if the file cannot be read and ``keep_going`` is true.
+        :raises ValueError: If the file cannot be read and ``keep_going`` is false. The message has
+            its name.
         """
         if file in self.failed:
             return obspy.Stream()
         try:
             stream = read_waveforms(file, **kwargs)
         except Exception as error:
-            # ObsPy's readers raise whatever comes to them on a broken file.
+            # ObsPy's readers raise exceptions of any kind on a broken file.
             why = str(error).partition("\n")[0] or type(error).__name__
             if not self.keep_going:
                 raise ValueError(
-                    f"{file} is no waveform file that ObsPy can read: {why}{self.hint}"
+                    f"{file} is not a waveform file that ObsPy can read: {why}{self.hint}"
                 ) from error
             self.failed[file] = why
             return obspy.Stream()
@@ -74,22 +75,24 @@ class Reader:
         return stream
 
     def _warn_if_cut(self, file: Path, stream: obspy.Stream) -> None:
-        """Warn once of a miniSEED file that ends within a record, which ObsPy leaves out."""
+        """
+        Warn once about a miniSEED file that ends within a record. ObsPy leaves out that record.
+        """
         lengths = [t.stats.mseed.record_length for t in stream if "mseed" in t.stats]
         if not lengths or file in self._seen:
             return
         self._seen.add(file)
-        # Not the size of the file, which may be compressed.
+        # The size of the file does not tell, because it may be compressed.
         size = max(t.stats.mseed.filesize for t in stream if "mseed" in t.stats)
         rest = size % min(lengths)
         if rest:
             seisbench.logger.warning(
-                f"{file} is cut off: its last {rest} bytes are part of a record of "
+                f"{file} is truncated: its last {rest} bytes are part of a record of "
                 f"{min(lengths)} bytes and are not read."
             )
 
     def traces(self, files: Iterable[Path]) -> list[FileTrace]:
-        """The traces in files, by their headers alone."""
+        """The traces in files. Only headers are read."""
         traces = []
         for file in files:
             for trace in self.read(file, headonly=True):
@@ -125,10 +128,11 @@ class Reader:
 
 def find_files(paths: Iterable[str | Path]) -> list[Path]:
     """
-    Files by name, by pattern (``day*.mseed``, ``**`` for all folders), or all in a folder.
+    Find files by name, by pattern (``day*.mseed``, ``**`` for all folders), or all in a folder.
 
-    :return: Each file once, those of a folder or a pattern by name. Hidden ones are left out.
-    :raises FileNotFoundError: If there is no such file, or a folder or a pattern has none.
+    :return: Each file once. Files of a folder or a pattern are sorted by name. Hidden files are
+        left out.
+    :raises FileNotFoundError: If a file does not exist, or a folder or a pattern has no files.
     """
     found: dict[Path, None] = {}
     for path in map(Path, paths):
@@ -156,10 +160,10 @@ def find_files(paths: Iterable[str | Path]) -> list[Path]:
 
 def read_files(paths: Iterable[str | Path]) -> obspy.Stream:
     """
-    All files together, see :py:func:`find_files`.
+    Read all files into one stream, see :py:func:`find_files`.
 
-    :raises FileNotFoundError: If there is no such file.
-    :raises ValueError: If a file cannot be read, with its name.
+    :raises FileNotFoundError: If a file does not exist.
+    :raises ValueError: If a file cannot be read. The message has its name.
     """
     reader = Reader()
     return sum(map(reader.read, find_files(paths)), obspy.Stream())

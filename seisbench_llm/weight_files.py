@@ -1,4 +1,4 @@
-"""Files of weights (JSON, safetensors, PyTorch), read safely whatever they hold."""
+"""Safe reading of weight files: JSON, safetensors and PyTorch."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ MAX_JSON_BYTES = 2**24
 
 
 class WeightsError(ValueError):
-    """Weights that cannot be found, or that are not what they claim to be."""
+    """Error of weights that cannot be found, or whose files are wrong."""
 
 
 def check_tensor(value, name: str) -> torch.Tensor:
     """
-    A tensor of a file, if it is one that can be worked with.
+    Check a tensor of a file and return it.
 
-    :param name: What to call it in an error.
-    :raises WeightsError: If it is none, has another number of values than the file, or some that
-        are not finite.
+    :param name: Name of the tensor in error messages.
+    :raises WeightsError: If it is not a plain tensor, if it has more values than the file holds, or
+        if values are not finite.
     """
     plain = isinstance(value, torch.Tensor) and value.layout == torch.strided
     if not plain or value.is_quantized or value.device.type != "cpu":
-        raise WeightsError(f"{name} is no plain tensor.")
+        raise WeightsError(f"{name} is not a plain tensor.")
     # A tensor of any size can be a view of a single value.
     if value.numel() * value.element_size() > value.untyped_storage().nbytes():
         raise WeightsError(f"{name} has more values than the file holds.")
@@ -43,7 +43,8 @@ def load_tensor(value, name: str) -> torch.Tensor:
     """
     A tensor of a file in single precision, see :py:func:`check_tensor`.
 
-    It is a copy: safetensors maps the file into memory, and somebody may write to it.
+    The result is a copy, because safetensors maps the file into memory, where its content may
+    change.
     """
     tensor = check_tensor(value, name)
     return tensor.to(torch.float32 if tensor.is_floating_point() else tensor.dtype, copy=True)
@@ -51,10 +52,10 @@ def load_tensor(value, name: str) -> torch.Tensor:
 
 class Uninitialised(TorchFunctionMode):
     """
-    Leaves the tensors of new layers as they are allocated.
+    Context in which the tensors of new layers are not initialised.
 
-    Saves time, as those of a file take their place; and what is allocated but never written takes
-    no memory, whatever sizes a damaged file names.
+    This saves time, because the tensors of a file replace them. Memory that is allocated but never
+    written is not used, so the sizes in a damaged file cannot exhaust it.
     """
 
     def __torch_function__(self, func, types, args=(), kwargs=None):
@@ -64,13 +65,13 @@ class Uninitialised(TorchFunctionMode):
         return func(*args, **kwargs)
 
 
-# Of torch.nn.init, and the methods of a tensor that they and BatchNorm call.
+# Functions of torch.nn.init, and the tensor methods that they and BatchNorm call.
 _INITIALISERS = {"kaiming_uniform_", "uniform_", "normal_", "constant_", "ones_", "zeros_"}
 _INITIALISERS |= {"fill_", "zero_"}
 
 
 def one_line(error: Exception) -> str:
-    """The message of an error, short and in one line."""
+    """The message of an error as one short line."""
     text = " ".join(str(error).split()) or type(error).__name__
     return text if len(text) <= 300 else f"{text[:300]} ..."
 
@@ -90,7 +91,7 @@ def read_metadata(path: Path) -> dict:
     """
     Content of a weight's JSON file.
 
-    :raises WeightsError: If it is not one, or has entries of a wrong type.
+    :raises WeightsError: If it is not such a file, or if an entry has a wrong type.
     """
     try:
         if path.stat().st_size > MAX_JSON_BYTES:
@@ -108,9 +109,9 @@ def read_metadata(path: Path) -> dict:
 
 def read_tensors(path) -> dict[str, torch.Tensor]:
     """
-    Tensors of a safetensors or PyTorch file; nothing in the file is ever executed.
+    Tensors of a safetensors or PyTorch file. Nothing in the file is executed.
 
-    :raises WeightsError: If the file is not of that kind, or holds anything but plain data.
+    :raises WeightsError: If the file is of another kind, or holds anything but plain data.
     """
     path = Path(path)
     try:
@@ -121,7 +122,8 @@ def read_tensors(path) -> dict[str, torch.Tensor]:
             raise TypeError(f"it holds a {type(content).__name__}, not a state dict")
         return content
     except Exception as error:
-        # Both libraries raise many kinds for a broken or hostile file; all mean the same here.
+        # Both libraries raise exceptions of many kinds for a broken or hostile file. All mean the
+        # same here.
         raise WeightsError(
             f"{path} is not a safe and complete weight file: {one_line(error)}"
         ) from error
@@ -129,14 +131,14 @@ def read_tensors(path) -> dict[str, torch.Tensor]:
 
 def read_torch(path):
     """
-    Content of a PyTorch file, on the CPU; nothing in the file is ever executed.
+    Content of a PyTorch file, on the CPU. Nothing in the file is executed.
 
-    :raises Exception: Of many kinds, if the file is broken or hostile.
+    :raises Exception: Exceptions of many kinds, if the file is broken or hostile.
     """
     if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as file:
             if any(entry.compress_type != zipfile.ZIP_STORED for entry in file.infolist()):
-                raise ValueError("it is compressed, and may be of any size")
+                raise ValueError("it is compressed, so its content may have any size")
     return _load_plain(path)
 
 
@@ -144,13 +146,13 @@ def write_torch(content, path: Path) -> None:
     """
     Write a PyTorch file.
 
-    :raises OSError: If that is not possible, for example as the disk is full.
+    :raises OSError: If the file cannot be written, for example because the disk is full.
     """
     try:
         with open(path, "wb") as file:
             torch.save(content, file)
     except RuntimeError as error:
-        # PyTorch's writer tells of a full disk as of a position that it did not expect.
+        # PyTorch's writer reports a full disk as an unexpected position in the file.
         if isinstance(error.__context__, OSError):
             raise error.__context__ from error
         raise
@@ -158,9 +160,10 @@ def write_torch(content, path: Path) -> None:
 
 def _load_plain(path: Path):
     """
-    Content of a PyTorch file of plain data, numbers of NumPy as None.
+    Content of a PyTorch file of plain data. NumPy numbers become None.
 
-    Training code leaves its loss as such a number beside the state dict, and PyTorch refuses it.
+    Training code often saves its loss as a NumPy number beside the state dict. PyTorch refuses such
+    a file.
     """
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
@@ -170,13 +173,13 @@ def _load_plain(path: Path):
             with _ALLOWING, torch.serialization.safe_globals(known):
                 return torch.load(path, map_location="cpu", weights_only=True)
         except (AttributeError, TypeError):
-            # A PyTorch that cannot allow names; the first error says what is wrong.
+            # This PyTorch cannot allow names. The first error says what is wrong.
             pass
         raise
 
 
 class _NumpyType:
-    """Stands for ``numpy.dtype``, which nothing of a file is handed to."""
+    """Stand-in for ``numpy.dtype``. It ignores what the file holds."""
 
     def __init__(self, *args):
         pass
@@ -186,7 +189,7 @@ class _NumpyType:
 
 
 def _numpy_number(*args) -> None:
-    """Stands for the function that makes a number of NumPy."""
+    """Stand-in for the function that makes a NumPy number."""
 
 
 _NUMPY_NUMBERS = {
@@ -194,11 +197,11 @@ _NUMPY_NUMBERS = {
     "numpy._core.multiarray.scalar": _numpy_number,
     "numpy.core.multiarray.scalar": _numpy_number,
 }
-# What is allowed holds for the process.
+# Allowed names hold for the whole process.
 _ALLOWING = threading.Lock()
 
 
 def sha256(path: Path) -> str:
-    """SHA-256 of a file, as hexadecimal digits."""
+    """SHA-256 of a file in hexadecimal digits."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

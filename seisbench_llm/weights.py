@@ -1,4 +1,4 @@
-"""Sources of weights: packaged, cached, remote, Hugging Face, or a path; and their record."""
+"""Sources of weights (packaged, cached, remote, Hugging Face, a path) and their records."""
 
 from __future__ import annotations
 
@@ -32,32 +32,33 @@ from .weight_files import (
     write_torch,
 )
 
-# End of the name of a cached file that is being fetched again.
+# Suffix of a cached file that is being downloaded again.
 _BEFORE = ".before"
 
 PACKAGED = Path(__file__).parent / "pretrained"
 
 
-# Oldest SeisBench that reads our files; not the one at hand, which users may be behind.
+# Oldest SeisBench that reads our files. It is not the installed version, because users may have an
+# older one.
 SEISBENCH_REQUIREMENT = "0.12"
 
 
 @dataclass(frozen=True)
 class WeightRecord:
     """
-    What one should know of a weight before relying on it.
+    What one should know about a weight before relying on it.
 
     :param name: Name for ``from_pretrained``.
-    :param task: Task it was trained for.
+    :param task: Task that it was trained for.
     :param version: Version string.
     :param sampling_rate: Hz.
     :param window: Window length in seconds.
-    :param data: Data it was trained on.
+    :param data: Data that it was trained on.
     :param licence: Licence of the weight.
-    :param language_model: Language model its backbone started from, None for random.
+    :param language_model: Language model that its backbone started from, None for random weights.
     :param figures: Measured figures and how they were measured.
-    :param limits: Where it is not to be trusted.
-    :param source: Where its file comes from, if it was converted from one.
+    :param limits: Where it should not be trusted.
+    :param source: Origin of the file from which it was converted, if it was.
     """
 
     name: str
@@ -74,7 +75,7 @@ class WeightRecord:
 
     @classmethod
     def from_dict(cls, entries: dict) -> WeightRecord:
-        """Build a record, leaving out what a later version may have added."""
+        """Build a record. Entries that a later version has added are left out."""
         known = {f.name for f in fields(cls)}
         return cls(**{key: value for key, value in entries.items() if key in known})
 
@@ -92,11 +93,11 @@ def packaged_names() -> list[str]:
 
 def load_packaged_or_path(cls, name: str, version_str: str, refetch: bool):
     """
-    A model from packaged weights, from a path, or from Hugging Face.
+    Load a model from packaged weights, from a path, or from Hugging Face.
 
-    :param refetch: If true, packaged weights are passed over.
-    :return: None if the name is none of these, and SeisBench's to find.
-    :raises WeightsError: If it is a path or an id and there are no weights, or not intact.
+    :param refetch: If true, packaged weights are not used.
+    :return: The model, or None if SeisBench has to find the weight.
+    :raises WeightsError: If there are no weights under the path or id, or if they are damaged.
     """
     if name in packaged_names() and not refetch:
         model = load(cls, PACKAGED / name)
@@ -109,9 +110,9 @@ def load_packaged_or_path(cls, name: str, version_str: str, refetch: bool):
 
 def check_available(cls, name: str, version_str: str, refetch: bool) -> bool:
     """
-    Whether weights have to be fetched, as they are not cached.
+    Whether weights have to be downloaded because they are not cached.
 
-    :raises WeightsError: If they have to, and the repository cannot be reached.
+    :raises WeightsError: If they have to be downloaded and the repository cannot be reached.
     """
     cached = seisbench_private.cached_versions(cls, name)
     if not refetch and (version_str in cached or (cached and version_str == "latest")):
@@ -128,11 +129,11 @@ def check_available(cls, name: str, version_str: str, refetch: bool) -> bool:
 @contextmanager
 def downloading(cls, name: str, version_str: str, again: bool) -> Iterator[None]:
     """
-    Let SeisBench fetch a weight into its cache, one process at a time.
+    Let SeisBench download a weight into its cache, one process at a time.
 
-    What a killed process has half fetched is removed; SeisBench would wait for it, or give up.
+    Incomplete downloads of killed processes are removed. SeisBench would wait for them, or give up.
 
-    :param again: Whether to fetch what is cached already; if that fails, it is kept.
+    :param again: Whether to download a cached file again. If that fails, the cached file is kept.
     """
     folder = seisbench_private.cache_folder(cls)
     folder.mkdir(parents=True, exist_ok=True)
@@ -156,7 +157,7 @@ def downloading(cls, name: str, version_str: str, again: bool) -> Iterator[None]
 
 
 def _restore(before: Path) -> None:
-    """Give a file that was set aside its name again, unless there is a new one."""
+    """Restore the name of a file that was set aside, unless there is a new file."""
     file = before.with_name(before.name.removesuffix(_BEFORE))
     if file.is_file():
         before.unlink()
@@ -165,9 +166,9 @@ def _restore(before: Path) -> None:
 
 
 def not_found(cls, name: str, version_str: str, error: Exception) -> WeightsError:
-    """What to tell of weights that SeisBench does not find."""
+    """The error for weights that SeisBench does not find."""
     return WeightsError(
-        f"There are no weights '{name}' (version {version_str}): {error} Known are: "
+        f"There are no weights '{name}' (version {version_str}): {error} Known weights: "
         f"{', '.join(cls.list_pretrained())}. Weights on Hugging Face are named org/name."
     )
 
@@ -193,7 +194,7 @@ def _load_path_or_hub(cls, name: str, version_str: str):
         from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
     except ImportError as error:
         raise ImportError(
-            f"'{name}' is no local path, and weights from Hugging Face need huggingface_hub: "
+            f"'{name}' is not a local path, and weights from Hugging Face need huggingface_hub: "
             f"{install_command('language')}."
         ) from error
 
@@ -205,7 +206,7 @@ def _load_path_or_hub(cls, name: str, version_str: str):
             folder = snapshot_download(name, revision=version, allow_patterns=wanted)
         except (LocalEntryNotFoundError, HfHubHTTPError, OSError) as error:
             raise WeightsError(
-                f"'{name}' is no local path, and no Hugging Face repository that is cached or "
+                f"'{name}' is neither a local path nor a Hugging Face repository that is cached or "
                 f"could be reached: {error}"
             ) from error
     return load(cls, Path(folder) / "weights")
@@ -225,7 +226,9 @@ def list_local(cls) -> list[str]:
 
 
 def local_descriptions(cls) -> dict[str, str | None]:
-    """Name -> description of packaged and cached weights; of the latter the newest version's."""
+    """
+    Name -> description of packaged and cached weights. For cached ones, the newest version counts.
+    """
     descriptions = {}
     for name in sorted(seisbench_private.cached_names(cls)):
         versions = sort_versions(seisbench_private.cached_versions(cls, name))
@@ -241,7 +244,7 @@ def local_descriptions(cls) -> dict[str, str | None]:
 
 
 def sort_versions(versions: Iterable[str]) -> list[str]:
-    """Versions in ascending order, without what is none."""
+    """Versions in ascending order. Strings that are not versions are left out."""
     parsed = {}
     for text in versions:
         with suppress(InvalidVersion):
@@ -260,7 +263,7 @@ def repository_answers(warn: bool = True) -> bool:
 
 
 def reachable(url: str, timeout: float = 3.0) -> bool:
-    """Whether a connection to the server can be opened at all."""
+    """Whether a connection to the server can be opened."""
     parts = urlparse(url)
     port = parts.port or {"http": 80, "https": 443}.get(parts.scheme, 443)
     try:
@@ -272,11 +275,11 @@ def reachable(url: str, timeout: float = 3.0) -> bool:
 
 def load(cls, path, version_str: str | None = None):
     """
-    Build a model from a JSON file and a safetensors or PyTorch file beside it.
+    Build a model from a JSON file and the safetensors or PyTorch file beside it.
 
     :param path: Path without suffix.
-    :param version_str: Version in the file names, as ``path.json.v2``.
-    :raises WeightsError: If a file is missing, changed, broken or of another task.
+    :param version_str: Version in the file names, such as ``2`` in ``path.json.v2``.
+    :raises WeightsError: If a file is missing, changed, damaged, or belongs to another task.
     """
     path = Path(path)
     suffix = "" if version_str is None else f".v{version_str}"
@@ -292,7 +295,7 @@ def load(cls, path, version_str: str | None = None):
     if metadata.get("sha256") not in (None, sha256(weight_file)):
         raise WeightsError(
             f"{weight_file} is not the file that {path_json.name} describes (SHA-256 differs). "
-            f"Fetch it again."
+            f"Download it again."
         )
     model = _build(cls, metadata, path_json)
     state = {
@@ -309,14 +312,14 @@ def load(cls, path, version_str: str | None = None):
 
 
 def _build(cls, metadata: dict, path: Path):
-    """The model that a weight's JSON file describes, with tensors of any content."""
+    """The model that a weight's JSON file describes. Its tensors are not initialised."""
     arguments = metadata.get("model_args", {})
     if arguments.get("backbone") is not None and not arguments.get("backbone_config"):
         raise WeightsError(f"{path} names a language model without its shape, backbone_config.")
     picker = metadata.get("default_args", {}).get("s_picker")
     if picker is not None and (not isinstance(picker, str) or "/" in picker):
-        # A path, or a repository that would be fetched from.
-        raise WeightsError(f"{path} names the picker {picker!r}, not one by its plain name.")
+        # It is a path, or a repository that would be downloaded from.
+        raise WeightsError(f"{path} names the picker {picker!r}, which is not a plain name.")
     try:
         seisbench_private.check_seisbench_version(metadata)
         with Uninitialised():
@@ -324,8 +327,10 @@ def _build(cls, metadata: dict, path: Path):
         seisbench_private.set_weights_metadata(model, metadata)
         record_of(model)
     except Exception as error:
-        # An odd entry may show anywhere, as an error of any kind.
-        raise WeightsError(f"{path} cannot be made a {cls.__name__}: {one_line(error)}") from error
+        # A wrong entry may raise an error of any kind.
+        raise WeightsError(
+            f"{path} does not describe a {cls.__name__}: {one_line(error)}"
+        ) from error
     return model
 
 
@@ -341,7 +346,7 @@ def save(
     """
     See :py:meth:`seisbench_llm.SeisMoLLM.save`.
 
-    :param state: State dict to write, adapters folded in.
+    :param state: State dict to write. Adapters have to be folded in.
     """
     path = Path(path)
     suffix = "" if version_str is None else f".v{version_str}"
@@ -359,7 +364,8 @@ def save(
         "record": asdict(record) if record else None,
     }
     with (
-        # Takes its place last, and at once: without it, or with another sum, a weight is none.
+        # The JSON file is written last and atomically. Without it, or with another checksum, a
+        # weight is not valid.
         replacing(path.with_name(f"{path.name}.json{suffix}")) as description,
         replacing(path.with_name(f"{path.name}.{kind}{suffix}")) as weight_file,
     ):
@@ -368,7 +374,8 @@ def save(
         else:
             if half:
                 state = {k: v.half() if v.is_floating_point() else v for k, v in state.items()}
-            # Not save_file, which makes files that only their owner can read.
+            # safetensors' save_file is not used, because it makes files that only their owner can
+            # read.
             weight_file.write_bytes(
                 safetensors.torch.save({k: v.contiguous() for k, v in state.items()})
             )

@@ -57,11 +57,11 @@ def test_a_name_is_given_once(event_type):
 @pytest.mark.parametrize(
     "change, message",
     [
-        ({"head": "cloud"}, "head 'cloud' is none of curves, class, scalar, angle"),
+        ({"head": "cloud"}, "unknown head 'cloud'. Known heads: curves, class, scalar, angle"),
         ({"head": "scalar"}, "head 'scalar' has 1 output, not 3"),
         ({"head": "angle"}, "head 'angle' has 2 outputs, not 3"),
         ({"outputs": ()}, "has at least one output, not 0"),
-        ({"labels": ("blast",)}, "label 'blast' is no output"),
+        ({"labels": ("blast",)}, "label 'blast' is not an output"),
     ],
 )
 def test_what_does_not_fit_together_is_named(change, message):

@@ -114,7 +114,9 @@ def test_hugging_face_repository_in_the_cache(monkeypatch, tmp_path):
     (tmp_path / "models--org--name" / "refs").mkdir()
     (tmp_path / "models--org--name" / "refs" / "main").write_text("abc")
     assert SeisMoLLM.from_pretrained("org/name").weights_docstring == "from the hub"
-    with pytest.raises(WeightsError, match="'org/other' is no local path, and no Hugging Face"):
+    with pytest.raises(
+        WeightsError, match="'org/other' is neither a local path nor a Hugging Face"
+    ):
         SeisMoLLM.from_pretrained("org/other")
 
 
@@ -188,7 +190,7 @@ def test_downloads_that_were_cut_short(cache, monkeypatch, fails):
     else:
         assert SeisMoLLM.from_pretrained("a").weights_docstring == "remote"
         (cache / "a.pt.v1").write_bytes(b"damaged")
-        with pytest.raises(WeightsError, match="Fetch it again"):
+        with pytest.raises(WeightsError, match="Download it again"):
             SeisMoLLM.from_pretrained("a")
         assert SeisMoLLM.from_pretrained("a", force=True).weights_docstring == "remote"
     names = {file.name for file in cache.iterdir() if file.is_file()}
@@ -209,7 +211,7 @@ def test_unknown_name_lists_known_ones(cache, monkeypatch):
     tiny_model().save(cache / "cached", "text", "1")
     monkeypatch.setattr(weights, "reachable", lambda url: True)
     monkeypatch.setattr(seisbench.util, "ls_webdav", lambda url, **kwargs: ["remote.json.v1"])
-    with pytest.raises(WeightsError, match="no weights 'a'.*Known are: cached, remote"):
+    with pytest.raises(WeightsError, match="no weights 'a'.*Known weights: cached, remote"):
         SeisMoLLM.from_pretrained("a")
 
 

@@ -1,4 +1,4 @@
-"""Dask clusters: local worker processes or a scheduler's, and station-days processed on them."""
+"""Processing of station-days on Dask clusters: local worker processes, or those of a scheduler."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ from .station_days import StationDay
 from .store import Store
 from .worker import failure, process_day, versions
 
-# Enough that no worker waits, and few enough that a year of 300 stations is no burden.
+# Station-days per worker that the scheduler holds: enough that no worker waits, and few enough that
+# a year of 300 stations takes little memory.
 TASKS_PER_THREAD = 4
 
-# What a worker takes before its first task. With a lower limit, Dask would start it for ever.
+# Memory of a worker before its first task. With a lower limit, Dask would restart it for ever.
 LEAST_MEMORY = 500_000_000
 
 
@@ -32,19 +33,20 @@ def require_dask() -> None:
         raise ImportError(
             f"Archives need more packages: {install_command('archive')} ({error})"
         ) from error
-    # Its messages about workers that come and go would break the progress line.
+    # Dask's messages about workers would break the progress line.
     logging.getLogger(distributed.__name__).setLevel(logging.ERROR)
 
 
 @dataclass(frozen=True)
 class Cluster:
     """
-    Where station-days are processed.
+    A cluster on which station-days are processed.
 
-    :param workers: Processes of a local cluster, of one thread each; by default one per core.
+    :param workers: Number of processes of a local cluster, with one thread each. By default there
+        is one per core.
     :param scheduler: Address of a Dask scheduler to use instead.
-    :param memory: Most memory of each local worker, such as ``2GB``, or ``auto``.
-    :raises ValueError: If one of them is impossible.
+    :param memory: Largest memory of each local worker, such as ``2GB``, or ``auto``.
+    :raises ValueError: If an argument is impossible.
     """
 
     workers: int | None = None
@@ -53,7 +55,7 @@ class Cluster:
 
     def __post_init__(self):
         if self.scheduler is not None and self.workers is not None:
-            raise ValueError("A scheduler has its own workers: give either workers or scheduler.")
+            raise ValueError("A scheduler has its own workers: pass either workers or scheduler.")
         if self.memory == "auto":
             return
         from dask.utils import parse_bytes
@@ -61,19 +63,19 @@ class Cluster:
         try:
             memory = parse_bytes(self.memory)
         except ValueError:
-            raise ValueError(f"memory={self.memory} is no size. Give one such as 2GB.") from None
+            raise ValueError(f"memory={self.memory} is not a size. Pass one such as 2GB.") from None
         if memory < LEAST_MEMORY:
             raise ValueError(
                 f"memory={self.memory} is less than the {LEAST_MEMORY / 1e6:.0f} MB that a worker "
-                f"needs before it has a model."
+                f"needs before it loads a model."
             )
 
     @contextmanager
     def connect(self, tasks: int) -> Iterator:
         """
-        A Dask client.
+        Connect a Dask client.
 
-        :param tasks: No more local workers than that are started.
+        :param tasks: Number of tasks. Not more local workers than this are started.
         :raises OSError: If the scheduler does not answer.
         """
         from distributed import Client
@@ -99,11 +101,11 @@ class Cluster:
         from dask.system import CPU_COUNT
         from distributed import LocalCluster
 
-        # A worker that is paused for what its model needs anyway would never go on.
+        # A worker that is paused because its model needs the memory would never continue.
         memory = ("target", "spill", "pause")
         settings: dict = {f"distributed.worker.memory.{what}": False for what in memory}
-        # Without Dask's MALLOC_TRIM_THRESHOLD_, which gives every tensor back to the system at
-        # once: the model takes twice as long with it.
+        # Dask's MALLOC_TRIM_THRESHOLD_ is removed. It returns the memory of every tensor to the
+        # system at once, which slows the model down by a factor of two.
         threads = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
         settings["distributed.nanny.pre-spawn-environ"] = dict.fromkeys(threads, 1)
         with (
@@ -112,7 +114,7 @@ class Cluster:
                 n_workers=min(self.workers or CPU_COUNT, tasks),
                 threads_per_worker=1,
                 memory_limit=self.memory,
-                # Any free port, as Dask's own may be taken; nothing is shown there.
+                # Any free port, because Dask's default may be in use. The dashboard is not used.
                 dashboard_address="127.0.0.1:0",
                 scheduler_kwargs={"dashboard": False},
                 silence_logs=logging.CRITICAL,
@@ -129,20 +131,20 @@ def process_all(
     finished: Callable[[str], None],
 ) -> None:
     """
-    Keep a bounded number of station-days with the scheduler until all are finished.
+    Process all station-days. The scheduler holds a bounded number of them at a time.
 
     :param client: Dask client.
     :param settings: See :py:func:`seisbench_llm.archive.worker.process_day`.
-    :param finished: Called with the state of each.
-    :raises OSError: If the scheduler is lost, or for what
-        :py:func:`~seisbench_llm.archive.worker.process_day` raises.
+    :param finished: Function that is called with the state of each station-day.
+    :raises OSError: If the connection to the scheduler is lost, or if
+        :py:func:`~seisbench_llm.archive.worker.process_day` raises an error.
     """
     from distributed import as_completed
 
     running: dict[str, StationDay] = {}
     waiting = iter(pending)
     checked, room = 0.0, 0
-    # raise_errors: an error of a task is its result here, not ours.
+    # raise_errors is false: the error of a task is its result here.
     completed = as_completed([], with_results=True, raise_errors=False)
     while True:
         if monotonic() - checked > 2:
@@ -165,20 +167,20 @@ def process_all(
 
 def write_failure(store: Store, station_day: StationDay, error: BaseException) -> str:
     """
-    Manifest of a station-day whose workers died; other errors of tasks end the run.
+    Write the manifest of a station-day whose workers died. Other errors of tasks end the run.
 
-    :return: Its state, failed.
+    :return: State of the station-day, failed.
     """
     from distributed import CancelledError
     from distributed.scheduler import KilledWorker
 
     if isinstance(error, CancelledError):
-        raise OSError("The Dask scheduler was lost. Run the same command again to go on.")
+        raise OSError("The Dask scheduler was lost. Run the same command again to continue.")
     if not isinstance(error, KilledWorker):
         raise error
     facts = failure(error)
     facts["message"] = (
-        "Its workers died again and again, probably as they needed more memory than they have. "
+        "Its workers died repeatedly, probably because they needed more memory than they have. "
         f"Use fewer workers or more memory. ({error})"
     )
     manifest = {"station": station_day.id, "day": station_day.day, **facts, "versions": versions()}

@@ -1,11 +1,11 @@
 """
-Days of continuous data: what of a day can be used, and results that do not depend on the cut.
+Days of continuous data: usable traces of a day, and results that do not depend on midnight.
 
-Windows of a day must be those of the days beside it, or a pick at midnight could fall on either
-side in both runs, or in none. So each segment of data begins on one grid of times, counted from
-1970: whole steps of the windows that are also whole samples of the waveforms. In front of data
-that begin elsewhere, the step is filled with their mean, which preprocessing turns into the zeros
-that SeisBench's own padding would be.
+Neighbouring days must have the same windows around midnight. Otherwise a pick at midnight could be
+found on both days or on none. Each segment of data therefore begins on one grid of times, counted
+from 1970. Its step is a whole number of window hops and of samples. Data that begin elsewhere are
+preceded by their mean up to the grid. Preprocessing turns the mean into zeros, like SeisBench's own
+padding.
 """
 
 from __future__ import annotations
@@ -23,18 +23,19 @@ from ..streams.contiguous import ContiguousRecord, make_trace
 from ..streams.spans import data_spans
 from .files import SourceError
 
-# Relative difference of sampling rates that are the same but for the digitiser's clock.
+# Largest relative difference of sampling rates that differ only by the digitiser's clock.
 SAME_RATE = 1e-4
 
-# Gaps that a manifest lists one by one; all of them are counted.
+# Number of gaps that a manifest lists. All of them are counted.
 MAX_GAPS_LISTED = 50
 
 
 def check(stream: obspy.Stream, day: UTCDateTime, lowest_rate: float) -> obspy.Stream:
     """
-    Traces of one sampling rate with at least a sample, or an empty stream if none is of the day.
+    Traces of one sampling rate with at least one sample, or an empty stream if there are none on
+    the day.
 
-    Traces of the padding that are left out are named in a warning.
+    A warning names traces of the padding that are left out.
 
     :param day: Beginning of the day.
     :param lowest_rate: Hz.
@@ -82,7 +83,7 @@ def _is_rate(trace: obspy.Trace, rate: float) -> bool:
 
 
 def of_day(stream: obspy.Stream, day: UTCDateTime) -> list[obspy.Trace]:
-    """The traces that have a sample of the day."""
+    """The traces with samples of the day."""
     return [t for t in stream if t.stats.starttime < day + 86400 and t.stats.endtime >= day]
 
 
@@ -95,17 +96,17 @@ def align(
     stream: obspy.Stream, step: float | None, bridge: float
 ) -> list[tuple[UTCDateTime, UTCDateTime]]:
     """
-    Let each segment begin on the grid of windows, in place.
+    Extend each segment in place, so that it begins on the grid of windows.
 
     :param stream: One instrument in contiguous traces of one sampling rate.
     :param step: Time between two windows in seconds, None if there are no windows.
     :param bridge: Longest gap within a segment in seconds.
-    :return: Start and end of what was filled in.
+    :return: Start and end of each part that was filled.
     """
     if not stream or step is None:
         return []
     delta = stream[0].stats.delta
-    # Whole samples of the waveforms, or resampling would give other samples in each run.
+    # A whole number of samples. Otherwise resampling would give different samples on each day.
     hop = Fraction(step).limit_denominator(100_000)
     rate = Fraction(stream[0].stats.sampling_rate).limit_denominator(1000)
     grid = round(hop * (hop * rate).denominator * 1_000_000_000)
@@ -115,12 +116,12 @@ def align(
         if reached is None or start - reached > bridge:
             first = start
             lead = round(start.ns % grid / 1e9 / delta) % round(grid / 1e9 / delta)
-            # At rates where the grid is coarse, it may reach back into the segment before.
+            # If the grid is coarse, it may reach back into the previous segment.
             if reached is not None and start - lead * delta <= reached:
                 lead = 0
             if lead:
                 filled.append((start - lead * delta, start))
-        # All components: to resample them alike, they must have the same samples.
+        # All components are extended, because they need the same samples to be resampled alike.
         if lead and start - first < delta:
             trace.data = np.concatenate([np.full(lead, trace.data.mean()), trace.data])
             trace.stats.starttime = start - lead * delta
@@ -130,10 +131,10 @@ def align(
 
 def keep_day(table: pd.DataFrame, day: UTCDateTime, filled: list[tuple]) -> pd.DataFrame:
     """
-    Rows whose time is of the day and not before the data.
+    Rows with times within the day and not before the data.
 
-    SeisBench's times are good to a microsecond, and a sample at midnight must fall on the same
-    side in both runs: times count in tenths of milliseconds, and are moved into the day.
+    SeisBench's times are exact to a microsecond, and a sample at midnight must belong to the same
+    day in both runs. Times are therefore rounded to tenths of milliseconds and moved into the day.
     """
     first = pd.Timestamp(day.datetime, tz="UTC")
     last = first + pd.Timedelta(days=1)
@@ -149,10 +150,10 @@ def keep_day(table: pd.DataFrame, day: UTCDateTime, filled: list[tuple]) -> pd.D
 
 def coverage(stream: obspy.Stream, day: UTCDateTime) -> dict:
     """
-    How much of a day has data.
+    Coverage of a day by data.
 
-    :return: Fraction of the day with data on at least one component, the fraction of each
-        channel, number of gaps, and the first of them as pairs of times.
+    :return: Fraction of the day with data on at least one component, the fraction of each channel,
+        the number of gaps, and the first gaps as pairs of times.
     """
     end = day + 86400
     delta = stream[0].stats.delta if stream else 0.0
@@ -179,5 +180,5 @@ def coverage(stream: obspy.Stream, day: UTCDateTime) -> dict:
 
 
 def days_between(start: date, end: date) -> list[str]:
-    """Days from ``start`` to the one before ``end``."""
+    """Days from ``start`` up to, but not including, ``end``."""
     return [str(start + timedelta(days=i)) for i in range((end - start).days)]

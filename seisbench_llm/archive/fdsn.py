@@ -16,9 +16,9 @@ class FDSN:
     """
     An FDSN web service, or several behind a routing service.
 
-    :param name: What :py:class:`obspy.clients.fdsn.Client` takes, or the name of a router.
-    :param attempts: How often to ask a service that fails.
-    :param patience: Seconds before the second attempt; doubles with each.
+    :param name: Name or address for :py:class:`obspy.clients.fdsn.Client`, or name of a router.
+    :param attempts: Number of attempts if a service fails.
+    :param patience: Seconds before the second attempt. The time doubles with each attempt.
     """
 
     ROUTERS = ("eida-routing", "earthscope-federator", "iris-federator")
@@ -28,7 +28,7 @@ class FDSN:
 
     @cached_property
     def client(self):
-        """ObsPy's client; made late, as that asks the service what it can do."""
+        """ObsPy's client. It is made at first use, because that sends a request to the service."""
         from obspy.clients import fdsn
 
         if self.name in self.ROUTERS:
@@ -36,7 +36,7 @@ class FDSN:
         return self._ask(lambda: fdsn.Client(self.name))
 
     def channels(self, start: UTCDateTime, end: UTCDateTime, patterns) -> set[tuple]:
-        """All (network, station, location, channel) that the service has of these patterns."""
+        """All (network, station, location, channel) of the service that match the patterns."""
         channels = set()
         for pattern in patterns:
             codes = dict(
@@ -102,7 +102,8 @@ class FDSN:
                     f"{self.name} refuses: {type(error).__name__}: {error}"
                 ) from error
             except Exception as error:
-                # Time-outs, lost connections, overload: of several kinds, down to http.client's.
+                # Time-outs, lost connections and overload raise exceptions of several kinds, also
+                # those of http.client.
                 if attempt + 1 == self.attempts:
                     raise SourceError(
                         f"{self.name} failed {self.attempts} times: {type(error).__name__}: {error}"

@@ -97,7 +97,7 @@ class Files:
     def _check(self) -> None:
         # An archive that is not mounted would otherwise look like one without data.
         if not self.root.is_dir():
-            raise ArchiveLost(f"The archive {self.root} is no folder, or not mounted.")
+            raise ArchiveLost(f"The archive {self.root} is not a folder, or is not mounted.")
 
     def files(
         self, codes: Codes, start: UTCDateTime, end: UTCDateTime, padding: float

@@ -1,4 +1,4 @@
-"""Archives that are folders of miniSEED files of any names."""
+"""Archives that are folders of miniSEED files with any names."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ COLUMNS = ["file", "size", "mtime", "id", "start", "end", "error"]
 
 class Folder(Files):
     """
-    miniSEED files of any names, in a folder and its subfolders.
+    miniSEED files with any names, in a folder and its subfolders.
 
-    :param index: Parquet file with the headers of all files, which is made once.
+    :param index: Parquet file with the headers of all files. It is made once.
     """
 
     def __init__(self, root, index=None):
@@ -37,7 +37,7 @@ class Folder(Files):
         self._misnamed: dict[str, str] = {}
 
     def channels(self, start: UTCDateTime, end: UTCDateTime, patterns) -> set[tuple]:
-        """All (network, station, location, channel) of files that reach into this time."""
+        """All (network, station, location, channel) of files that overlap with this time span."""
         table = self.update_index()
         inside = (table["start"] < end.timestamp) & (table["end"] >= start.timestamp)
         return {tuple(codes_of(name)) for name in table["id"][inside]}
@@ -49,7 +49,7 @@ class Folder(Files):
             try:
                 old = read_table(self.index)[COLUMNS]
             except (StoreError, KeyError):
-                seisbench.logger.warning(f"{self.index} is damaged, and made anew.")
+                seisbench.logger.warning(f"{self.index} is damaged. It is made anew.")
         known = set(zip(old["file"], old["size"], old["mtime"], strict=True))
         present = set()
         self._misnamed = {}
@@ -94,7 +94,7 @@ class Folder(Files):
         return entries
 
     def unreadable(self) -> dict[str, str]:
-        """File -> error, of files whose headers cannot be read: nobody knows their days."""
+        """File -> error, for files whose headers cannot be read, so that their days are unknown."""
         bad = self._table[self._table["error"].notna()]
         files = [str(self.root / file) for file in bad["file"]]
         return {**dict(zip(files, bad["error"], strict=True)), **self._misnamed}
@@ -102,14 +102,14 @@ class Folder(Files):
     def files(
         self, codes: Codes, start: UTCDateTime, end: UTCDateTime, padding: float
     ) -> Iterator[tuple[Path, bool]]:
-        """(file, whether it is mainly of the days or has a minute of them), in order of names."""
+        """(file, whether most of it or at least a minute belongs to the days), sorted by name."""
         begin, stop = start.timestamp, end.timestamp
         chosen: dict[str, bool] = {}
         for name, entries in self._by_id.items():
             if all(map(fnmatchcase, codes_of(name), codes)):
                 for file, first, last in entries:
                     if first < stop + padding and last >= begin - padding:
-                        # Files of a day tend to reach a little into the next.
+                        # Files of a day often extend a little into the next day.
                         inside = min(last, stop) - max(first, begin)
                         of_days = inside >= min(60, (last - first) / 2)
                         chosen[file] = chosen.get(file, False) or of_days
@@ -118,7 +118,7 @@ class Folder(Files):
 
 
 def index_file(root: Path, file: str, size: int, mtime: int) -> list[tuple]:
-    """Rows of a folder's index for a file: one per channel and uninterrupted time."""
+    """Rows of a folder's index for a file, one per channel and contiguous time span."""
     rows = []
     try:
         stream = read_file(root / file, headonly=True)
@@ -133,11 +133,11 @@ def index_file(root: Path, file: str, size: int, mtime: int) -> list[tuple]:
 
 
 def _salvage(file: Path) -> obspy.Stream:
-    """Headers of a damaged file, which tell whose and which day's it is, if anything does."""
+    """Headers of a damaged file, which may tell its station and day."""
     try:
         with read_lock, warnings.catch_warnings():
             warnings.simplefilter("ignore")
             return read_mseed(file, headonly=True)
     except Exception:
-        # Reported by the caller, with the error that read_file gave.
+        # The caller reports it with the error of read_file.
         return obspy.Stream()

@@ -19,20 +19,21 @@ from ..streams.windows import WindowLayout, part_padding
 
 class Picker:
     """
-    What a run does with a station-day: P and S picks of one model.
+    Processor of station-days that makes P and S picks with one model.
 
-    Another processor is a class with the same attributes, named ``module:Class`` in the
-    configuration. The methods ``usable`` and ``default`` may be missing. Attributes:
+    Any class with the same attributes can be a processor. The configuration names it as
+    ``module:Class``. The methods ``usable`` and ``default`` are optional. Attributes:
 
-    - ``padding``, seconds of waveforms it needs before and after a day,
-    - ``step``, seconds between two of its windows, None if it has none,
-    - ``bridge``, the longest gap in seconds that does not begin a new row of windows,
+    - ``padding``, seconds of waveforms that it needs before and after a day,
+    - ``step``, seconds between two windows, None if there are no windows,
+    - ``bridge``, the longest gap in seconds that does not start the windows anew,
     - ``lowest_rate``, the lowest sampling rate in Hz that it can use,
-    - ``identity``, a JSON-safe dictionary that differs if results would.
+    - ``identity``, a JSON-safe dictionary that differs if results differ.
 
     :param weights: Name, path or Hugging Face id.
-    :param arguments: Of :py:meth:`seisbench_llm.SeisMoLLM.classify`, such as ``P_threshold``.
-    :raises ValueError: If the weights are no picker's, or an argument is impossible.
+    :param arguments: Arguments of :py:meth:`seisbench_llm.SeisMoLLM.classify`, such as
+        ``P_threshold``.
+    :raises ValueError: If the weights are not for picking, or if an argument is impossible.
     """
 
     def __init__(self, weights: str, **arguments):
@@ -52,11 +53,11 @@ class Picker:
 
     @cached_property
     def padding(self) -> float:
-        """Seconds before and after a day that its picks depend on."""
+        """Seconds before and after a day on which its picks depend."""
         return part_padding(self.model, self.arguments)
 
     def default(self, name: str):
-        """Value of an argument that is not given; None if there is no such argument."""
+        """Default of an argument, None if there is no such argument."""
         defaults = Arguments.of(self.model, {})
         if name.endswith("_threshold"):
             return defaults.threshold(name.removesuffix("_threshold"))
@@ -64,24 +65,24 @@ class Picker:
 
     def usable(self, stream: obspy.Stream, skipped: SkippedList) -> list[ContiguousRecord]:
         """
-        What of a stream the model can use.
+        The part of a stream that the model can use.
 
-        :param skipped: Takes what is left out.
+        :param skipped: List to which left-out data are added.
         """
         instruments = select_records(stream, self.model, self.arguments, skipped)
         return [record for records in instruments.values() for record in records]
 
     def __call__(self, stream: obspy.Stream) -> dict[str, pd.DataFrame]:
         """
-        :param stream: One instrument of one station; may be changed.
-        :return: Tables by name, here only ``picks``; each has a column ``time`` in UTC.
+        :param stream: Waveforms of one instrument. They may be changed.
+        :return: Tables by name, here only ``picks``. Each has a column ``time`` in UTC.
         """
         picks = self.model.classify(stream, copy=False, **self.arguments.given).picks
         return {"picks": picks_to_dataframe(picks)}
 
 
 def hash_of(model: SeisMoLLM) -> str:
-    """SHA-256 of a model's tensors, for weights that do not come with one."""
+    """SHA-256 of a model's tensors, for weights without a stored SHA-256."""
     digest = hashlib.sha256()
     for name, tensor in sorted(model.state_dict().items()):
         digest.update(name.encode() + tensor.cpu().contiguous().numpy().tobytes())

@@ -1,4 +1,4 @@
-"""Results of archive runs: how far a run has come, and its tables as one file."""
+"""Results of archive runs: progress of a run, and its tables as one file."""
 
 from __future__ import annotations
 
@@ -22,12 +22,13 @@ class RunStatus:
     """
     How far a run has come.
 
-    :param running: Whether a process is at it.
+    :param running: Whether a process is working on the run.
     :param counts: Number of station-days that are done, empty, failed and pending.
     :param stations: The same for each station.
-    :param failures: Station, day, error, message and file of each that failed.
-    :param per_hour: Station-days per hour in the last ten minutes with anything finished.
-    :param hours_left: Hours to go at this rate.
+    :param failures: Station, day, error, message and file of each failed station-day.
+    :param per_hour: Station-days per hour in the last ten minutes before the latest one was
+        finished.
+    :param hours_left: Remaining hours at this rate.
     """
 
     running: bool
@@ -41,11 +42,11 @@ class RunStatus:
 @dataclass(frozen=True)
 class Merged:
     """
-    What a merged table holds.
+    Summary of a merged table.
 
     :param rows: Number of rows written.
-    :param pending: Station-days that are not in it as they are not processed yet.
-    :param failed: Station-days that are not in it as they failed.
+    :param pending: Number of station-days that are missing because they are not processed yet.
+    :param failed: Number of station-days that are missing because they failed.
     """
 
     rows: int
@@ -57,7 +58,7 @@ def status(out) -> RunStatus:
     """
     How far a run has come.
 
-    :param out: Its folder.
+    :param out: Folder of the run.
     :raises FileNotFoundError: If it is no folder of a run.
     """
     store = Store(out)
@@ -101,14 +102,14 @@ def _rate(times: list[float]) -> float | None:
 
 def merge(out, to, kind: str = "picks") -> Merged:
     """
-    Write a table of all station-days to one file, in the order of times.
+    Write a table of all station-days to one file, sorted by time.
 
-    A day at a time is in memory.
+    Only one day is in memory at a time.
 
     :param out: Folder of a run.
     :param to: File to write, ``.parquet`` or ``.csv``.
-    :param kind: Table, if there are others than ``picks``.
-    :raises ValueError: If the file name has another suffix, or there is no such table.
+    :param kind: Name of the table, for processors with other tables than ``picks``.
+    :raises ValueError: If the file name has another suffix, or if the table does not exist.
     :raises FileNotFoundError: If it is no folder of a run.
     """
     require_dask()
@@ -129,9 +130,9 @@ def merge(out, to, kind: str = "picks") -> Merged:
 
 def _empty(store: Store, kind: str) -> pd.DataFrame:
     """
-    The table without rows.
+    An empty table.
 
-    :raises ValueError: If its columns are not known, as no station-day has one.
+    :raises ValueError: If its columns are unknown, because no station-day has such a table.
     """
     if kind != "picks":
         others = sorted({"picks", *store.kinds()})

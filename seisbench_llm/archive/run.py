@@ -1,4 +1,4 @@
-"""Runs over archives: picks of many stations and days, which can be killed and go on."""
+"""Archive runs: picks of many stations and days. A killed run can be continued."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ PICKER = "seisbench_llm.archive.picker:Picker"
 @dataclass(frozen=True)
 class RunSummary:
     """
-    What has become of the station-days of a run.
+    Outcome of the station-days of a run.
 
-    :param planned: Station-days that were asked for.
-    :param done: Of these, processed.
-    :param empty: Of these, without data.
-    :param failed: Of these, failed, see :py:func:`seisbench_llm.archive.status`.
-    :param new: Of these, processed, found empty or failed by this call.
+    :param planned: Number of station-days that were asked for.
+    :param done: Number of processed station-days.
+    :param empty: Number of station-days without data.
+    :param failed: Number of failed station-days, see :py:func:`seisbench_llm.archive.status`.
+    :param new: Number of station-days that this call finished.
     :param seconds: Duration of the call.
-    :param unreadable: File -> error, of files that do not even tell their station and day.
+    :param unreadable: File -> error, for files whose station and day are unknown.
     """
 
     planned: int
@@ -69,24 +69,24 @@ def run(
     Process all station-days that are not finished yet.
 
     :param archive: See :py:func:`seisbench_llm.archive.open_source`.
-    :param out: Folder of the results; of a run that was stopped, to go on with it.
+    :param out: Folder of the results. With the folder of a stopped run, that run is continued.
     :param start: First day.
-    :param end: Day after the last.
+    :param end: Day after the last day.
     :param stations: Patterns such as ``CX.PB01..HH?`` or ``CX.*``.
     :param weights: Name, path or Hugging Face id.
-    :param arguments: Further arguments of the processor, here of
+    :param arguments: Further arguments of the processor. For a picker these are arguments of
         :py:meth:`seisbench_llm.SeisMoLLM.classify`, such as ``P_threshold``.
-    :param inventory: Stations, see :py:meth:`seisbench_llm.stations.Stations.read`: components
-        that do not point up, north and east are rotated first. A copy is kept in ``out``.
+    :param inventory: Stations, see :py:meth:`seisbench_llm.stations.Stations.read`. Components that
+        do not point up, north and east are then rotated first. A copy is kept in ``out``.
     :param processor: ``module:Class``, see :py:class:`seisbench_llm.archive.picker.Picker`.
     :param workers: Processes of a local cluster, of one thread each; by default one per core.
     :param scheduler: Address of a Dask scheduler to use instead.
-    :param memory: Most memory of each local worker, such as ``2GB``; one that needs more is
-        restarted, and its station-day fails if that happens again and again.
+    :param memory: Largest memory of each local worker, such as ``2GB``. A worker that needs more is
+        restarted. Its station-day fails if that happens repeatedly.
     :param retry_failed: Whether to process failed station-days again.
     :param progress: Whether to show progress on standard error.
     :raises ConfigurationError: If ``out`` holds results of another configuration.
-    :raises ValueError: If nothing matches, or an argument is impossible.
+    :raises ValueError: If nothing matches, or if an argument is impossible.
     """
     began = time.perf_counter()
     days = _days(start, end)
@@ -124,7 +124,7 @@ def run(
 def _days(start, end) -> list[str]:
     first, last = _day(start), _day(end)
     if first >= last:
-        raise ValueError(f"The end {last} is not after the start {first}; it is not included.")
+        raise ValueError(f"The end {last} is not after the start {first}. The end is not included.")
     return days_between(first, last)
 
 
@@ -132,14 +132,14 @@ def _day(value) -> date:
     try:
         moment = UTCDateTime(str(value))
     except (ValueError, TypeError):
-        raise ValueError(f"'{value}' is no day. Give one such as 2020-01-31.") from None
+        raise ValueError(f"'{value}' is not a day. Pass one such as 2020-01-31.") from None
     if moment != UTCDateTime(moment.date):
-        raise ValueError(f"{value} is no whole day; runs go by days in UTC, such as 2020-01-31.")
+        raise ValueError(f"{value} is not a whole day. Pass a day in UTC such as 2020-01-31.")
     return moment.date
 
 
 def _settings(store: Store, archive, weights: str, arguments: dict, processor: str) -> dict:
-    """What workers need to know."""
+    """Settings for the workers."""
     if Path(f"{weights}.json").is_file():
         # Workers may run in another folder.
         weights = str(Path(weights).resolve())
@@ -152,7 +152,7 @@ def _settings(store: Store, archive, weights: str, arguments: dict, processor: s
 
 
 def _config(settings: dict) -> dict:
-    """What makes the results, and must not change from call to call."""
+    """Settings that determine the results and must not change between calls."""
     arguments = {name: x for name, x in settings["options"].items() if name != "weights"}
     config = {
         "archive": settings["archive"],
@@ -166,7 +166,7 @@ def _config(settings: dict) -> dict:
 
 
 def _keep_inventory(store: Store, settings: dict, inventory) -> None:
-    """Put the stations where all workers find them, as they are at the first call."""
+    """Keep a copy of the stations at the first call where all workers find it."""
     if inventory is None:
         return
     asked = str(inventory).startswith("fdsn:")
@@ -176,7 +176,7 @@ def _keep_inventory(store: Store, settings: dict, inventory) -> None:
             inventory = read_stations(inventory)
         old = None if kept is None else Stations.read(kept).digest()
         if old != Stations.read(inventory).digest():
-            # Those of the run are only replaced if its configuration allows it.
+            # The stations of the run are only replaced if its configuration allows it.
             config = store.path / "config.json"
             if kept is not None and config.is_file():
                 raise ConfigurationError(
@@ -201,7 +201,7 @@ def _absolute(archive: str) -> str:
 def _plan(
     store: Store, source, settings: dict, patterns: list[str], days: list[str]
 ) -> list[StationDay]:
-    """All station-days that are asked for, in the order of days; the store remembers them."""
+    """All requested station-days, sorted by day. The store remembers them."""
     store.remove_leftovers()
     first, last = UTCDateTime(days[0]), UTCDateTime(days[-1]) + 86400
     channels = source.channels(first, last, patterns)
@@ -219,7 +219,7 @@ def _pending(store: Store, planned: list[StationDay], retry_failed: bool) -> lis
 
 @contextmanager
 def _progress(total: int, finished: int, shown: bool) -> Iterator[Callable[[str], None]]:
-    """Progress with rate and time left, nothing if it is not shown; to be told each state."""
+    """Progress display with rate and remaining time, if shown. It is called with each state."""
     from tqdm import tqdm
 
     failed = 0

@@ -35,7 +35,7 @@ def open_source(archive: str, index=None):
     if kind == "python":
         module, _, name = rest.partition(":")
         return getattr(importlib.import_module(module), name)()
-    raise ValueError(f"'{archive}' is no archive: a folder, sds://, folder:// or fdsn:// is.")
+    raise ValueError(f"'{archive}' is not an archive: use a folder, sds://, folder:// or fdsn://.")
 
 
 def _looks_like_sds(root: Path) -> bool:

@@ -11,16 +11,16 @@ from obspy import UTCDateTime
 
 from ..trace_ids import split_channel
 
-# Bands from 10 Hz and instruments that feel ground motion, for patterns that leave them open.
+# Bands from 10 Hz and instruments of ground motion, for patterns that leave them open.
 _SEISMIC = re.compile(r"[BSEHCDFG][HLNP]")
 
 
 class StationDay(NamedTuple):
     """
-    What is processed at a time: one instrument of one station on one day (UTC).
+    Unit of processing: one instrument of one station on one day (UTC).
 
     :param channel: Channel pattern, such as ``HH?`` or ``HHZ``.
-    :param day: Such as ``2020-01-31``.
+    :param day: Day, such as ``2020-01-31``.
     """
 
     network: str
@@ -31,7 +31,7 @@ class StationDay(NamedTuple):
 
     @property
     def id(self) -> str:
-        """NET.STA.LOC.HH or, for one component, NET.STA.LOC.HHZ; also the name of its files."""
+        """NET.STA.LOC.HH or, for one component, NET.STA.LOC.HHZ. Files have the same name."""
         return instrument_id(self[:4])
 
     @property
@@ -61,12 +61,13 @@ def choose_instruments(
     """
     The instruments that match patterns.
 
-    :param channels: All (network, station, location, channel) there are.
-    :param patterns: NET.STA.LOC.CHA with * and ?; parts left out at the end are open, and ``--``
-        is the empty location. Open bands and instruments mean those of seismometers.
-    :param archive: Its name, for messages.
-    :return: (network, station, location, channel pattern) of each.
-    :raises ValueError: If a pattern matches nothing, or two patterns want different components.
+    :param channels: All existing (network, station, location, channel).
+    :param patterns: NET.STA.LOC.CHA with * and ?. Missing parts at the end match everything, and
+        ``--`` is the empty location. If band and instrument are left open, only seismometers match.
+    :param archive: Name of the archive for messages.
+    :return: (network, station, location, channel pattern) of each instrument.
+    :raises ValueError: If a pattern matches nothing, or if two patterns ask for different
+        components.
     """
     channels = sorted(set(map(tuple, channels)))
     chosen: dict[tuple, tuple] = {}
@@ -105,7 +106,7 @@ def split_pattern(pattern: str) -> list[str]:
     parts = pattern.split(".")
     if not 2 <= len(parts) <= 4 or not all(parts[:2]):
         raise ValueError(
-            f"'{pattern}' is no pattern of channels. Give one such as CX.PB01..HH? or CX.*."
+            f"'{pattern}' is not a pattern of channels. Use one such as CX.PB01..HH? or CX.*."
         )
     parts += ["*"] * (4 - len(parts))
     parts[2] = "" if parts[2] == "--" else parts[2]

@@ -1,13 +1,13 @@
 """
-The folder of an archive run: results and state, from which a killed run goes on.
+The folder of an archive run: results and state, from which a killed run continues.
 
     config.json, plan.json          what makes the result; what was asked for
     inventory.xml, or .csv          stations, if they were given
     picks/day=2020-01-01/ID.parquet one file per station-day that has picks, other tables alike
     manifest/day=2020-01-01/ID.done.json, or .empty.json, or .failed.json
 
-A station-day is finished once its manifest is there, and that is written last. Every file is
-renamed into place, so that it is there as a whole or not at all.
+A station-day is finished once its manifest exists. The manifest is written last. Every file is
+renamed into place, so that it is either complete or absent.
 """
 
 from __future__ import annotations
@@ -30,31 +30,34 @@ from ..atomic import PARTIAL, remove_leftovers, replacing
 from ..export.files import read_parquet, write_csv, write_parquet
 from .station_days import StationDay
 
-# A better state wins, should a kill between two files have left two manifests of a station-day.
+# The better state wins if a kill has left two manifests of a station-day.
 STATES = ("done", "empty", "failed")
 
 _MANIFEST = re.compile(rf"(.+)\.({'|'.join(STATES)})\.json")
 _DAY = re.compile(r"day=(\d{4}-\d\d-\d\d)")
 
-# Runs that were begun when modules had other names say so in their config.json.
+# Older runs have former names of modules in their config.json.
 RENAMED = {"seisbench_llm.archive_worker:Picker": "seisbench_llm.archive.picker:Picker"}
 
 _ORDER = ["time", "trace_id", "phase", "instrument"]
 
 
 class ConfigurationError(ValueError):
-    """A folder that holds the results of another configuration."""
+    """Error of a folder with the results of another configuration."""
 
 
 class StoreError(OSError):
-    """Results that cannot be written; goes on to the next station-day would only repeat it."""
+    """
+    Error of results that cannot be written. It ends the run, because the next station-day would
+    fail, too.
+    """
 
 
 class Store:
     """
     The folder of one run.
 
-    :param path: The folder; made if need be.
+    :param path: The folder. It is made if necessary.
     """
 
     def __init__(self, path):
@@ -63,12 +66,12 @@ class Store:
 
     @property
     def index_file(self) -> Path:
-        """Headers of the files of an archive that is a folder."""
+        """File with the headers of all files, for an archive that is a folder."""
         return self.path / "index.parquet"
 
     @property
     def inventory_files(self) -> tuple[Path, Path]:
-        """Stations of the run, of which at most one is there."""
+        """Possible files with the stations of the run. At most one of them exists."""
         return self.path / "inventory.xml", self.path / "inventory.csv"
 
     def write_inventory(self, inventory: obspy.Inventory | pd.DataFrame) -> Path:
@@ -85,9 +88,9 @@ class Store:
     @contextmanager
     def lock(self) -> Iterator[None]:
         """
-        Keep a second run out; the lock ends with the process, however that ends.
+        Lock the folder against a second run. The lock ends with the process, however that ends.
 
-        :raises StoreError: If another process holds it.
+        :raises StoreError: If another process holds the lock.
         """
         self.path.mkdir(parents=True, exist_ok=True)
         lock = FileLock(self.path / ".lock")
@@ -98,7 +101,7 @@ class Store:
                 f"Another run is writing to {self.path}. Wait for it, or stop it."
             ) from None
         except NotImplementedError:
-            # A file system without locks: two runs at once do the same work twice, and no harm.
+            # The file system has no locks. Two runs at once do the same work twice, without harm.
             pass
         try:
             yield
@@ -115,15 +118,16 @@ class Store:
         except Timeout:
             return True
         except (OSError, NotImplementedError):
-            # Somebody else's folder, or a file system without locks: nobody knows.
+            # The folder belongs to somebody else, or its file system has no locks. The answer is
+            # unknown.
             return False
 
     def check_config(self, config: dict, defaults: Callable[[str], object] | None = None) -> None:
         """
-        Compare the configuration with the one that is there, if there is one.
+        Compare the configuration with that of the folder, if it has one.
 
-        :param defaults: Value of an argument that one of them does not give.
-        :raises ConfigurationError: If they differ, with every entry that does.
+        :param defaults: Function that returns the default of an argument.
+        :raises ConfigurationError: If they differ. The message has every entry that differs.
         """
         file = self.path / "config.json"
         if not file.is_file():
@@ -147,20 +151,22 @@ class Store:
             )
 
     def write_plan(self, config: dict, stations: list[str], start: date, end: date) -> None:
-        """Remember the configuration, and what was asked for last."""
+        """Write the configuration and the latest request."""
         write_json(self.path / "config.json", config)
         plan = {"stations": stations, "start": str(start), "end": str(end)}
         write_json(self.path / "plan.json", plan)
 
     def plan(self) -> dict:
         """
-        What was asked for last: ids of stations, first day, day after the last.
+        The latest request: ids of stations, first day, day after the last.
 
-        :raises FileNotFoundError: If the folder is none of ours.
+        :raises FileNotFoundError: If it is not the folder of a run.
         """
         file = self.path / "plan.json"
         if not file.is_file():
-            raise FileNotFoundError(f"{self.path} is no folder of 'archive run': no {file.name}.")
+            raise FileNotFoundError(
+                f"{self.path} is not a folder of 'archive run': no {file.name}."
+            )
         plan = read_json(file)
         if not {"stations", "start", "end"} <= plan.keys():
             raise StoreError(f"{file} is damaged. Remove it, and run the same command again.")
@@ -172,7 +178,7 @@ class Store:
         """
         Write a station-day: its tables, then its manifest.
 
-        :raises StoreError: If that is not possible, for example as the disk is full.
+        :raises StoreError: If the files cannot be written, for example because the disk is full.
         """
         day, name, state = f"day={station_day.day}", station_day.id, manifest["state"]
         try:
@@ -196,11 +202,11 @@ class Store:
 
     def states(self, times: bool = False) -> dict[tuple[str, str], tuple[str, float]]:
         """
-        (day, id) -> (state, time of writing) of all that is finished, from the file names only.
+        (day, id) -> (state, time of writing) of all finished station-days, from file names only.
 
-        Files that are none of the run's are passed over and named in a warning.
+        A warning names files that do not belong to the run. They are ignored.
 
-        :param times: Whether to look at the times at all; else they are 0.
+        :param times: Whether to read the times. Otherwise they are 0.
         """
         states: dict[tuple[str, str], tuple[str, float]] = {}
         root = self.path / "manifest"
@@ -226,22 +232,22 @@ class Store:
         ours = entry.name.startswith(PARTIAL)
         if not ours and entry.path not in self._strangers:
             self._strangers.add(entry.path)
-            seisbench.logger.warning(f"{entry.path!a} is passed over: the run has not written it.")
+            seisbench.logger.warning(f"{entry.path!a} is ignored: the run has not written it.")
 
     def manifest(self, day: str, name: str, state: str) -> dict:
-        """What is known of a finished station-day."""
+        """Content of the manifest of a finished station-day."""
         return read_json(self._manifest_file(day, name, state))
 
     def remove_leftovers(self, age: float = 3600) -> None:
-        """Remove what a killed run began to write, once nobody can be at it any more (s)."""
+        """Remove incomplete files of killed runs that are older than ``age`` in s."""
         remove_leftovers([self.path, *self.path.glob("*/day=*")], age)
 
     def kinds(self) -> set[str]:
-        """Names of the tables that any station-day has."""
+        """Names of all tables."""
         return {file.parents[1].name for file in self.path.glob("*/day=*/*.parquet")}
 
     def tables(self, kind: str) -> Iterator[pd.DataFrame]:
-        """Tables of all done station-days, day by day, each in the order of its times."""
+        """Tables of all station-days that are done, day by day, each sorted by time."""
         done: dict[str, list[str]] = {}
         for (day, name), (state, _) in self.states().items():
             if state == "done":
@@ -257,7 +263,7 @@ class Store:
 
 
 def _in_file_name(name: str) -> str:
-    """An id in the name of a file; codes are what files of the archive say, such as ``../..``."""
+    """An id as part of a file name. Codes come from files of the archive and may be ``../..``."""
     return quote(name, safe=" ")
 
 
@@ -266,22 +272,22 @@ def _name(entry: os.DirEntry) -> str:
 
 
 def write_json(file: Path, content: dict) -> None:
-    """Write an object to a file of a run, which is whole at any time."""
+    """Write an object to a file of a run atomically."""
     with replacing(file) as partial:
         partial.write_text(json.dumps(content, indent=2) + "\n")
 
 
 def read_json(file: Path) -> dict:
     """
-    An object from a file of a run.
+    Read an object from a file of a run.
 
-    :raises StoreError: If it is none, with the file's name.
+    :raises StoreError: If the file is damaged. The message has its name.
     """
     try:
         content = json.loads(file.read_text())
         if isinstance(content, dict):
             return content
-        cause = "it holds no object"
+        cause = "it is not a JSON object"
     except (ValueError, RecursionError) as error:
         cause = str(error)
     raise StoreError(f"{file} is damaged ({cause}). Remove it, and run the same command again.")
@@ -299,14 +305,14 @@ def _flat(entries: dict, prefix: str = "") -> dict:
 
 def read_table(file: Path) -> pd.DataFrame:
     """
-    A table from a Parquet file of a run.
+    Read a table from a Parquet file of a run.
 
-    :raises StoreError: If it is damaged, with the file's name.
+    :raises StoreError: If the file is damaged. The message has its name.
     """
     try:
         return read_parquet(file)
     except ImportError:
         raise
     except Exception as error:
-        # PyArrow raises many kinds for a broken file.
+        # PyArrow raises exceptions of many kinds for a broken file.
         raise StoreError(f"{file} is damaged ({error}). Remove it and its manifest.") from error

@@ -1,4 +1,4 @@
-"""Station-days as tasks of a worker: read, align, process, keep what belongs to the day, write."""
+"""Processing of one station-day by a worker: read, align, process, cut to the day, write."""
 
 from __future__ import annotations
 
@@ -27,20 +27,22 @@ from .sources import open_source
 from .station_days import StationDay
 from .store import Store, StoreError
 
-# Warnings and traces left out that a manifest lists; all of them are counted.
+# Number of warnings and of left-out traces that a manifest lists. All of them are counted.
 MAX_LISTED = 50
 
-# With several threads, each would load the model.
+# Without the lock, each thread would load the model.
 _load_lock = threading.Lock()
 
 
 class SetupError(ValueError):
-    """A worker that cannot do any station-day, as its model or its weights are not the run's."""
+    """
+    Error of a worker that cannot process any station-day, because it lacks the model of the run.
+    """
 
 
 def make_processor(settings: dict):
     """
-    Build what the settings of a run name, see :py:class:`seisbench_llm.archive.picker.Picker`.
+    Build the processor of a run, see :py:class:`seisbench_llm.archive.picker.Picker`.
 
     :param settings: ``processor``, as module:Class, and its ``options``.
     """
@@ -52,8 +54,8 @@ def make_processor(settings: dict):
 def _prepared(settings_text: str):
     import torch
 
-    # One thread per worker, whatever started it: more would fight for the same cores, and
-    # sums over another number of threads differ in the last digit.
+    # Each worker has one thread, however it was started. More threads would compete for the same
+    # cores, and sums over another number of threads differ in the last digit.
     torch.set_num_threads(1)
     settings = json.loads(settings_text)
     try:
@@ -73,17 +75,17 @@ def _prepared(settings_text: str):
 
 def process_day(settings_text: str, station_day: tuple) -> str:
     """
-    Process one station-day; the task that Dask runs.
+    Process one station-day. This is the task that Dask runs.
 
-    Whatever is wrong with the data ends in the manifest. What would be wrong with any
-    other station-day, too, is raised.
+    Errors of the data go to the manifest. Errors that would occur with every station-day are
+    raised.
 
     :param settings_text: JSON: out, archive, processor, options, identity and, if directions of
         components are known, inventory, a file.
     :param station_day: See :py:class:`~seisbench_llm.archive.station_days.StationDay`.
     :return: State: done, empty or failed.
-    :raises SetupError: If the model cannot be loaded, or is another one.
-    :raises ArchiveLost: If the archive is gone.
+    :raises SetupError: If the model cannot be loaded, or differs from that of the run.
+    :raises ArchiveLost: If the archive does not exist any more.
     :raises StoreError: If results cannot be written.
     """
     with _load_lock:
@@ -114,7 +116,7 @@ def process_day(settings_text: str, station_day: tuple) -> str:
 
 
 def failure(error: BaseException) -> dict:
-    """What a manifest says of an error."""
+    """Entries of a manifest for an error."""
     return {
         "state": "failed",
         "error": type(error).__name__,
@@ -125,7 +127,7 @@ def failure(error: BaseException) -> dict:
 
 @lru_cache(maxsize=1)
 def versions() -> dict[str, str]:
-    """Versions of the packages that a result depends on."""
+    """Versions of the packages on which a result depends."""
     names = ("seisbench_llm", "seisbench", "obspy", "torch", "numpy", "scipy")
     return {name: version(name) for name in names}
 
@@ -164,7 +166,7 @@ def _process(
 @contextmanager
 def collected_warnings() -> Iterator[Counter]:
     """
-    Warnings of SeisBench's logger in this thread, with how often each came.
+    Collect warnings of SeisBench's logger in this thread, with their numbers.
 
     They go to the manifest instead of the terminal.
     """

@@ -1,6 +1,6 @@
 """
-SeisBench's benchmark of pickers (pick-benchmark), and the paper's tables, as a harness of this
-package: targets, training, predictions, scores, and a report.
+Benchmark harness: SeisBench's benchmark of pickers (pick-benchmark) and the paper's tables, with
+targets, training, predictions, scores and a report.
 
 Targets, predictions and results are in the formats of pick-benchmark (Münchmeyer et al. 2022, Which
 picker fits my data?, JGR Solid Earth 127, e2021JB023499, github.com/seisbench/pick-benchmark), so

@@ -1,4 +1,4 @@
-"""Data sets as the benchmark reads them: at one rate, with a split, and found by targets."""
+"""Data sets of the benchmark: at one sampling rate, with a split, and looked up by targets."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..data.splits import check_leakage, split_by_event
 from ..data.stead import COORDINATES, complete_geometry
 from .targets import RATE
 
-# Of train, dev and test, where a data set has no split of its own.
+# Fractions of train, dev and test for a data set without a split.
 FRACTIONS = (0.6, 0.1, 0.3)
 
 
@@ -24,14 +24,14 @@ def open_for_benchmark(
     """
     Open a data set for targets, training or predictions.
 
-    Distance and back-azimuth are computed from coordinates where those are known. Without a split
-    of its own, the data set is split by event.
+    Distance and back-azimuth are computed from coordinates if these are known. A data set without a
+    split is split by event.
 
     :param name: As for :py:func:`seisbench_llm.data.datasets.open_dataset`.
-    :param rate: Hz, to which all records are resampled.
-    :param fractions: Of train, dev and test, for a data set without a split.
+    :param rate: Sampling rate in Hz to which all records are resampled.
+    :param fractions: Fractions of train, dev and test for a data set without a split.
     :param seed: Of that split.
-    :raises ValueError: If there is no such data set.
+    :raises ValueError: If the data set is unknown.
     """
     dataset = open_dataset(name, sampling_rate=rate, component_order="ZNE", dimension_order="NCW")
     dataset.missing_components = "pad"
@@ -66,7 +66,8 @@ def event_split(
 
 def describe_traces(metadata: pd.DataFrame) -> pd.DataFrame:
     """
-    What results are grouped by: event, station, magnitude, distance, signal-to-noise ratio.
+    Columns by which results are grouped: event, station, magnitude, distance, signal-to-noise
+    ratio.
 
     :return: One row per record; its columns are trace_name and those that are known.
     """
@@ -83,7 +84,7 @@ def describe_traces(metadata: pd.DataFrame) -> pd.DataFrame:
 
 def rows_of_targets(metadata: pd.DataFrame, targets: pd.DataFrame) -> np.ndarray:
     """
-    Row of the data set that each target is in.
+    Row of the data set for each target.
 
     ``trace_idx`` counts the records of dev and test, as the original's generator does; it tells
     apart the signals and noise of INSTANCE, which share their names. A target whose record is not
@@ -91,7 +92,7 @@ def rows_of_targets(metadata: pd.DataFrame, targets: pd.DataFrame) -> np.ndarray
 
     :param metadata: Of the data set, with a column ``split``.
     :param targets: With the columns trace_name and trace_idx.
-    :raises ValueError: If a record cannot be found, or several have its name.
+    :raises ValueError: If a record cannot be found, or if several records have its name.
     """
     names = metadata["trace_name"].astype(str).to_numpy()
     counted = np.flatnonzero(metadata["split"].isin(["dev", "test"]).to_numpy())

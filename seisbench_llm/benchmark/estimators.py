@@ -1,7 +1,7 @@
 """
-One interface of the benchmark to models of polarity, magnitude, distance and back-azimuth.
+Interface of the benchmark to models of polarity, magnitude, distance and back-azimuth.
 
-:py:class:`BenchmarkEstimator` is for SeisMoLLM; anything else that has ``task``,
+:py:class:`BenchmarkEstimator` is for SeisMoLLM. Any other class with ``task``,
 ``get_eval_augmentations`` and ``predict_step`` is evaluated in the same way.
 """
 
@@ -19,22 +19,22 @@ from .pickers import whole_record_steps
 
 class BenchmarkEstimator(lightning.LightningModule):
     """
-    A SeisMoLLM of any task but picking, at onsets that are told to it.
+    A SeisMoLLM of any task except picking, at given onsets.
 
     :param model: The model.
-    :param mask_s: Whether all from a second before S on is cut away, so that a distance cannot be
-        told from S minus P.
+    :param mask_s: Whether records are cut one second before S, so that S minus P does not tell the
+        distance.
     """
 
     def __init__(self, model: SeisMoLLM, mask_s: bool = False):
         super().__init__()
         if model.task.head == "curves":
-            raise ValueError("This is a picker; see BenchmarkPicker.")
+            raise ValueError("The model is a picker; use BenchmarkPicker.")
         self.model, self.mask_s = model, mask_s
         self.task = model.task.name
 
     def get_eval_augmentations(self) -> list:
-        """The model's own window about the onset."""
+        """The model's own window around the onset."""
         model = self.model
         return [
             *([MaskS(model.sampling_rate)] if self.mask_s else []),
@@ -59,12 +59,12 @@ class BenchmarkEstimator(lightning.LightningModule):
 
 class OnsetWindow:
     """
-    A window with the target's onset at a given sample; of the rest of the record nothing.
+    A window with the target's onset at a given sample.
 
-    Samples outside of the target's window or of the record are zero.
+    Samples outside the target's window or the record are zero.
 
     :param samples: Length.
-    :param onset: Where in the window the onset is.
+    :param onset: Sample of the onset in the window.
     """
 
     def __init__(self, samples: int, onset: int):
@@ -78,7 +78,7 @@ class OnsetWindow:
         window = np.zeros((*x.shape[:-1], self.samples), x.dtype)
         if high > low:
             part = x[..., low:high]
-            # The level of what is there is no step at its ends.
+            # The mean is subtracted, so that there is no step at the ends of the data.
             window[..., low - first : high - first] = part - part.mean(axis=-1, keepdims=True)
         state["X"] = window, metadata
 

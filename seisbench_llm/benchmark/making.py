@@ -1,4 +1,4 @@
-"""Targets of a data set, and predictions of them by any weight, as the commands make them."""
+"""Targets of a data set and their predictions by any weight, as in the commands."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ def make_targets(
     fractions: Sequence[float] = FRACTIONS,
 ) -> dict[str, int]:
     """
-    Write targets, what their records are grouped by (``traces.csv``), and ``run.json``.
+    Write targets, the table of their records (``traces.csv``) and ``run.json``.
 
     :param data: As for :py:func:`~seisbench_llm.benchmark.datasets.open_for_benchmark`.
     :param folder: ``targets/NAME``.
-    :param tasks: Of 1, 23, polarity, magnitude, distance, azimuth. Of the last four, those that
-        the data set has no answers to are left out.
+    :param tasks: Tasks out of 1, 23, polarity, magnitude, distance and azimuth. The last four are
+        left out if the data set lacks their labels.
     :param noise_before_events: See :py:func:`~seisbench_llm.benchmark.targets.detection_targets`.
     :param fractions: Of train, dev and test, for a data set without a split.
     :return: Name of the file without suffix -> number of targets.
@@ -44,7 +44,7 @@ def make_targets(
     folder = Path(folder)
     names = {"1": "task1", "23": "task23", **{f.removeprefix("task_"): f for f in FILES.values()}}
     if unknown := set(tasks) - set(names):
-        raise ValueError(f"Unknown task {min(unknown)}; known are {', '.join(names)}.")
+        raise ValueError(f"Unknown task {min(unknown)}. Known tasks: {', '.join(names)}.")
     dataset = open_for_benchmark(data, fractions=fractions)
     sides = dataset.metadata["split"].isin(["dev", "test"]).to_numpy()
     records = list(targets.records_of(dataset))
@@ -72,7 +72,7 @@ def make_targets(
 
 def load_model(weights: str):
     """
-    A picker, or a model of another task, and how its configuration is called.
+    Load a picker or a model of another task, and the name of its configuration.
 
     :param weights: Name or path of a SeisMoLLM weight, or ``CLASS/WEIGHT`` of
         :py:mod:`seisbench.models`, such as ``phasenet/volpick``.
@@ -103,12 +103,12 @@ def predict_with_weights(
     **kwargs,
 ) -> Path:
     """
-    Predict targets with any weight; the weight's name stands for the data it was trained on.
+    Predict targets with any weight. The weight's name stands for its training data.
 
     :param weights: See :py:func:`load_model`.
     :param folder: ``targets/NAME``.
     :param data: Data set of the targets.
-    :param out: Where ``pred_cross`` and so on are.
+    :param out: Folder of ``pred_cross`` and so on.
     :param rate: Hz; a model of another sampling rate needs its own here.
     :param mask_s: See :py:class:`~seisbench_llm.benchmark.estimators.BenchmarkEstimator`.
     :param kwargs: See :py:func:`~seisbench_llm.benchmark.predictions.predict_targets`.
@@ -118,7 +118,7 @@ def predict_with_weights(
     module, config = load_model(weights)
     own_rate = module.model.sampling_rate
     if own_rate != rate:
-        raise ValueError(f"{weights} works at {own_rate:g} Hz; say --rate {own_rate:g}.")
+        raise ValueError(f"{weights} works at {own_rate:g} Hz; pass --rate {own_rate:g}.")
     if mask_s:
         module.mask_s, config = True, config.replace("_", "-nos_", 1)
     what = {"weights": weights, "mask_s": mask_s}
@@ -144,7 +144,7 @@ def predict_with(
     :param data: See there.
     :param out: See there.
     :param rate: See there.
-    :param what: What else to write down in ``run.json``.
+    :param what: Further entries of ``run.json``.
     :param kwargs: See :py:func:`~seisbench_llm.benchmark.predictions.predict_targets`.
     :return: Folder of the predictions.
     """
@@ -164,10 +164,10 @@ def predict_with(
 
 def traces_of(folder: str | Path) -> pd.DataFrame:
     """
-    Event, station and so on by name of the record, as :py:func:`make_targets` wrote them.
+    Read the table of event, station and so on that :py:func:`make_targets` wrote.
 
     :param folder: ``targets/NAME``.
-    :return: Indexed by trace_name; without rows if there is no such file.
+    :return: Table, indexed by trace_name. It is empty if the file does not exist.
     """
     path = Path(folder) / TRACES
     if not path.is_file():

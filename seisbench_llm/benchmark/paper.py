@@ -1,5 +1,5 @@
 """
-The paper's tables (Wang et al. 2025, arXiv 2502.19960), measured, with the published values beside.
+The paper's tables (Wang et al. 2025, arXiv 2502.19960): measured and published values.
 
 Metrics are those of the published code (:py:mod:`seisbench_llm.evaluate.metrics`), on the split of
 the published scripts: rows shuffled with seed 0, the last tenth for the test, or 85 % for few-shot.
@@ -93,7 +93,7 @@ def open_paper_data(data: str, path: str | Path | None, rate: float):
     if data not in DATA:
         raise ValueError(f"The paper has tables of {' and '.join(DATA)}, not of {data}.")
     if path is None and data == "diting":
-        raise ValueError("DiTing is not in SeisBench: say where it is (--path).")
+        raise ValueError("DiTing is not in SeisBench: pass its folder (--path).")
     if path is None:
         name = "STEAD"
     elif Path(path, "metadata.csv").is_file():
@@ -114,7 +114,7 @@ def test_side(dataset, task: str, data: str, few_shot: bool = False):
     :param dataset: As of :py:func:`open_paper_data`.
     :param task: Name of the task; magnitudes of STEAD are of those of type ML only, as published.
     :param data: stead or diting.
-    :param few_shot: Whether 85 % are tested on.
+    :param few_shot: Whether the test side is 85 % of the records.
     """
     metadata = dataset.metadata
     if task == "magnitude" and data == "stead" and "source_magnitude_type" in metadata:
@@ -136,11 +136,11 @@ def measure(
     """
     The paper's metrics of a model.
 
-    :param model: Any task.
+    :param model: Model of any task.
     :param data: stead or diting.
     :param path: See :py:func:`open_paper_data`.
     :param few_shot: See :py:func:`test_side`.
-    :param limit: At most as many records, drawn with a fixed seed.
+    :param limit: Largest number of records, drawn with a fixed seed.
     :param kwargs: See :py:func:`seisbench_llm.evaluate.predict.predict`.
     :return: Group of the tables -> metric -> value in the paper's unit; number of records.
     """
@@ -184,7 +184,7 @@ def compare(
     :raises ValueError: If there are few-shot values to compare with and no weight.
     """
     if few_shot and not weights:
-        raise ValueError("Few-shot weights are not published; say which of yours to measure.")
+        raise ValueError("Few-shot weights are not published; pass your own.")
     table = expected(data, few_shot)
     for name in weights or default_weights(data):
         model = SeisMoLLM.from_pretrained(name)
@@ -200,7 +200,7 @@ def compare(
 
 
 def to_text(table: pd.DataFrame) -> str:
-    """The table to print: published beside measured, one line per metric."""
+    """The table as text: published and measured values, one line per metric."""
     weights = [name.removesuffix(" records") for name in table if name.endswith(" records")]
     lines = [f"{'':<28}{MODEL:>12}  measured (difference, weight, records)"]
     for _, row in table.iterrows():

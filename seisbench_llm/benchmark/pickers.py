@@ -1,8 +1,8 @@
 """
-One interface of the benchmark to every SeisBench picker, for training and for predictions.
+Interface of the benchmark to every SeisBench picker, for training and predictions.
 
-A picker is read by the names of its labels, never by their position: P, S, and N (noise) or
-Detection where it has them.
+The labels of a picker are found by their names, never by their position: P, S and, if it has them,
+N (noise) or Detection.
 """
 
 from __future__ import annotations
@@ -23,16 +23,15 @@ class BenchmarkPicker(lightning.LightningModule):
     """
     A picker in the benchmark.
 
-    What the network gets is prepared by the model's own ``annotate_batch_pre``, in training and in
-    evaluation, after the model's own filter; what it gives is read through
-    ``annotate_batch_post``.
+    Windows pass the model's own filter and its ``annotate_batch_pre``, in training and in
+    evaluation. Outputs pass its ``annotate_batch_post``.
 
     :param model: SeisBench model with one curve each for P and S.
     :param lr: Learning rate.
     :param sigma: Width of the Gaussian labels in samples.
-    :param sample_boundaries: Where in the record windows for training may lie.
-    :param loss_weights: Of detection, P and S, for models with a detection curve.
-    :raises ValueError: If the model is no picker.
+    :param sample_boundaries: Samples of the record between which training windows may lie.
+    :param loss_weights: Weights of detection, P and S, for models with a detection curve.
+    :raises ValueError: If the model is not a picker.
     """
 
     def __init__(
@@ -47,7 +46,7 @@ class BenchmarkPicker(lightning.LightningModule):
         labels = list(model.labels or [])
         if model.output_type != "array" or not {"P", "S"} <= set(labels):
             raise ValueError(
-                f"{type(model).__name__} is no picker of P and S: its labels are {labels}."
+                f"{type(model).__name__} is not a picker of P and S: its labels are {labels}."
             )
         self.model, self.lr, self.sigma = model, lr, sigma
         self.sample_boundaries, self.loss_weights = sample_boundaries, loss_weights
@@ -57,7 +56,7 @@ class BenchmarkPicker(lightning.LightningModule):
         """
         Curves by label.
 
-        :param x: Windows as they are in the record, (batch, components, samples).
+        :param x: Windows of the record, not normalised, (batch, components, samples).
         :return: Probabilities, (batch, labels, samples).
         """
         arguments = {**self.model.default_args, "blinding": (0, 0)}
@@ -69,7 +68,7 @@ class BenchmarkPicker(lightning.LightningModule):
     # Training
 
     def get_augmentations(self) -> list:
-        """Windows for training: two of three about an arrival, each with its labels as ``y``."""
+        """Windows for training, two thirds of them around an arrival, with labels as ``y``."""
         samples = self.model.in_samples
         low, high = self.sample_boundaries
         about = sbg.WindowAroundSample(
@@ -106,8 +105,8 @@ class BenchmarkPicker(lightning.LightningModule):
         """
         Loss of a batch.
 
-        Cross-entropy over the labels where one of them is noise, as PhaseNet is trained; else the
-        binary one of each curve.
+        It is the cross-entropy over the labels if one of them is noise, as for PhaseNet. Otherwise
+        it is the binary cross-entropy of each curve.
         """
         curves, onsets = self(batch["X"]), batch["y"]
         target = dict(zip("PSN", onsets.unbind(1), strict=True))
@@ -146,7 +145,7 @@ class BenchmarkPicker(lightning.LightningModule):
 
     def predict_step(self, batch: dict, batch_idx: int = 0, dataloader_idx: int = 0) -> tuple:
         """
-        What the benchmark asks of a picker, from the window of the target only.
+        Answers of a picker for targets, from the windows of the targets only.
 
         :param batch: ``X``, (batch, components, samples), and ``window_borders``, (batch, 2): first
             sample and end of the target's window.
@@ -166,7 +165,7 @@ class BenchmarkPicker(lightning.LightningModule):
         return detection, height["P"] / height["S"], sample["P"], sample["S"]
 
     def _detection(self, curves: torch.Tensor) -> torch.Tensor:
-        """Probability that there is any wave of an earthquake, (batch, samples)."""
+        """Probability of any wave of an earthquake, (batch, samples)."""
         if "N" in self.labels:
             return 1 - curves[:, self.labels.index("N")]
         if "Detection" in self.labels:
@@ -174,16 +173,17 @@ class BenchmarkPicker(lightning.LightningModule):
         return curves[:, [self.labels.index(phase) for phase in "PS"]].amax(1)
 
     def _whole_records(self) -> list:
-        """What is done before a window is cut."""
+        """Steps before a window is cut."""
         return whole_record_steps(self.model)
 
 
 class UnitPeak:
     """
-    A record without its mean, its largest sample one.
+    Subtract the mean of a record and scale its largest sample to one.
 
-    Keeps the ratios of the components. Published models divide by an amplitude plus 1e-10, which
-    flattens records in metres per second; and zeros are no step where a record is padded.
+    The ratios of the components are kept. Published models divide by an amplitude plus 1e-10, which
+    flattens records in metres per second. Without the mean, there is no step where a record is
+    padded with zeros.
     """
 
     def __call__(self, state: dict) -> None:
@@ -216,7 +216,7 @@ class StreamFilter:
 
 
 def whole_record_steps(model: WaveformModel) -> list:
-    """What is done to a record before a window of it is cut, for any model."""
+    """Steps for a record of any model before a window is cut."""
     steps: list = [UnitPeak()]
     if model.filter_args is not None:
         steps.append(StreamFilter(model.sampling_rate, model.filter_args, model.filter_kwargs))
@@ -233,7 +233,7 @@ def make_picker(name: str, lr: float = 1e-3, sigma: float | None = None, **kwarg
         published.
     :param kwargs: ``sample_boundaries`` and ``loss_weights`` of :py:class:`BenchmarkPicker`; the
         others go to the model, for SeisMoLLM with ``preset`` to :py:meth:`SeisMoLLM.from_preset`.
-    :raises ValueError: If there is no such picker.
+    :raises ValueError: If the picker is unknown.
     """
     options = {n: kwargs.pop(n) for n in ("sample_boundaries", "loss_weights") if n in kwargs}
     if name == "SeisMoLLM":

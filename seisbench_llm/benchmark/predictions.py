@@ -32,11 +32,11 @@ class TargetWindows(Dataset):
     """
     Windows of targets, as :py:class:`seisbench.generate.SteeredGenerator` makes them.
 
-    Records are found by their number, as names are not unique in every data set.
+    Records are looked up by their number, because names are not unique in every data set.
 
     :param dataset: SeisBench data set with a split.
     :param targets: Some targets.
-    :param augmentations: Of a model, ``get_eval_augmentations()``.
+    :param augmentations: ``get_eval_augmentations()`` of a model.
     """
 
     def __init__(self, dataset, targets: pd.DataFrame, augmentations: Sequence):
@@ -82,7 +82,7 @@ def predict(
     device: str | torch.device = "cpu",
 ) -> list[np.ndarray]:
     """
-    What a model of the benchmark says of targets.
+    Answers of a model of the benchmark for targets.
 
     :param module: With ``get_eval_augmentations`` and ``predict_step``.
     :param dataset: SeisBench data set at the targets' sampling rate.
@@ -90,7 +90,7 @@ def predict(
     :param batch_size: Windows at once.
     :param num_workers: Processes that read.
     :param device: Such as cuda.
-    :return: One array for each of what ``predict_step`` returns.
+    :return: One array for each return value of ``predict_step``.
     """
     windows = TargetWindows(dataset, targets, module.get_eval_augmentations())
     loader = DataLoader(windows, batch_size=batch_size, num_workers=num_workers)

@@ -20,12 +20,12 @@ _PACKAGES = ("seisbench_llm", "seisbench", "torch", "numpy", "obspy", "lightning
 
 def provenance(config: dict, seed: int, files: dict[str, Path] | None = None, model=None) -> dict:
     """
-    All that a reader needs to get the same numbers.
+    Everything that a reader needs to reproduce the numbers.
 
-    :param config: What was asked for, JSON-safe.
+    :param config: The request, JSON-safe.
     :param seed: The seed.
     :param files: Name -> file whose SHA-256 to note, such as the metadata of the data set.
-    :param model: PyTorch module, whose weights are summed up.
+    :param model: PyTorch module. The SHA-256 of its weights is noted.
     """
     return {
         "config": config,
@@ -71,7 +71,7 @@ def _versions() -> dict[str, str]:
 
 
 def _commit() -> str | None:
-    """Commit of the source that runs, with a plus if files differ; None where it is no clone."""
+    """Commit of the running source, with a plus if files differ. None if it is not a clone."""
     folder = Path(__file__).parents[2]
     commands = (["rev-parse", "--show-toplevel", "HEAD"], ["status", "--porcelain", "-uno"])
     try:
@@ -81,7 +81,7 @@ def _commit() -> str | None:
         ]
     except OSError:
         return None
-    # An installed package may lie in the repository of something else.
+    # An installed package may lie in the repository of another project.
     if done[0].returncode or Path(done[0].stdout.splitlines()[0]) != folder:
         return None
     return done[0].stdout.splitlines()[1] + ("+" if done[1].stdout.strip() else "")

@@ -45,10 +45,10 @@ def read_config(path: str | Path) -> dict:
         config = json.loads(path.read_text())
         unknown = set(config) - _KNOWN
     except (OSError, ValueError, TypeError) as error:
-        raise ValueError(f"{path} is no configuration of the benchmark: {error}") from error
+        raise ValueError(f"{path} is not a configuration of the benchmark: {error}") from error
     if unknown or not {"model", "data"} <= set(config):
         problem = f"unknown {', '.join(sorted(unknown))}" if unknown else "no model or data"
-        raise ValueError(f"{path} is no configuration of the benchmark: {problem}.")
+        raise ValueError(f"{path} is not a configuration of the benchmark: {problem}.")
     return config
 
 

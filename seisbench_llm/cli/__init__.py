@@ -17,7 +17,7 @@ __all__ = ["app", "main"]
 app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    help="Language-model-based seismic networks. Example: seisbench-llm pick DAY.mseed --out out",
+    help="Pick seismic phases, and more. Example: seisbench-llm pick DAY.mseed --out picks",
 )
 
 # Options of fit are those of its configuration.
@@ -38,9 +38,9 @@ app.add_typer(benchmark.app, name="benchmark")
 
 def main() -> None:
     """
-    Run the command; errors that a user can mend are one line, not a traceback.
+    Run the command. Errors that a user can fix are one line instead of a traceback.
 
-    Exit codes: 0 done, 2 an error that the user can mend, 3 done in part, 130 after Ctrl-C, 143
+    Exit codes: 0 done, 2 an error that the user can fix, 3 done in part, 130 after Ctrl-C, 143
     after SIGTERM.
     """
     _open_streams()
@@ -49,7 +49,7 @@ def main() -> None:
     try:
         app()
     except KeyboardInterrupt:
-        # Before or after Typer, which ends like this, too.
+        # Ctrl-C before or after Typer runs. Typer itself ends in the same way.
         sys.exit(128 + signal.SIGINT)
     except (OSError, ValueError, ImportError) as error:
         typer.echo(f"seisbench-llm: {_one_line(error)}", err=True)
@@ -58,20 +58,20 @@ def main() -> None:
         if isinstance(error, RuntimeError) and not _OF_THE_MACHINE.search(str(error)):
             raise
         typer.echo(
-            f"seisbench-llm: the machine could not do it: {_one_line(error)[:500]} Use less "
+            f"seisbench-llm: the machine ran out of memory: {_one_line(error)[:500]} Use less "
             f"memory: fewer processes, smaller batches, or less data at once.",
             err=True,
         )
         sys.exit(USER_ERROR)
 
 
-# What PyTorch says of no memory, and of a process that was killed as there was none.
+# PyTorch's messages about missing memory, and about a process that was killed for lack of it.
 _OF_THE_MACHINE = re.compile("DataLoader worker|[Oo]ut of memory|allocate memory")
 
 
 def _terminate(number: int, frame) -> None:
-    """End by an exception, as Ctrl-C does, so that what is half written is removed."""
-    # Else the one who took our place calls this, and knows better: Lightning ends after a step.
+    """End by an exception, as after Ctrl-C, so that incomplete files are removed."""
+    # Otherwise another handler has replaced this one and calls it: Lightning ends after a step.
     if signal.getsignal(number) is _terminate:
         sys.exit(128 + number)
 
@@ -81,11 +81,12 @@ def _one_line(error: Exception) -> str:
 
 
 def _open_streams() -> None:
-    """Let standard streams lead nowhere if the caller closed them."""
+    """Open standard streams that the caller has closed."""
     for descriptor, name in enumerate(("stdin", "stdout", "stderr")):
         try:
             os.fstat(descriptor)
         except OSError:
-            # Else the next file to be opened would get the number, and all that is printed.
+            # Otherwise the next file to be opened would get the number of the stream, and
+            # everything that is printed.
             os.open(os.devnull, os.O_RDWR)
             setattr(sys, name, os.fdopen(descriptor, "r" if descriptor == 0 else "w"))

@@ -23,7 +23,7 @@ from .options import (
 
 archive_app = typer.Typer(
     no_args_is_help=True,
-    help="Pick whole archives, in runs that can be stopped at any time and go on.",
+    help="Pick whole archives. A run can be stopped at any time and continued.",
 )
 
 
@@ -33,7 +33,7 @@ def run(
         str, typer.Option(help="SDS or folder of miniSEED, or fdsn://NAME (such as fdsn://GFZ).")
     ],
     start: Annotated[str, typer.Option(help="First day, such as 2020-01-01 (UTC).")],
-    end: Annotated[str, typer.Option(help="Day after the last.")],
+    end: Annotated[str, typer.Option(help="Day after the last day.")],
     out: Annotated[Path, typer.Option(help="Folder of the results.")],
     stations: Annotated[
         list[str], typer.Option(help="NET.STA.LOC.CHA with * and ?; may be repeated.")
@@ -48,7 +48,9 @@ def run(
     scheduler: Annotated[
         str | None, typer.Option(help="Address of a Dask scheduler to use instead.")
     ] = None,
-    memory: Annotated[str, typer.Option(help="Most memory of a local worker, as 2GB.")] = "auto",
+    memory: Annotated[
+        str, typer.Option(help="Memory limit of a local worker, such as 2GB.")
+    ] = "auto",
     retry_failed: Annotated[
         bool, typer.Option("--retry-failed", help="Process failed station-days again.")
     ] = False,
@@ -56,9 +58,9 @@ def run(
     quiet: Quiet = False,
 ) -> None:
     """
-    Pick all station-days of an archive. After a stop, the same command goes on.
+    Pick all station-days of an archive. After a stop, the same command continues the run.
 
-    The exit code is 3 if station-days failed; 'archive status' tells which and why.
+    The exit code is 3 if station-days failed. 'archive status' tells which ones and why.
 
     Example: seisbench-llm archive run --archive /data/sds --stations 'CX.*' --start 2020-01-01
     --end 2021-01-01 --out year
@@ -87,7 +89,7 @@ def run(
     elif not quiet:
         typer.echo(
             f"{result.planned} station-days: {result.done} done, {result.empty} empty, "
-            f"{result.failed} failed; {result.new} of them now, in {result.seconds:g} s"
+            f"{result.failed} failed; {result.new} in this run, in {result.seconds:g} s"
         )
         if result.failed:
             typer.echo(f"Why: seisbench-llm archive status {out}")
@@ -101,7 +103,7 @@ def status(
     as_json: AsJson = False,
 ) -> None:
     """
-    Show how far a run has come, per station, and what failed.
+    Show the progress of a run for each station, and what failed.
 
     Example: seisbench-llm archive status year
     """
@@ -128,7 +130,7 @@ def status(
 def merge(
     folder: Annotated[Path, typer.Argument(help="Folder of a run.")],
     out: Annotated[Path, typer.Option(help="File to write: .parquet or .csv.")],
-    table: Annotated[str, typer.Option(help="Which table, if there are others.")] = "picks",
+    table: Annotated[str, typer.Option(help="Name of the table.")] = "picks",
     quiet: Quiet = False,
 ) -> None:
     """
@@ -141,7 +143,7 @@ def merge(
     result = runs.merge(folder, out, table)
     if result.pending or result.failed:
         typer.echo(
-            f"seisbench-llm: not all of it: {result.pending} station-days are pending, "
+            f"seisbench-llm: the table is incomplete: {result.pending} station-days are pending, "
             f"{result.failed} failed.",
             err=True,
         )

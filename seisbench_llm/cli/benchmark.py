@@ -13,10 +13,10 @@ app = typer.Typer(
 )
 
 Data = Annotated[str, typer.Option(help="Data set: folder, SeisBench name, synthetic:N ...")]
-Rate = Annotated[float, typer.Option(help="Hz; other than 100 for a resampled run.")]
-Root = Annotated[Path, typer.Option(help="Folder in which pred, pred_cross ... are.")]
+Rate = Annotated[float, typer.Option(help="Sampling rate in Hz; not 100 for a resampled run.")]
+Root = Annotated[Path, typer.Option(help="Folder with pred, pred_cross ...")]
 BatchSize = Annotated[int, typer.Option(min=1)]
-Device = Annotated[str, typer.Option(help="Such as cuda.")]
+Device = Annotated[str, typer.Option(help="Device, such as cuda.")]
 TASKS = "1,23,polarity,magnitude,distance,azimuth"
 
 
@@ -24,16 +24,16 @@ TASKS = "1,23,polarity,magnitude,distance,azimuth"
 def targets(
     data: Data,
     out: Annotated[Path, typer.Argument(help="Folder targets/NAME; NAME without underscore.")],
-    tasks: Annotated[str, typer.Option(help="Which, separated by commas.")] = TASKS,
+    tasks: Annotated[str, typer.Option(help="Tasks, separated by commas.")] = TASKS,
     noise_before_events: Annotated[
         bool, typer.Option(help="Whether windows before the first arrival are noise targets.")
     ] = True,
     fractions: Annotated[
-        str, typer.Option(help="Train, dev, test of a data set without a split of its own.")
+        str, typer.Option(help="Fractions of train, dev and test for a data set without a split.")
     ] = "0.6,0.1,0.3",
 ) -> None:
     """
-    Write the targets of a data set, those of tasks 1 and 2/3 as pick-benchmark's generator does.
+    Write the targets of a data set. Those of tasks 1 and 2/3 are as in pick-benchmark.
 
     Example: seisbench-llm benchmark targets --data ETHZ targets/ethz
     """
@@ -47,10 +47,10 @@ def targets(
 
 @app.command("train")
 def train(
-    config: Annotated[Path, typer.Argument(help="DATA_MODEL.json, as of pick-benchmark.")],
+    config: Annotated[Path, typer.Argument(help="DATA_MODEL.json, as in pick-benchmark.")],
     out: Annotated[Path, typer.Option(help="Folder for the weights.")] = Path("weights"),
     lr: Annotated[float | None, typer.Option(help="Learning rate instead of the file's.")] = None,
-    test_run: Annotated[bool, typer.Option("--test-run", help="Try it on 500 records.")] = False,
+    test_run: Annotated[bool, typer.Option("--test-run", help="Use only 500 records.")] = False,
 ) -> None:
     """
     Train a picker through the benchmark.
@@ -91,12 +91,12 @@ def predict(
     from ..benchmark.training import evaluate
 
     if (trained is None) == (weights is None):
-        raise ValueError("Give either --trained or --weights.")
+        raise ValueError("Pass either --trained or --weights.")
     options = {"batch_size": batch_size, "num_workers": num_workers, "device": device}
     if trained is not None:
         folder = evaluate(trained, targets, data, out, rate, **options)
     elif data is None:
-        raise ValueError("With --weights, --data says which data set the targets are of.")
+        raise ValueError("--weights also needs --data, the data set of the targets.")
     else:
         folder = predict_with_weights(weights, targets, data, out, rate, mask_s, **options)
     typer.echo(f"Written: {folder}")
@@ -114,7 +114,7 @@ def collect(
     ] = None,
 ) -> None:
     """
-    Score predictions, in the columns of pick-benchmark; what those lack goes to a file beside.
+    Score predictions in the columns of pick-benchmark. Other scores go to a second file.
 
     Example: seisbench-llm benchmark collect pred results.csv
     """
@@ -144,14 +144,14 @@ def paper(
     few_shot: Annotated[
         bool, typer.Option("--few-shot", help="Compare with training on a tenth.")
     ] = False,
-    limit: Annotated[int | None, typer.Option(min=1, help="At most as many records.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Largest number of records.")] = None,
     out: Annotated[Path | None, typer.Option(help="CSV file to write.")] = None,
     batch_size: BatchSize = 64,
     num_workers: Annotated[int, typer.Option(min=0, help="Processes that read.")] = 0,
     device: Device = "cpu",
 ) -> None:
     """
-    Measure the paper's metrics, with the published values and the difference beside them.
+    Measure the paper's metrics and show the published values and the differences.
 
     Example: seisbench-llm benchmark paper --data diting --path /data/DiTing330km
     """
@@ -177,7 +177,7 @@ def report(
     draws: Annotated[int, typer.Option(min=0, help="Draws of the bootstrap.")] = 300,
 ) -> None:
     """
-    Write one page of HTML about the results: a verdict, tables with limits, curves, examples.
+    Write a page of HTML about the results: a verdict, tables with intervals, curves, examples.
 
     Example: seisbench-llm benchmark report results -o report.html
     """

@@ -17,9 +17,9 @@ def input_files(paths: Sequence[Path], out: Path | None) -> list[Path]:
     """
     Waveform files by name, folder or pattern.
 
-    :param out: Folder of the results, which may be below that of the waveforms: what an earlier
-        command wrote there is left out, unless it is named.
-    :raises FileNotFoundError: If there are none.
+    :param out: Folder of the results. It may lie within the folder of the waveforms. Files in it
+        are left out, unless they are named.
+    :raises FileNotFoundError: If there are no waveform files.
     """
     from ..waveform_files import find_files
 
@@ -30,12 +30,12 @@ def input_files(paths: Sequence[Path], out: Path | None) -> list[Path]:
     results = out.resolve()
     kept = [f for f in files if f.resolve() in named or results not in f.resolve().parents]
     if not kept:
-        raise FileNotFoundError(f"There are no waveform files outside of {out}.")
+        raise FileNotFoundError(f"There are no waveform files outside {out}.")
     return kept
 
 
 def echo_json_lines(table: pd.DataFrame) -> None:
-    """Print a JSON object per row; nothing for a table without rows."""
+    """Print one JSON object per row."""
     if len(table):
         typer.echo(
             table.to_json(orient="records", lines=True, date_format="iso", date_unit="us"), nl=False
@@ -44,13 +44,13 @@ def echo_json_lines(table: pd.DataFrame) -> None:
 
 def echo_skipped(skipped: Iterable, failed: Mapping[Path, str] | None = None) -> None:
     """
-    Print what was left out as JSON objects, after those of the results.
+    Print left-out data as JSON objects, after those of the results.
 
-    They have the keys skipped (trace id or file), start, end, cause and used; the last one tells
-    whether it was used all the same.
+    They have the keys skipped (trace id or file), start, end, cause and used. The last one tells
+    whether the data were used nevertheless.
 
-    :param skipped: Of a result, entries of :py:class:`seisbench_llm.streams.skipped.SkippedList`.
-    :param failed: File that could not be read -> why.
+    :param skipped: The :py:class:`seisbench_llm.streams.skipped.SkippedList` of a result.
+    :param failed: File that could not be read -> reason.
     """
     for entry in skipped:
         span = {"start": str(entry.start), "end": str(entry.end)}
@@ -63,9 +63,9 @@ def echo_skipped(skipped: Iterable, failed: Mapping[Path, str] | None = None) ->
 
 def echo_table(table: pd.DataFrame, formats: Mapping[str, Callable]) -> None:
     """
-    Print the columns that hold anything.
+    Print the columns of a table that are not empty.
 
-    :param formats: Columns and how to write a value; what is not known is ``-``.
+    :param formats: Columns and the formats of their values. Unknown values are ``-``.
     """
     from pandas import notna
 
@@ -79,19 +79,19 @@ def echo_table(table: pd.DataFrame, formats: Mapping[str, Callable]) -> None:
 
 
 def short_time(time: pd.Timestamp) -> str:
-    """A time as it is printed, to 0.01 s."""
+    """A time in the format of printed tables, to 0.01 s."""
     return time.strftime("%Y-%m-%dT%H:%M:%S.%f")[:-4]
 
 
 def echo_written(out: Path, names: Sequence[str], most: int = 10) -> None:
-    """Say which files were written."""
+    """Print the names of written files."""
     shown = sorted(set(names))
     more = f" and {len(shown) - most} more" if len(shown) > most else ""
     typer.echo(f"Written to {out}: {', '.join(shown[:most])}{more}")
 
 
 def save_figure(figure, path: Path) -> None:
-    """Write a figure, whole or not at all."""
+    """Write a figure atomically."""
     from ..atomic import replacing
 
     with replacing(path) as partial:

@@ -32,7 +32,7 @@ def convert(
     """
     Convert a checkpoint of the published research code to a SeisBench weight.
 
-    Without a data set in the name of the file, STEAD's window and rate are taken.
+    If the name of the file does not contain a data set, window and rate are those of STEAD.
 
     Example: seisbench-llm convert dpk_stead.pth --out weights/stead
     """

@@ -74,9 +74,9 @@ def evaluate(
     quiet: Quiet = False,
 ) -> None:
     """
-    Measure a model on a data set: all picks, errors with intervals, and the published metrics.
+    Evaluate a model on a data set: picks, errors with intervals, and the published metrics.
 
-    With --out also writes metrics.json, predictions.csv and figures.
+    With --out it also writes metrics.json, predictions.csv and figures.
 
     Example: seisbench-llm evaluate --weights compact_picking --data synthetic:500 --out report
     """
@@ -136,12 +136,12 @@ def _side(dataset, name: str, side: str, split_by: SplitBy | None, run: Path | N
 
 
 def _split_of_run(run: Path, name: str, metadata):
-    """Side of each record of a data set in a training run."""
+    """Side of the split of each record of a data set in a training run."""
     from ..data.splits import read_splits
 
     tables = read_splits(run)
     if not tables:
-        raise FileNotFoundError(f"{run} has no split_*.csv.gz; is it a run folder of fit?")
+        raise FileNotFoundError(f"{run} has no split_*.csv.gz; is it the folder of a run of fit?")
     if name not in tables:
         raise ValueError(f"{run} was not trained on {name} but on {', '.join(tables)}.")
     table = tables[name]

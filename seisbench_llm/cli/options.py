@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-# Exit codes; Typer ends with 2 for a wrong option, too.
+# Exit codes. Typer also ends with 2 for a wrong option.
 USER_ERROR = 2
 DONE_IN_PART = 3
 
@@ -32,7 +32,7 @@ SThreshold = Annotated[
 
 _STATIONS_HELP = (
     "StationXML, dataless SEED, CSV with id, latitude, longitude, elevation, or "
-    "fdsn://GFZ?network=CX: components are rotated to Z, N, E by it"
+    "fdsn://GFZ?network=CX. Components are rotated to Z, N, E with it"
 )
 StationsFile = Annotated[
     str | None, typer.Option("--stations", "--inventory", help=f"{_STATIONS_HELP}.")
@@ -45,6 +45,8 @@ Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but er
 
 
 def thresholds(p: float | None, s: float | None) -> dict[str, float]:
-    """Arguments of ``classify``: only what was asked for, else the weights' own hold."""
+    """
+    Arguments of ``classify`` for thresholds that were passed. The others are those of the weights.
+    """
     given = {"P_threshold": p, "S_threshold": s}
     return {name: value for name, value in given.items() if value is not None}

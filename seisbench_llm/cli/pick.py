@@ -46,7 +46,7 @@ _COLUMNS = {
     "probability": "{:.2f}".format,
 }
 
-# In seconds; longer records are drawn as days, an hour a line.
+# Seconds. Longer records are drawn as days with one hour per line.
 _LONGEST_AS_WAVEFORMS = 2 * 3600
 
 
@@ -101,9 +101,9 @@ def demo(
     out: Annotated[Path, typer.Option(help="Folder for the files written.")] = Path("demo_output"),
 ) -> None:
     """
-    Pick the earthquakes that come with ObsPy: one at BW.RJOB, a swarm at the UH array.
+    Pick the example earthquakes of ObsPy: one at BW.RJOB, and a swarm at the UH array.
 
-    Writes waveforms.mseed, and then does what "pick waveforms.mseed --plot" does.
+    It writes waveforms.mseed and then runs "pick waveforms.mseed --plot".
 
     Example: seisbench-llm demo --out demo_output
     """
@@ -137,10 +137,10 @@ def run_pick(
     """
     Pick files, print the picks, and write them.
 
-    :param stations: File or service; components are rotated by it and, with ``out``, a table of
-        coordinates is written.
+    :param stations: File or service with stations. Components are rotated and, with ``out``, a
+        table of coordinates is written.
     :param show: ``table``, ``json`` or ``quiet``.
-    :param arguments: Of the model's ``classify``.
+    :param arguments: Arguments of the model's ``classify``.
     """
     from ..export.formats import require
     from ..export.tables import picks_to_dataframe
@@ -149,7 +149,7 @@ def run_pick(
     from ..stations import Stations, stations_to_dataframe
 
     if out is None and (formats or plot):
-        raise ValueError("--format and --plot need a folder to write to: --out.")
+        raise ValueError("--format and --plot need a folder for the files: --out.")
     formats = formats or ("csv", "quakeml")
     for name in formats:
         require(name, associated=False)
@@ -192,7 +192,7 @@ def run_pick(
 
 
 def _write(table, out: Path, formats: Sequence[str], method: str) -> list[str]:
-    """Write picks in some formats; returns the names of the files."""
+    """Write picks in several formats and return the names of the files."""
     from ..export.formats import FORMATS
     from ..export.write import export
 
@@ -201,7 +201,7 @@ def _write(table, out: Path, formats: Sequence[str], method: str) -> list[str]:
 
 
 def _write_stations(coordinates, table, out: Path, plot: bool) -> list[str]:
-    """Write a table of stations and, if asked for, a map; returns the names of the files."""
+    """Write a table of stations and, if asked for, a map. Return the names of the files."""
     from ..atomic import replacing
     from ..export.files import write_csv
 
@@ -217,9 +217,9 @@ def _write_stations(coordinates, table, out: Path, plot: bool) -> list[str]:
 
 class PartFigures:
     """
-    Figures of the parts that are picked at a time: waveforms if all are short, else days.
+    Figures of the parts that are picked together: waveforms of short records, otherwise days.
 
-    :param out: Folder for them.
+    :param out: Folder of the figures.
     :param names: Names of the files that were written.
     """
 
@@ -228,7 +228,7 @@ class PartFigures:
         self.names: list[str] = []
 
     def __call__(self, stream, annotations, picks) -> None:
-        """Draw a part, as :py:func:`~seisbench_llm.pick_files.pick_files` hands it over."""
+        """Draw a part that :py:func:`~seisbench_llm.pick_files.pick_files` passes."""
         from obspy import Stream
 
         instruments = defaultdict(Stream)
@@ -263,14 +263,14 @@ class PartFigures:
         first, last = span
         day = UTCDateTime(first.date)
         while day <= last:
-            # Files begin and end a little beside midnight.
+            # Files begin and end a little before or after midnight.
             inside = min(last, day + 86400) - max(first, day)
             if inside > 60 and stream.slice(day, day + 86400):
                 self._save(plot_day(stream, picks, day=day), f"picks_{name}_{day.date}.png")
             day += 86400
 
     def _save(self, figure, name: str) -> None:
-        # Codes are what a file says, such as "../..".
+        # Codes come from files and may be "../..".
         name = quote(name, safe="")
         save_figure(figure, self.out / name)
         self.names.append(name)

@@ -13,11 +13,11 @@ from ..extras import install_command
 
 def fit(context: typer.Context) -> None:
     """
-    Train or fine-tune a model as a configuration file says, or go on with a stopped run.
+    Train or fine-tune a model from a configuration file, or continue a stopped run.
 
     Any entry of the file can be given on the command line: --data.batch_size=64,
     --model.learning_rate=1e-4, --trainer.devices=4. --fast-dev-run tries one batch and writes
-    nothing; --help lists all entries.
+    nothing. --help lists all entries.
 
     Example: seisbench-llm fit --config benchmarks/configs/compact.yaml --task distance
     """
@@ -36,10 +36,10 @@ def export(
         Path, typer.Option(help="Path to write to, without suffix. Its last part is the name.")
     ],
     checkpoint: Annotated[str, typer.Option(help="best.ckpt or last.ckpt.")] = "best.ckpt",
-    description: Annotated[str, typer.Option(help="What the weight is for.")] = "",
+    description: Annotated[str, typer.Option(help="Description of the weight.")] = "",
     version: Annotated[str, typer.Option(help="Version of the weight.")] = "1",
     licence: Annotated[str, typer.Option(help="Licence of the weight.")] = "",
-    limits: Annotated[str, typer.Option(help="Where it is not to be trusted.")] = "",
+    limits: Annotated[str, typer.Option(help="Where the weight should not be trusted.")] = "",
     figures: Annotated[
         Path | None, typer.Option(help="metrics.json of evaluate, to be kept in the record.")
     ] = None,
@@ -50,7 +50,7 @@ def export(
     half: Annotated[bool, typer.Option("--half", help="Write half precision.")] = False,
 ) -> None:
     """
-    Write a run's model as a SeisBench weight, adapters folded in, with its record.
+    Write a run's model as a SeisBench weight with its record. Adapters are folded in.
 
     Example: seisbench-llm export runs/picking --out weights/my_picker --licence CC-BY-4.0
     """
@@ -75,7 +75,7 @@ def _read_figures(file: Path) -> dict:
     try:
         figures = json.loads(file.read_text())
     except ValueError as error:
-        raise ValueError(f"{file} is no JSON: {error}") from None
+        raise ValueError(f"{file} is not JSON: {error}") from None
     if not isinstance(figures, dict):
-        raise ValueError(f"{file} holds no figures by name, as metrics.json of evaluate does.")
+        raise ValueError(f"{file} has no figures by name, as metrics.json of evaluate has.")
     return figures

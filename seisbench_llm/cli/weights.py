@@ -10,7 +10,7 @@ import typer
 
 from .options import Quiet, WeightsArgument
 
-app = typer.Typer(no_args_is_help=True, help="Show and fetch weights.")
+app = typer.Typer(no_args_is_help=True, help="Show and download weights.")
 
 
 @app.command("list")
@@ -18,7 +18,7 @@ def weights_list(
     remote: Annotated[bool, typer.Option(help="Also ask SeisBench's repository.")] = False,
 ) -> None:
     """
-    List the packaged and the cached weights; with --remote, all.
+    List the packaged and cached weights. With --remote, list all.
 
     Example: seisbench-llm weights list
     """
@@ -31,7 +31,7 @@ def weights_list(
 @app.command("show")
 def weights_show(name: WeightsArgument) -> None:
     """
-    Show what is known of a weight, as JSON.
+    Show the record of a weight as JSON.
 
     Example: seisbench-llm weights show compact_picking
     """
@@ -48,20 +48,20 @@ def weights_show(name: WeightsArgument) -> None:
 def weights_pull(
     name: WeightsArgument,
     version: Annotated[str, typer.Option(help="Version of the weight.")] = "latest",
-    force: Annotated[bool, typer.Option("--force", help="Fetch it again.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Download it again.")] = False,
     quiet: Quiet = False,
 ) -> None:
     """
-    Fetch a weight into the cache and check it, so that it can be used without a network.
+    Download a weight into the cache and check it. It can then be used without a network.
 
-    Packaged, cached and local weights are only checked. A file whose SHA-256 is not that of its
-    record is an error.
+    Packaged, cached and local weights are only checked. It is an error if the SHA-256 of a file
+    differs from its record.
 
     Example: seisbench-llm weights pull compact_picking
     """
     from ..models.seismollm import SeisMoLLM
 
-    # Loading checks the SHA-256, and that the tensors fit the model.
+    # Loading checks the SHA-256 and whether the tensors fit the model.
     model = SeisMoLLM.from_pretrained(name, version_str=version, force=force)
     checked = f"SHA-256 {model.sha256}" if model.sha256 else "no SHA-256 on record"
     if not quiet:

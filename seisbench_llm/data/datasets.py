@@ -1,4 +1,4 @@
-"""Data sets by name, as a configuration file or a command line gives them."""
+"""Data sets by their names in configuration files and on the command line."""
 
 from __future__ import annotations
 
@@ -43,10 +43,10 @@ def open_dataset(name: str | Path, **kwargs) -> sbd.WaveformDataset:
                               by default), written to SeisBench's cache when first used
     ========================  ================================================================
 
-    SeisBench downloads a data set that is not in its cache; STEAD has 70 GB.
+    SeisBench downloads data sets that are not in its cache. STEAD has 70 GB.
 
     :param kwargs: Passed to the data set, such as ``sampling_rate=100``.
-    :raises ValueError: If there is no such data set, with what there is.
+    :raises ValueError: If the data set is unknown. The message names known ones.
     """
     kwargs.setdefault("component_order", "ZNE")
     name = str(name)
@@ -58,7 +58,7 @@ def open_dataset(name: str | Path, **kwargs) -> sbd.WaveformDataset:
         return STEADFiles(rest, **kwargs)
     if kind == "synthetic" and rest:
         return FolderDataset(_synthetic(name, rest), name=name, **kwargs)
-    # A typing slip in a long path must not become a download.
+    # A typing error in a path must not start a download.
     known = {key.lower(): cls for key, cls in vars(sbd).items() if _is_benchmark(cls)}
     if name.lower() in known:
         return STEAD(**kwargs) if name.lower() == "stead" else known[name.lower()](**kwargs)
@@ -66,13 +66,14 @@ def open_dataset(name: str | Path, **kwargs) -> sbd.WaveformDataset:
         return _open_folder(name, kwargs)
     names = ", ".join(cls.__name__ for cls in known.values())
     raise ValueError(
-        f"There is no data set '{name}': it is no folder with a metadata.csv, not diting:FOLDER, "
+        f"There is no data set '{name}': it is not a folder with a metadata.csv, not "
+        f"diting:FOLDER, "
         f"synthetic:N, nor one of SeisBench's ({names})."
     )
 
 
 class FolderDataset(sbd.WaveformDataset):
-    """A folder in SeisBench's format, which says whose fault it is if it cannot be read."""
+    """A folder in SeisBench's format. Its errors name the file that cannot be read."""
 
     def get_sample(self, idx, *args, **kwargs):
         """As in SeisBench."""
@@ -91,7 +92,7 @@ class FolderDataset(sbd.WaveformDataset):
         except Exception as error:
             if str(self.path) in str(error):
                 raise
-            # HDF5 and SeisBench raise many kinds for a damaged file.
+            # HDF5 and SeisBench raise exceptions of many kinds for a damaged file.
             where = "a record" if idx is None or np.ndim(idx) else f"record {idx}"
             raise ValueError(
                 f"{self.path}: {where} cannot be read: {type(error).__name__}: {error}"
@@ -106,20 +107,20 @@ def _open_folder(name: str, kwargs: dict) -> sbd.WaveformDataset:
     except Exception as error:
         if isinstance(error, KeyError) and "component_order" in str(error):
             raise ValueError(
-                f"{name} does not say in which order its components are: its metadata need a "
+                f"{name} does not tell the order of its components: its metadata need a "
                 f"column trace_component_order, or its file waveforms.hdf5 "
                 f"data_format/component_order."
             ) from error
-        # SeisBench, pandas and HDF5 raise many kinds for damaged files.
+        # SeisBench, pandas and HDF5 raise exceptions of many kinds for damaged files.
         raise ValueError(
-            f"{name} is no data set that can be read: {type(error).__name__}: {error}"
+            f"{name} cannot be read as a data set: {type(error).__name__}: {error}"
         ) from error
 
 
 def _check_waveforms(file: Path) -> None:
     """
-    :raises ValueError: If a file of waveforms claims more samples than it can hold, or has some of
-        them in other files, which may be anybody's.
+    :raises ValueError: If a file of waveforms claims more samples than it can hold, or links to
+        samples in other files.
     """
     most = max(_MOST_BYTES, _MOST_TIMES * file.stat().st_size)
     try:
@@ -128,7 +129,7 @@ def _check_waveforms(file: Path) -> None:
             for block in islice(data, _MOST_BLOCKS):
                 link = data.get(block, getlink=True)
                 if not isinstance(link, h5py.HardLink):
-                    raise ValueError(f"block {block} is in another place")
+                    raise ValueError(f"block {block} is a link")
                 samples = data[block]
                 if not isinstance(samples, h5py.Dataset):
                     continue
@@ -149,14 +150,15 @@ def _is_benchmark(cls) -> bool:
 
 
 def _synthetic(name: str, numbers: str) -> Path:
-    """Folder of synthetic records, which are made if they are not there yet."""
+    """Folder of synthetic records. They are made if they do not exist yet."""
     try:
         n, seed = (int(part) for part in (numbers if ":" in numbers else f"{numbers}:0").split(":"))
     except ValueError:
         raise ValueError(f"'{name}' is not synthetic:N or synthetic:N:SEED.") from None
     folder = Path(seisbench.cache_data_root) / f"seisbench_llm_synthetic_{n}_{seed}"
     if not (folder / "metadata.csv").is_file():
-        # Under another name until complete: several processes may ask, and any may be stopped.
+        # The folder has another name until it is complete, because several processes may make it
+        # and any of them may be stopped.
         partial = folder.with_name(f"{folder.name}.{os.getpid()}.partial")
         seisbench.logger.warning(f"Making {n} synthetic records in {folder}.")
         Synthetic(n, seed=seed).write(partial)

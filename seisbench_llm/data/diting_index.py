@@ -1,4 +1,4 @@
-"""Index of DiTing: a folder in SeisBench's format, whose waveforms are links to those published."""
+"""Index of DiTing: a folder in SeisBench's format, whose waveforms link to the published files."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ SUMMARY = "diting_index.json"
 
 
 def chunk_name(part: int) -> str:
-    """SeisBench chunk of a part; padded, as SeisBench sorts chunks by name."""
+    """SeisBench chunk of a part. The number is padded, because SeisBench sorts chunks by name."""
     return f"_part_{part:02d}"
 
 
@@ -51,31 +51,31 @@ def build_index(
     progress: bool = True,
 ) -> None:
     """
-    Write the index of the given parts; the published files are only read.
+    Write the index of the given parts. The published files are only read.
 
-    Metadata are read and written in pieces, so that memory does not grow with the data set but
-    for the set of keys. The index appears under its name when it is complete, not before.
+    Metadata are read and written in pieces, so that only the set of keys grows with the data set.
+    The index gets its name when it is complete.
 
     :param path: Folder with the published files.
-    :param index: Folder to write; an index there is replaced.
+    :param index: Folder to write. An existing index is replaced.
     :param parts: Numbers of the parts.
     :param shapes: ``"all"``, ``"some"`` or ``"none"``, see
         :py:class:`~seisbench_llm.data.diting.DiTing`.
     :param strict: Raise at the first problem.
     :param progress: Show a progress bar, in bytes of metadata.
-    :raises FileNotFoundError: If files are missing; all of them are named.
-    :raises ValueError: If a file is not of the published layout, if no record is left, or if
-        ``index`` is a folder with something else in it.
+    :raises FileNotFoundError: If files are missing. The message names all of them.
+    :raises ValueError: If a file does not have the published layout, if no record is left, or if
+        ``index`` is a folder with other content.
     """
     if shapes not in ("all", "some", "none"):
-        raise ValueError(f"shapes is 'all', 'some' or 'none', not {shapes!r}.")
+        raise ValueError(f"shapes must be 'all', 'some' or 'none', not {shapes!r}.")
     _require_files(path, parts)
     if index.exists() and any(index.iterdir()) and not (index / SUMMARY).is_file():
-        raise ValueError(f"{index} is not empty and no index of DiTing. Name another folder.")
+        raise ValueError(f"{index} is not empty and not an index of DiTing. Name another folder.")
     replaces = index.exists()
     index.parent.mkdir(parents=True, exist_ok=True)
     partial = Path(tempfile.mkdtemp(prefix=index.name + ".partial-", dir=index.parent))
-    # mkdtemp is for the owner only, yet an index is as public as the folder it is in.
+    # mkdtemp makes folders for their owner only, but an index is as public as its parent folder.
     partial.chmod(0o755)
     try:
         problems, keys, kept = Problems(strict), set(), 0
@@ -102,7 +102,7 @@ def build_index(
         try:
             partial.rename(index)
         except OSError:
-            # Another process of the same job was faster; its index is as good.
+            # Another process of the same job was faster. Its index is equivalent.
             if not (index / SUMMARY).is_file():
                 raise
             shutil.rmtree(partial)
@@ -113,9 +113,9 @@ def build_index(
 
 def check_index(path: Path, index: Path, parts: Sequence[int]) -> dict:
     """
-    Make sure that an index belongs to the published files, and that its links lead to them.
+    Check that an index belongs to the published files and links to them.
 
-    :return: The summary written by :py:func:`build_index`.
+    :return: The summary that :py:func:`build_index` wrote.
     :raises FileNotFoundError: If published files are missing.
     :raises ValueError: If the index lacks a part, or was built from files of other sizes.
     """
@@ -149,17 +149,17 @@ def _require_files(path: Path, parts: Sequence[int]) -> None:
     if missing:
         raise FileNotFoundError(
             f"Missing in {path}: {', '.join(missing)}. "
-            f"If these are not to be used, name the others as parts=[...]."
+            f"To do without these, name the others as parts=[...]."
         )
 
 
 def _sizes(path: Path, part: int) -> dict[str, int]:
-    # Not the modification time: a copied data set keeps its index.
+    # The modification time does not count, so that a copied data set keeps its index.
     return {file.name: file.stat().st_size for file in published_files(path, part)}
 
 
 def _link_target(path: Path, index: Path, part: int) -> str:
-    # HDF5 takes a relative name from the folder of the linking file: both may move together.
+    # HDF5 resolves relative names from the folder of the linking file, so both may move together.
     path, index = path.resolve(), index.resolve()
     waveforms = published_files(path, part)[1]
     inside = index.is_relative_to(path)
@@ -170,7 +170,8 @@ def _write_link(index: Path, part: int, target: str) -> None:
     file = index / f"waveforms{chunk_name(part)}.hdf5"
     partial = file.with_name(f"{file.name}.{os.getpid()}")
     with h5py.File(partial, "w") as hdf5:
-        # The root, not the group: SeisBench would read a trace name like 000001.0100 as a number.
+        # The link is to the root, not to the group, because SeisBench would read a trace name like
+        # 000001.0100 as a number.
         hdf5["data"] = h5py.ExternalLink(target, "/")
         hdf5["data_format/dimension_order"] = "WC"
         hdf5["data_format/component_order"] = "ZNE"
@@ -179,13 +180,13 @@ def _write_link(index: Path, part: int, target: str) -> None:
 
 
 def _index_part(path, index, part, shapes, problems, keys, bar) -> int:
-    """Write the metadata of a part; the number of records kept."""
+    """Write the metadata of a part and return the number of records."""
     csv, hdf5 = published_files(path, part)
     metadata, kept = index / f"metadata{chunk_name(part)}.csv", 0
     with _open_waveforms(hdf5) as file:
         waveforms = file[GROUP]
         available = set(waveforms)
-        # Which records to look at; counted over the part.
+        # Records to check, counted over the part.
         step = {"all": 1, "some": max(1, len(available) // 100), "none": 0}[shapes]
         for rows in read_rows(csv, bar):
             rows = usable_rows(rows, part, csv, problems, keys, available)
@@ -220,7 +221,7 @@ def _open_waveforms(file: Path) -> h5py.File:
 def _record_samples(waveforms: h5py.Group, key: str) -> int:
     """Length of a record, -1 if it is not of shape (samples, 3)."""
     try:
-        # The low-level call: five times faster, which is minutes over 2.7 million records.
+        # The low-level call is five times faster, which saves minutes for 2.7 million records.
         shape = h5py.h5d.open(waveforms.id, key.encode()).shape
     except (KeyError, OSError):  # a group of that name, or a broken record
         return -1

@@ -177,7 +177,7 @@ def to_seisbench(rows, samples, csv, problems) -> pd.DataFrame:
             numbers = pd.to_numeric(rows[name], errors="coerce").astype(np.float64)
             values[name] = numbers.where(np.isfinite(numbers))
             broken = values[name].isna() & (rows[name] != "")
-            problems.add(f"{name} that is no number", "taken as missing", csv, rows[broken])
+            problems.add(f"{name} that is not a number", "taken as missing", csv, rows[broken])
         elif name != "key":
             values[name] = rows[name].where(rows[name] != "")
     values["ev_id"] = values["ev_id"].where(values["ev_id"] % 1 == 0).astype("Int64")

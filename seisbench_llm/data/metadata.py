@@ -1,4 +1,4 @@
-"""Columns of SeisBench metadata: which hold what, and which records a task can use."""
+"""Columns of SeisBench metadata: their meaning, and the records that a task can use."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from ..tasks import PUBLISHED_TASKS, TASKS, get_task, polarity_class
 SOURCE_COORDINATES = ("source_latitude_deg", "source_longitude_deg")
 STATION_COORDINATES = ("station_latitude_deg", "station_longitude_deg")
 
-# Names of a quantity in SeisBench's data sets, which do not agree on one. The first is SeisBench's
-# own and what this package writes; of those that a data set has, the first counts.
+# Names of quantities in SeisBench's data sets, which differ. The first name is SeisBench's own,
+# which this package writes. If a data set has several, the first one counts.
 COLUMNS: dict[str, tuple[str, ...]] = {
     **{name: TASKS[name].columns for name in PUBLISHED_TASKS if TASKS[name].columns},
     "hypocentral_distance": ("path_hyp_distance_km",),
@@ -25,7 +25,7 @@ COLUMNS: dict[str, tuple[str, ...]] = {
 
 def polarity_letter(polarity) -> str | None:
     """
-    ``U`` or ``D`` of a first motion, None if it is neither.
+    Letter of a first motion: ``U``, ``D``, or None if it is unknown.
 
     :param polarity: See :py:func:`seisbench_llm.tasks.polarity_class`.
     """
@@ -39,7 +39,7 @@ def phase_of(column: str) -> str | None:
     Wave type, ``P`` or ``S``, of a metadata column of onsets; None for any other column.
 
     Columns are those that SeisBench's labellers find, ``trace_<phase>_arrival_sample``. The wave
-    type is that of the last leg: PmP, Pn, sP and p2 are P; SmS, Sg, pS and s are S.
+    type is that of the last leg: PmP, Pn, sP and p2 are P. SmS, Sg, pS and s are S.
     """
     match = re.fullmatch(r"trace_(.+)_arrival_sample", column)
     if match is None or match[1][0] not in "pPsS":
@@ -51,14 +51,14 @@ def phase_of(column: str) -> str | None:
 
 
 def unsure_phase_of(column: str) -> str | None:
-    """Wave type of a column of arrivals that may or may not be there; None for any other column."""
+    """Wave type of a column of doubtful arrivals, None for any other column."""
     match = re.fullmatch(r"trace_([ps])\w*_unsure_sample", column, re.IGNORECASE)
     return match[1].upper() if match else None
 
 
 def probability_column(column: str) -> str:
     """
-    Where the probability of an onset is, if it was told by a picker.
+    Column with the probability of an onset from a picker.
 
     >>> probability_column("trace_p2_arrival_sample")
     'trace_p2_probability'
@@ -67,17 +67,17 @@ def probability_column(column: str) -> str:
 
 
 def is_noise(metadata: dict) -> bool:
-    """Whether a record is known to be without any onset."""
+    """Whether a record is known to have no onset."""
     return "noise" in str(metadata.get("trace_category", "")).lower()
 
 
 def is_complete(metadata: dict) -> bool:
-    """Whether a record says that all onsets in it are labelled, those of other events too."""
+    """Whether a record says that all its onsets are labelled, also those of other events."""
     return is_true(metadata.get("trace_completely_labelled"))
 
 
 def event_of(column: str) -> int:
-    """Number of the event that a column of onsets belongs to: 2 for ``p2``, 1 without a number."""
+    """Number of the event of a column of onsets: 2 for ``p2``, 1 without a number."""
     digits = re.search(r"(\d+)_arrival_sample$", column)
     return int(digits[1]) if digits else 1
 
@@ -108,7 +108,7 @@ def samples_in(metadata: dict, wanted: Callable[[str], bool]) -> dict[str, float
 
 
 def sample_number(value) -> float:
-    """A metadata value as a number, nan if it is none."""
+    """A metadata value as a number, nan if it is not a number."""
     try:
         return float(value)
     except (TypeError, ValueError):
@@ -116,17 +116,17 @@ def sample_number(value) -> float:
 
 
 def is_true(value) -> bool:
-    """Whether a metadata value is a yes, be it read as a number, a text or a truth value."""
+    """Whether a metadata value means yes, whether it is a number, a text or a boolean."""
     return str(value).strip().lower() in ("true", "1", "1.0")
 
 
 def truth_column(task: str, columns: Iterable[str]) -> str:
     """
-    Column that holds the answer to a task.
+    Column with the truth of a task.
 
     :param task: Name of the task.
     :param columns: Columns of the data set.
-    :raises ValueError: If there is none, with those that are looked for.
+    :raises ValueError: If there is no such column. The message names the possible ones.
     """
     names = get_task(task).columns
     column = first_column(columns, *names)
@@ -136,7 +136,7 @@ def truth_column(task: str, columns: Iterable[str]) -> str:
 
 
 def truth_value(task: str, entry) -> float:
-    """Number, or index of the class, that a metadata entry gives; nan if it gives none."""
+    """Number or index of the class of a metadata entry, nan if it has none."""
     spec = get_task(task)
     if spec.head != "class":
         return sample_number(entry)
@@ -145,26 +145,27 @@ def truth_value(task: str, entry) -> float:
 
 
 def first_column(columns: Iterable[str], *names: str) -> str | None:
-    """The first of some names that is among the columns of a data set, None if there is none."""
+    """The first of several names that is a column of a data set, None if none is."""
     return next((name for name in names if name in columns), None)
 
 
 def usable(task: str, metadata: pd.DataFrame) -> pd.Series:
     """
-    Which records can train a task. Onsets outside the record do not count.
+    Select the records that can train a task. Onsets outside the record do not count.
 
     - picking: records with an onset of P or S, or an unsure one, and records that
-      ``trace_category`` calls noise. Without that column all records: those without an onset count
-      as noise. Records of which both phases are unlabelled never.
-    - classes, such as polarity: one of them, and an onset of P.
-    - numbers, such as magnitude and distance: one within the task's range, and an onset of P.
-    - back_azimuth: a number, an onset of P, and Z, N and E where ``trace_components_available``
-      says what there is.
+      ``trace_category`` calls noise. Without that column all records are usable, and those without
+      an onset count as noise. Records with both phases unlabelled are never usable.
+    - classes, such as polarity: records with a known class and an onset of P.
+    - numbers, such as magnitude and distance: records with a number within the task's range and an
+      onset of P.
+    - back_azimuth: records with a number, an onset of P, and Z, N and E, if
+      ``trace_components_available`` is known.
 
     :param task: Name of the task.
-    :param metadata: Of a data set in SeisBench's format.
+    :param metadata: Metadata of a data set in SeisBench's format.
     :return: Truth values on the index of the metadata.
-    :raises ValueError: If a column is missing; the message tells which are looked for.
+    :raises ValueError: If a column is missing. The message names the possible ones.
     """
     spec = get_task(task)
     columns = {phase: [c for c in metadata if phase_of(str(c)) == phase] for phase in "PS"}
@@ -183,18 +184,18 @@ def usable(task: str, metadata: pd.DataFrame) -> pd.Series:
         fits &= values.between(*spec.value_range)
     if spec.components == 3 and "trace_components_available" in metadata:
         there = metadata["trace_components_available"]
-        # Not knowing is not missing.
+        # Unknown components are not missing ones.
         fits &= there.isna() | there.map(lambda names: set("ZNE") <= set(str(names)))
     return fits
 
 
 def has_onset(metadata: pd.DataFrame, phases: str = "PS") -> pd.Series:
-    """Which records have an onset of one of some phases within them."""
+    """Whether each record has an onset of one of the phases within it."""
     return _any_inside(metadata, [c for c in metadata if (phase_of(str(c)) or " ") in phases])
 
 
 def is_unlabelled(metadata: pd.DataFrame, phase: str) -> pd.Series:
-    """Which records say that nobody looked for a phase, as ``trace_p_unlabelled`` does."""
+    """Whether each record says that nobody looked for a phase, as ``trace_p_unlabelled`` does."""
     name = f"trace_{phase.lower()}_unlabelled"
     return (
         metadata[name].map(is_true) if name in metadata else pd.Series(False, metadata.index)
@@ -220,7 +221,7 @@ def _any_inside(metadata: pd.DataFrame, columns: list[str]) -> pd.Series:
     length = _numbers(metadata["trace_npts"]) if "trace_npts" in metadata else np.inf
     for column in columns:
         onsets = _numbers(metadata[column])
-        # Without a length (nan), any onset will do.
+        # If the length is unknown (nan), any onset counts.
         inside |= (onsets >= 0) & ~(onsets >= length)
     return inside
 

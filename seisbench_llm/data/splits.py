@@ -18,7 +18,7 @@ NAMES = ("train", "dev", "test")
 
 UNUSED = "unused"
 
-# Of an unpacked file; a split of a million records has a third of it.
+# Largest size of an unpacked file. A split of a million records has a third of it.
 _MOST_BYTES = 2**28
 
 
@@ -37,11 +37,11 @@ def split_by_event(
     """
     Split so that all records of an event are on the same side.
 
-    The fractions are of records, not of events: events are lined up in an order that depends on
-    the seed and on their identifier alone, and the line is cut where the fractions fall, so that
-    each side is off by less than an event. Only an event that would be more than half of the
-    smallest side is put on the largest. Neither the order of the rows nor the platform matters,
-    and a few events more or less leave nearly all others where they were.
+    The fractions are those of records, not of events. Events are sorted in an order that depends
+    only on the seed and on their identifiers. The sorted list is cut at the fractions, so that each
+    side is off by less than an event. An event with more than half of the records of the smallest
+    side goes to the largest side. The order of the rows and the platform do not matter. If a few
+    events are added or removed, nearly all others stay on their sides.
 
     .. code:: python
 
@@ -51,10 +51,10 @@ def split_by_event(
     :param metadata: Metadata of a SeisBench data set.
     :param fractions: Fractions of train, dev and test; they add to one.
     :param seed: Any integer.
-    :param event_column: Column, or columns, that identify the event. A row without a value is
-        an event of its own; how many these are is logged.
+    :param event_column: Column or columns that identify the event. A row without a value is an
+        event of its own. The number of such rows is logged.
     :return: ``train``, ``dev`` or ``test`` for each row, on the index of ``metadata``.
-    :raises ValueError: If the column is missing or the fractions do not add to one.
+    :raises ValueError: If the column is missing, or if the fractions do not add up to one.
     """
     fractions = _checked(fractions)
     codes, events, alone = event_numbers(metadata, event_column)
@@ -71,18 +71,19 @@ def event_numbers(
     metadata: pd.DataFrame, event_column: str | Sequence[str] = "source_id"
 ) -> tuple[np.ndarray, list[str], int]:
     """
-    Number of the event of each row; a row without an identifier is an event of its own.
+    Number of the event of each row. A row without an identifier is an event of its own.
 
     :param metadata: Metadata of a SeisBench data set.
     :param event_column: Column, or columns, that identify the event.
-    :return: Numbers from 0; the identifier of each number; how many rows have none.
+    :return: Numbers from 0, the identifier of each number, and the number of rows without an
+        identifier.
     :raises ValueError: If the column is missing.
     """
     groups = _identifiers(metadata, event_column)
     alone = np.flatnonzero(groups.isna())
     codes, events = pd.factorize(groups)
     codes[alone] = len(events) + np.arange(len(alone))
-    # Alone, a row is known by its trace, or else by its place.
+    # A row without an identifier is known by its trace name, or else by its position.
     names = metadata["trace_name"] if "trace_name" in metadata else pd.Series(range(len(metadata)))
     return codes, [*events, *(f"row {name}" for name in names.iloc[alone])], len(alone)
 
@@ -277,5 +278,5 @@ def read_splits(run: str | Path) -> dict[str, pd.DataFrame]:
             table = pd.read_csv(io.BytesIO(content))
             tables[table["dataset"].iloc[0]] = table[["dataset", "trace_name", "split"]]
         except (OSError, EOFError, LookupError, ValueError, zlib.error) as error:
-            raise ValueError(f"{file} is no split that can be read: {error}") from error
+            raise ValueError(f"{file} cannot be read as a split: {error}") from error
     return tables

@@ -19,17 +19,18 @@ DISTANCE, BACK_AZIMUTH = COLUMNS["distance"][0], COLUMNS["back_azimuth"][0]
 @dataclass(frozen=True)
 class GeometryReport:
     """
-    How published distances and back-azimuths compare with those from coordinates.
+    Comparison of published distances and back-azimuths with those from coordinates.
 
     :param rows: Number of rows.
-    :param located: Rows with the coordinates of source and station; the others are left alone.
-    :param distances: Of these, rows with a published distance.
-    :param wrong_distances: Of these, rows off by more than the tolerance.
+    :param located: Number of rows with coordinates of source and station. Other rows are not
+        changed.
+    :param distances: Number of located rows with a published distance.
+    :param wrong_distances: Number of these rows that are off by more than the tolerance.
     :param worst_distance: Largest difference in km.
-    :param back_azimuths: Located rows with a published back-azimuth that can be compared: source
-        and station are not so near that its direction means nothing.
-    :param wrong_back_azimuths: Of these, rows off by more than the tolerance.
-    :param azimuths: Of the wrong ones, rows whose value is the azimuth from the source instead.
+    :param back_azimuths: Number of located rows with a published back-azimuth, except those whose
+        source and station are too close for a direction.
+    :param wrong_back_azimuths: Number of these rows that are off by more than the tolerance.
+    :param azimuths: Number of wrong rows whose value is the azimuth from the source.
     :param examples: Names of the first few traces with a wrong back-azimuth.
     """
 
@@ -59,19 +60,20 @@ def complete_geometry(
     nearest: float = 1.0,
 ) -> GeometryReport:
     """
-    Compute distance and back-azimuth from coordinates, in place, and compare with the published.
+    Compute distance and back-azimuth from coordinates in place, and compare them with published
+    values.
 
-    Writes ``path_ep_distance_km`` and ``path_back_azimuth_deg`` for every row with coordinates
+    It writes ``path_ep_distance_km`` and ``path_back_azimuth_deg`` for every row with coordinates
     (WGS84 ellipsoid, :py:func:`obspy.geodetics.gps2dist_azimuth`; 10 s for a million rows).
-    Published values stay under the same names with the ending ``_published``; a second call
-    compares with those. Rows without coordinates keep what they have.
+    Published values are kept in columns with the ending ``_published``. A second call compares with
+    those. Rows without coordinates keep their values.
 
     :param metadata: Metadata of any data set in SeisBench's format.
-    :param distance_tolerance: Difference in km from which distances disagree; in addition 1 % of
-        the distance is allowed, as many catalogues compute on a sphere.
-    :param angle_tolerance: Difference in degrees from which back-azimuths disagree.
+    :param distance_tolerance: Distances that differ by more km than this disagree. In addition, 1 %
+        of the distance is allowed, because many catalogues use a sphere.
+    :param angle_tolerance: Back-azimuths that differ by more degrees than this disagree.
     :param nearest: Distance in km below which directions are not compared.
-    :return: How many agree.
+    :return: Numbers of values that agree and disagree.
     :raises ValueError: If a column with coordinates is missing.
     """
     missing = [name for name in COORDINATES if name not in metadata.columns]
@@ -126,7 +128,7 @@ class STEAD(seisbench.data.STEAD):
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
         self.geometry_report = complete_geometry(self.metadata)
-        # A lookup table of the metadata was filled before they were complete.
+        # The lookup table was filled before the metadata were complete.
         self.metadata_cache = self.metadata_cache
         faults = self.geometry_report.wrong_distances + self.geometry_report.wrong_back_azimuths
         log = seisbench.logger.warning if faults else seisbench.logger.info
@@ -134,7 +136,7 @@ class STEAD(seisbench.data.STEAD):
 
 
 def _published(metadata: pd.DataFrame, names: tuple[str, ...]) -> np.ndarray:
-    """Published values, which are kept under a name of their own at the first call."""
+    """Published values. The first call keeps them in a column of their own."""
     kept = f"{names[0]}_published"
     if kept not in metadata.columns:
         column = first_column(metadata.columns, *names)

@@ -1,4 +1,4 @@
-"""Cluster bootstrap over events, of sums and quantiles of records."""
+"""Cluster bootstrap over events for sums and quantiles of records."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ FEWEST_EVENTS = 5
 @dataclass(frozen=True)
 class Measures:
     """
-    Quantities of a set of records, in a form that can be resampled quickly.
+    Quantities of a set of records in a form that can be resampled quickly.
 
-    :param sums: Name -> one value per record, to be added up.
-    :param formulas: Name of a quantity -> function of the dictionary of sums, for numbers and
-        arrays alike.
-    :param quantiles: Name of a quantity -> one value per record, nan where the record does not
-        count, and the probability.
+    :param sums: Name -> one value per record. The values are summed.
+    :param formulas: Name of a quantity -> function of the dictionary of sums, which takes numbers
+        or arrays.
+    :param quantiles: Name of a quantity -> one value per record (nan if the record does not count),
+        and the probability.
     :param angles: Names of quantities in degrees that wrap around.
     """
 
@@ -46,15 +46,15 @@ class Measures:
         """
         Each quantity with a percentile interval from a bootstrap over events.
 
-        Whole events are drawn with replacement (cluster bootstrap, Davison & Hinkley 1997,
-        section 3.8), as records of one event share its errors.
+        Whole events are drawn with replacement (cluster bootstrap, Davison & Hinkley 1997, section
+        3.8), because records of one event share its errors.
 
         :param events: Event of each record, any integers.
-        :param resamples: Number of draws; with 0 there are no intervals.
+        :param resamples: Number of draws. With 0 there are no intervals.
         :param seed: Any integer >= 0.
-        :param level: Probability that the interval covers.
-        :return: Name -> value, lower and upper limit, nan where there is nothing to estimate
-            from or there are fewer than :py:data:`FEWEST_EVENTS` events.
+        :param level: Coverage of the interval.
+        :return: Name -> value, lower and upper limit. They are nan if there are no data, and limits
+            are nan if there are fewer than :py:data:`FEWEST_EVENTS` events.
         """
         names, events = [*self.formulas, *self.quantiles], np.unique(events, return_inverse=True)[1]
         count = int(events.max(initial=-1)) + 1
@@ -67,7 +67,8 @@ class Measures:
         if resamples and count >= FEWEST_EVENTS:
             rng = np.random.default_rng(seed)
             draws = []
-            # A matrix of all draws by all events need not fit into memory.
+            # Draws are processed in parts, because a matrix of all draws and events may not fit
+            # into memory.
             for size in _pieces(resamples, max(1, 2_000_000 // count)):
                 drawn = rng.integers(count, size=(size, count))
                 weights = np.stack([np.bincount(row, minlength=count) for row in drawn])

@@ -30,29 +30,31 @@ CLASS_THRESHOLD = 0.5
 @dataclass
 class Evaluation:
     """
-    Figures of predictions, by group: P and S for picking, else the task.
+    Figures of predictions by group: P and S for picking, otherwise the task.
 
-    Residuals and biases of ``measures`` are prediction minus truth; those of ``published`` are, as
-    published, truth minus prediction, in samples for picks, of one pick per window.
+    Residuals and biases of ``measures`` are prediction minus truth. Those of ``published`` are
+    truth minus prediction, as in the paper. For picks they are in samples, with one pick per
+    window.
 
-    ``measures``, picking, of all picks and all onsets of a window: ``f1``, ``precision`` and
+    ``measures`` of picking use all picks and all onsets of a window: ``f1``, ``precision`` and
     ``recall`` with a tolerance of 0.1 and 0.5 s; ``mae_matched`` and ``bias_matched`` of the picks
     within it, in seconds; ``mae_capped``: mean over all true onsets of the absolute residual in
-    seconds, where no pick counts more than 1 s and a missed one counts 1 s, so that to leave out
-    the difficult ones does not pay; ``false_picks``: share of picked windows among those without an
-    onset of that phase.
+    seconds, where a pick counts at most 1 s and a missed one counts 1 s, so that leaving out
+    difficult ones does not pay; ``false_picks``: share of windows with a pick among those without
+    an onset of that phase.
 
-    A pick that is no labelled onset is false only where analysts have looked: between the first and
-    the last labelled onset of the window and 2 s around them, in noise, and anywhere in records
-    that are completely labelled. Others, such as those of aftershocks of which nobody made a label,
-    are counted in ``not_judged``; ``precision_all`` takes them for false and is a lower limit.
+    A pick without a labelled onset is false only where analysts have looked: between the first and
+    the last labelled onset of the window and 2 s around them, in noise, and anywhere in completely
+    labelled records. Others, such as picks of unlabelled aftershocks, are counted in
+    ``not_judged``. ``precision_all`` counts them as false and is a lower limit.
 
-    Polarity and other classes: ``accuracy`` with every record decided, ``undecided``: share of
-    records below the threshold, ``accuracy_decided`` of the others, ``accuracy_trivial`` of always
-    answering the most frequent one, precision and recall of each.
+    Polarity and other classes: ``accuracy`` of all records; ``undecided``, the share of records
+    below the threshold; ``accuracy_decided`` of the others; ``accuracy_trivial`` of always
+    answering the most frequent class; precision and recall of each class.
 
-    Magnitude and distance: ``mae``, ``median_ae``, ``bias``, ``p90_ae`` (90 % are no worse),
-    ``r2``, shares within limits, and ``mae_trivial`` of always answering the median of the truths.
+    Magnitude and distance: ``mae``, ``median_ae``, ``bias``, ``p90_ae`` (90 % of the errors are
+    smaller), ``r2``, shares within limits, and ``mae_trivial`` of always answering the median of
+    the truths.
 
     Back-azimuth, in degrees: ``mae`` and ``median_ae`` of the angle between truth and
     prediction, mean direction (``bias``) and circular standard deviation (``std``, Fisher 1993)
@@ -60,13 +62,12 @@ class Evaluation:
     (``opposite``, the ambiguity by 180 degrees); guessing has a ``median_ae`` of 90.
 
     :param task: Name of the task.
-    :param table: Predictions, as of :py:func:`predict`.
+    :param table: Predictions, as from :py:func:`predict`.
     :param published: Group -> published metrics.
     :param measures: Group -> measures, see above.
-    :param intervals: Group -> 95 % limits of the same, from a bootstrap over events.
-    :param breakdown: The main ones by ``distance``, ``magnitude``, ``snr`` and ``confidence``.
-    :param settings: What the figures depend on: in_samples, sampling_rate, threshold, resamples,
-        seed.
+    :param intervals: Group -> 95 % limits of the measures, from a bootstrap over events.
+    :param breakdown: The main measures by ``distance``, ``magnitude``, ``snr`` and ``confidence``.
+    :param settings: Settings of the figures: in_samples, sampling_rate, threshold, resamples, seed.
     """
 
     task: str
@@ -89,17 +90,18 @@ class Evaluation:
         seed: int = 0,
     ) -> Evaluation:
         """
-        Evaluate predictions at hand.
+        Evaluate existing predictions.
 
         :param task: Name of the task.
-        :param table: Columns as of :py:func:`predict`; those of truth and prediction suffice.
+        :param table: Table with columns as from :py:func:`predict`. Those of truth and prediction
+            suffice.
         :param in_samples: Window length in samples (picking).
         :param sampling_rate: Hz (picking).
-        :param threshold: Confidence below which a class is undecided; for picking that with which
-            the picks were made, or one for each phase, which is only recorded here.
+        :param threshold: Lowest probability of a class that counts as decided. For picking it is
+            the threshold of the picks, or one for each phase, and is only recorded.
         :param resamples: Draws of the bootstrap; 0 for no intervals.
         :param seed: Of the bootstrap.
-        :raises ValueError: If a column is missing or there is no row.
+        :raises ValueError: If a column is missing, or if there are no rows.
         """
         head = get_task(task).head
         needed = ["true", "predicted"]
@@ -141,7 +143,7 @@ class Evaluation:
         )
 
     def to_dict(self) -> dict:
-        """All figures, but not the single predictions, in JSON's types; nan becomes None."""
+        """All figures without the predictions, in JSON's types. nan becomes None."""
         content = {
             "task": self.task,
             "settings": self.settings,
@@ -203,18 +205,18 @@ def evaluate(
     **kwargs,
 ) -> Evaluation:
     """
-    Let a model predict, and evaluate it.
+    Evaluate a model on a data set.
 
-    :param model: Any task.
-    :param dataset: SeisBench data set; only use records that the model was not trained on. A
-        warning says so if the record of the weight names the data set.
+    :param model: Model of any task.
+    :param dataset: SeisBench data set. Only use records that the model was not trained on. There is
+        a warning if the record of the weight names the data set.
     :param threshold: Lowest probability of a pick (by default that of the weight, or else 0.3), or
-        of a decided class (0.5).
+        of a decided class (by default 0.5).
     :param resamples: Draws of the bootstrap; 0 for no intervals.
-    :param seed: Of the windows and the bootstrap.
-    :param held_out: Whether the records are known to be kept apart from training.
+    :param seed: Seed of the windows and the bootstrap.
+    :param held_out: Whether the records are known to be held out from training.
     :param kwargs: See :py:func:`predict`.
-    :raises ValueError: If no record can be used, with what is missing.
+    :raises ValueError: If no record can be used. The message says what is missing.
     """
     if not held_out:
         _warn_of_training(model, dataset)
@@ -260,7 +262,7 @@ def _published(task: str, table: pd.DataFrame, in_samples: int, sampling_rate: f
 
 
 def _events(table: pd.DataFrame) -> np.ndarray:
-    """Number of the event of each row; a row without one is an event of its own."""
+    """Number of the event of each row. A row without one is an event of its own."""
     if "source_id" not in table or table["source_id"].isna().all():
         seisbench.logger.warning(
             "There is no source_id: the bootstrap draws single records, and its intervals are too "
@@ -271,7 +273,7 @@ def _events(table: pd.DataFrame) -> np.ndarray:
 
 
 def _plain(value):
-    """JSON's own types; what is not finite is None."""
+    """A value in JSON's types. Numbers that are not finite become None."""
     if isinstance(value, dict):
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

@@ -16,7 +16,7 @@ _BLUE, _ORANGE, _GREY = COLORS["P"], COLORS["S"], "0.45"
 _LABELS = {"distance": "epicentral distance (km)", "magnitude": "magnitude", "snr": "SNR (dB)"}
 
 
-# More points than that hide each other.
+# More points than this would hide each other.
 _MOST_POINTS = 2000
 
 
@@ -24,16 +24,16 @@ def figures(
     task: str, table: pd.DataFrame, breakdown: dict[str, pd.DataFrame], settings: dict
 ) -> dict:
     """
-    The figures that go with a task.
+    Figures of the predictions for a task.
 
     Picking: ``residuals``, ``precision_recall``, ``recall``. Classes: ``confusion``,
-    ``reliability``. Others: ``estimates`` and, by distance and magnitude, ``errors``. Those whose
-    columns are missing are left out.
+    ``reliability``. Others: ``estimates`` and, by distance and magnitude, ``errors``. Figures with
+    missing columns are left out.
 
     :param task: Name of the task.
     :param table: Predictions.
-    :param breakdown: As of :py:class:`~seisbench_llm.evaluate.Evaluation`.
-    :param settings: Likewise.
+    :param breakdown: Attribute of :py:class:`~seisbench_llm.evaluate.Evaluation`.
+    :param settings: Attribute of :py:class:`~seisbench_llm.evaluate.Evaluation`.
     :return: Name -> matplotlib figure.
     """
     spec = get_task(task)
@@ -73,7 +73,7 @@ def _residuals(table: pd.DataFrame, settings: dict):
         true, pick = (table[f"{phase.lower()}_{n}"].to_numpy() for n in ("true", "predicted"))
         has, picked = inside(true, samples), inside(pick, samples)
         residual = ((pick - true) / rate)[has & picked]
-        # Bins of whole samples, centred on zero: others would beat with the samples.
+        # Bins are whole samples, centred on zero. Other bins would alias with the samples.
         width = max(1, round(0.02 * rate)) / rate
         half = int(0.5 / width)
         edges = (np.arange(-half, half + 2) - 0.5) * width
@@ -95,7 +95,7 @@ def precision_recall(
     table: pd.DataFrame, phase: str, in_samples: int, sampling_rate: float, tolerance: float = 0.1
 ) -> pd.DataFrame:
     """
-    Precision and recall of one phase for every threshold that makes a difference.
+    Precision and recall of one phase as a function of the threshold.
 
     :param table: Predictions with ``p_peak`` and ``p_probability`` (or s).
     :param phase: ``P`` or ``S``.
@@ -109,7 +109,7 @@ def precision_recall(
     )
     order = np.argsort(-height, kind="stable")
     right = np.cumsum(hits(true, peak, in_samples, sampling_rate, tolerance)[order])
-    # Records of equal height come and go together.
+    # Records of equal height pass a threshold together.
     last = np.append(np.diff(height[order]) != 0, True)[: len(order)]
     picks = np.arange(1, len(order) + 1)
     total = max(inside(true, in_samples).sum(), 1)
@@ -124,7 +124,7 @@ def _precision_recall(table: pd.DataFrame, settings: dict):
         color, level = COLORS[phase], settings["threshold"]
         level = level[phase] if isinstance(level, dict) else level
         at = curve[curve["threshold"] >= level].tail(1)
-        # The precision of a handful of picks is noise.
+        # The precision of a few picks is noise.
         curve = curve[curve["picks"] >= min(20, curve["picks"].max())] if len(curve) else curve
         axis.plot(curve["recall"], curve["precision"], color=color, lw=1.5, label=phase)
         axis.plot(
@@ -139,7 +139,7 @@ def _precision_recall(table: pd.DataFrame, settings: dict):
 
 
 def _by_bin(breakdown: dict, name: str, quantity: str, label: str, chance=None) -> dict:
-    """One figure, a panel for each of distance, magnitude and SNR; none without any."""
+    """One figure with a panel for each of distance, magnitude and SNR, if there are any."""
     parts = {key: breakdown[key] for key in _LABELS if key in breakdown}
     if not parts:
         return {}
@@ -151,7 +151,7 @@ def _by_bin(breakdown: dict, name: str, quantity: str, label: str, chance=None) 
         for i, (phase, part) in enumerate(groups):
             x = np.array([bins.index(pair) for pair in zip(part["low"], part["high"], strict=True)])
             counts |= dict(zip(x, part["records"], strict=True))
-            # Side by side, so that both intervals can be read.
+            # The two phases are side by side, so that both intervals can be read.
             shift = 0.0 if not phase else (-0.1, 0.1)[i]
             y = part[quantity].to_numpy()
             error = _bars(part, quantity)
@@ -182,9 +182,9 @@ def _by_bin(breakdown: dict, name: str, quantity: str, label: str, chance=None) 
 
 
 def _bars(rows: pd.DataFrame, quantity: str) -> np.ndarray:
-    """Lengths of error bars, below and above; zero where there is no interval."""
+    """Lengths of error bars below and above, zero where there is no interval."""
     value, low, high = (rows[f"{quantity}{end}"].to_numpy() for end in ("", "_low", "_high"))
-    # A percentile interval need not hold the value itself.
+    # A percentile interval does not have to contain the value.
     return np.nan_to_num(np.maximum([value - low, high - value], 0))
 
 
@@ -254,7 +254,7 @@ def _estimates(table: pd.DataFrame, name: str, unit: str):
 
 
 def _cloud(axis, x, y, x_range, y_range) -> None:
-    """Points or, where they are too many, their density."""
+    """Draw points or, if they are too many, their density."""
     if len(x) <= _MOST_POINTS:
         axis.scatter(x, y, s=10, color=_BLUE, alpha=0.5, lw=0)
     else:
@@ -286,7 +286,7 @@ def _angles(table: pd.DataFrame):
     error = np.radians(wrap(predicted - true))
     edges = np.radians(np.arange(-180, 181, 15))
     counts, _ = np.histogram(error, edges)
-    # Area, not radius, shows the number.
+    # The number is proportional to the area, not to the radius.
     radius = np.sqrt(counts / counts.sum())
     polar.bar(edges[:-1], radius, np.diff(edges), align="edge", color=_BLUE, ec="w", lw=0.6)
     chance = np.sqrt(1 / len(counts))

@@ -1,4 +1,4 @@
-"""Measures of predictions: what a user of picks, polarities and estimates will see."""
+"""Measures of predictions, as they matter to users of picks, polarities and estimates."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _CLASS_NAMES = {"polarity": ("U", "D")}
 
 
 def class_names(task: str) -> tuple[str, ...]:
-    """Names of the classes of a task, in the order of its outputs, as truths and predictions."""
+    """Names of the classes of a task in truths and predictions, in the order of its outputs."""
     spec = get_task(task)
     return _CLASS_NAMES.get(spec.name, spec.outputs)
 
@@ -57,8 +57,8 @@ def measures(
     :param table: Predictions as :py:func:`~seisbench_llm.evaluate.predict` returns them.
     :param in_samples: Window length in samples (picking).
     :param sampling_rate: Hz (picking).
-    :param threshold: Confidence below which a class is undecided.
-    :return: Phase -> quantities for picking, else the task -> quantities.
+    :param threshold: Lowest probability of a class that counts as decided.
+    :return: Phase -> quantities for picking, otherwise task -> quantities.
     """
     spec = get_task(task)
     if spec.head == "curves":
@@ -76,7 +76,7 @@ def _ratio(numerator: str, denominator: str) -> Callable[[dict], np.ndarray]:
 
 
 def _picks_of(table, phase: str, samples: int) -> tuple[list, list, list]:
-    """Onsets and picks of each record, and which of the picks are judged."""
+    """Onsets and picks of each record, and whether each pick is judged."""
     name, columns = phase.lower(), ("onsets", "picks", "judged")
     if all(f"{name}_{column}" in table for column in columns):
         onsets, picks, judged = (
@@ -115,7 +115,7 @@ def _picking(table, phase: str, in_samples: int, rate: float) -> Measures:
 
 
 def _row(known: bool, onsets: list, picks: list, judged: list, rate: float) -> dict[str, float]:
-    """What one record adds to the sums of a phase."""
+    """Contribution of one record to the sums of a phase."""
     if not known:
         onsets, picks, judged = [], [], []
     residuals = matched(onsets, picks, MISS_COST * rate)
@@ -141,7 +141,7 @@ def _classes(spec: TaskSpec, table, threshold: float) -> Measures:
     names = np.array(class_names(spec.name))
     true = table["true"].to_numpy()[:, None] == names
     scores = table[class_columns(spec.name)].to_numpy(float)
-    # On a tie the first.
+    # The first of several equal ones counts.
     predicted = scores.argmax(axis=1)[:, None] == np.arange(len(names))
     decided, right = scores.max(axis=1) >= threshold, (true & predicted).any(axis=1)
     sums = {
@@ -172,7 +172,7 @@ def _classes(spec: TaskSpec, table, threshold: float) -> Measures:
 
 def _scalar(task: str, true: np.ndarray, predicted: np.ndarray) -> Measures:
     error, trivial = predicted - true, np.median(true)
-    # About the mean, so that the sum of squares keeps its digits.
+    # Values are taken relative to the mean, so that the sum of squares keeps its digits.
     centred = true - true.mean()
     sums = {
         "all": np.ones(len(true)),
@@ -225,7 +225,7 @@ def _angle(true: np.ndarray, predicted: np.ndarray) -> Measures:
 
 
 def counts(task: str, measured: dict[str, Measures]) -> dict[str, dict[str, float]]:
-    """Numbers that stand beside the measures and need no interval."""
+    """Counts, which accompany the measures and need no interval."""
     head = get_task(task).head
     if head == "curves":
         names = {"truths": "true", "picks": "picks", "without": "absent"}
@@ -261,8 +261,8 @@ def breakdown(
     """
     The main quantities by distance, magnitude and, if known, signal-to-noise ratio.
 
-    :param measured: What :py:func:`measures` returns.
-    :param events: Event of each record, any integers.
+    :param measured: Return value of :py:func:`measures`.
+    :param events: Event of each record, as any integers.
     :return: ``distance``, ``magnitude``, ``snr`` and, for classes, ``confidence`` -> one row per
         bin that has records (``low`` included, ``high`` excluded): phase (picking only), low,
         high, records, events, each quantity, and the limits of its interval.

@@ -1,9 +1,9 @@
 """
 Published metrics of the tasks.
 
-They reproduce the research code to the digit, including a fault: residuals of picks are divided by
-the number of all records, so that missed picks count as picks without error. Evaluation has others
-beside them, see :py:mod:`seisbench_llm.evaluate.measures`.
+They reproduce the research code exactly, including a fault: the sum of the residuals of picks is
+divided by the number of all records, so that missed picks count as picks without error. For better
+measures see :py:mod:`seisbench_llm.evaluate.measures`.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ def published_metrics(
     task: str, target: np.ndarray, predicted: np.ndarray, **kwargs
 ) -> dict[str, float]:
     """
-    Published metrics of a task; of a task from outside, its own ``metric``, if it has one.
+    Published metrics of a task. For other tasks, their own ``metric``, if there is one.
 
     :param task: Name of the task.
     :param target: Truth, one row per record: picks in samples, class scores, magnitude, distance
         in km, or back-azimuth in degrees.
     :param predicted: Predictions of the same shape.
     :param kwargs: For picking, see :py:func:`picking_metrics`.
-    :raises ValueError: If there is no such task.
+    :raises ValueError: If the task is unknown.
     """
     spec = get_task(task)
     functions = {
@@ -49,7 +49,7 @@ def picking_metrics(
     """
     Published metrics of one phase, one true and one predicted pick per record.
 
-    Residuals are target minus prediction in samples; see the module's note on their mean.
+    Residuals are target minus prediction in samples. See the module's note on their mean.
 
     :param target: Sample numbers; anything outside the window means no pick.
     :param predicted: The same.
@@ -108,9 +108,9 @@ def regression_metrics(target: np.ndarray, predicted: np.ndarray) -> dict[str, f
 
 def angle_metrics(target: np.ndarray, predicted: np.ndarray) -> dict[str, float]:
     """
-    As :py:func:`regression_metrics`, with differences taken the short way round.
+    Like :py:func:`regression_metrics`, with the smaller of the two differences of angles.
 
-    R2 compares with the linear mean of the targets, as published, although that is no mean
+    R2 compares with the linear mean of the targets, as published, although that is not a mean
     direction.
 
     :param target: Degrees, in any turn.
@@ -130,7 +130,7 @@ def _flat(values: np.ndarray) -> np.ndarray:
 
 
 def inside(samples: np.ndarray, in_samples: int) -> np.ndarray:
-    """Whether sample numbers are in a window, and so are picks."""
+    """Whether sample numbers lie in a window, which means that they are picks."""
     return (samples >= 0) & (samples < in_samples)
 
 

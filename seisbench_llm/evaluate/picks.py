@@ -31,7 +31,7 @@ def picks_of(curve: np.ndarray, threshold: float, sampling_rate: float) -> np.nd
 
 def matched(onsets: Iterable[float], picks: Iterable[float], most: float) -> dict[int, float]:
     """
-    Pairs of onsets and picks, the nearest first, each in one pair at most.
+    Pairs of onsets and picks, the nearest first. Each is in at most one pair.
 
     :param onsets: Sample numbers.
     :param picks: Sample numbers.
@@ -60,15 +60,15 @@ def judged(
     sampling_rate: float,
 ) -> np.ndarray:
     """
-    Whether a pick that is no labelled onset is a false one.
+    Whether picks without a labelled onset count as false.
 
-    Where analysts have labelled one event of a record, aftershocks in the same window are right
-    picks without a label. Therefore only what lies between the first and the last labelled onset of
-    the window, and a little beside them, is judged, unless all onsets are known.
+    If analysts have labelled one event of a record, picks of aftershocks in the same window are
+    right but have no label. Unless all onsets are known, only picks between the first and the last
+    labelled onset of the window, and shortly before and after them, are therefore judged.
 
     :param picks: Sample numbers of the picks of one phase.
     :param labelled: Sample numbers of all labelled onsets of the window, of both phases.
-    :param unsure: Arrivals of this phase that may or may not be there; nothing is judged near them.
+    :param unsure: Doubtful arrivals of this phase. Picks near them are not judged.
     :param complete: Whether all onsets of the window are labelled, as in noise.
     :param unlabelled: Whether nobody has looked for this phase.
     :param sampling_rate: Hz.
@@ -85,13 +85,13 @@ def judged(
 
 
 def format_numbers(values: Iterable[float]) -> str:
-    """Numbers as text for a cell of a table, as of ``120 4031.5``."""
+    """Numbers as text for a cell of a table, such as ``120 4031.5``."""
     return " ".join(f"{float(value):.10g}" for value in values)
 
 
 def parse_numbers(cell) -> list[float]:
     """
-    Numbers of a cell that :py:func:`format_numbers` wrote, be it read from a file or not.
+    Numbers of a cell that :py:func:`format_numbers` wrote, also after reading it from a file.
 
     >>> parse_numbers("120 4031.5"), parse_numbers(120), parse_numbers(float("nan"))
     ([120.0, 4031.5], [120.0], [])

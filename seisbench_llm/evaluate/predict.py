@@ -1,4 +1,4 @@
-"""Predictions of a model for the records of a data set, beside the truth."""
+"""Predictions of a model for the records of a data set, with the truth."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 PICK_THRESHOLD = 0.3
 
 
-# More onsets of a phase than that are not told apart in a window.
+# Largest number of onsets of a phase in a window.
 _MOST_ONSETS = 8
 
 
@@ -45,12 +45,12 @@ def highest_peak(curves: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """
     The highest peak of each curve.
 
-    As in the published code, neither the first nor the last sample is a peak, and of a flat top
-    the first sample counts. Of equal peaks the first is taken.
+    As in the published code, the first and the last sample are not peaks, and the first sample of a
+    flat top counts. The first of several equal peaks is taken.
 
     :param curves: Probabilities, shape (..., samples).
-    :return: Sample numbers, or :py:data:`~seisbench_llm.evaluate.metrics.NO_PICK` without any
-        peak, and heights, 0 without; both of shape (...).
+    :return: Sample numbers and heights, both of shape (...). Without a peak they are
+        :py:data:`~seisbench_llm.evaluate.metrics.NO_PICK` and 0.
     """
     inner = curves[..., 1:-1]
     peak = (inner > curves[..., :-2]) & (inner >= curves[..., 2:])
@@ -69,12 +69,12 @@ def decode(task: str, outputs, threshold: float | np.ndarray = PICK_THRESHOLD) -
 
     :param task: Name of the task.
     :param outputs: Tensor or array: (batch, 3, samples) for picking, else (batch, outputs).
-    :param threshold: Lowest probability of a pick, one or that of P and that of S.
-    :return: Picking: sample numbers of P and S, (batch, 2), one pick per window, the highest peak
-        of at least ``threshold``, :py:data:`~seisbench_llm.evaluate.metrics.NO_PICK` without.
-        Classes: probabilities, (batch, classes). Magnitude, distance (km) and back-azimuth (0 to
-        360 degrees): (batch,).
-    :raises ValueError: If there is no such task.
+    :param threshold: Lowest probability of a pick: one value, or those of P and S.
+    :return: Picking: sample numbers of P and S, (batch, 2). A window has one pick, the highest peak
+        that reaches ``threshold``, or :py:data:`~seisbench_llm.evaluate.metrics.NO_PICK`. Classes:
+        probabilities, (batch, classes). Magnitude, distance (km) and back-azimuth (0 to 360
+        degrees): (batch,).
+    :raises ValueError: If the task is unknown.
     """
     head = get_task(task).head
     values = torch.as_tensor(outputs).detach().cpu().numpy()
@@ -92,7 +92,7 @@ def thresholds_of(model: SeisMoLLM, threshold: float | None = None) -> np.ndarra
     """
     Lowest probability of a pick of P and of S.
 
-    :param threshold: One for both; by default those saved with the weight, or else 0.3.
+    :param threshold: Threshold for both. By default those saved with the weight, or else 0.3.
     """
     if threshold is not None:
         return np.array([threshold, threshold])
@@ -113,21 +113,20 @@ def predict(
     complete: bool | None = None,
 ) -> pd.DataFrame:
     """
-    Predictions for each record, beside the truth.
+    Predictions for each record, with the truth.
 
-    Windows are those of the recipe ``plain``: no augmentation, the model's own filter, sampling
+    Windows are those of the recipe ``plain``: no augmentation, but the model's own filter, sampling
     rate and components.
 
-    :param model: Any task. It is in evaluation mode meanwhile, and on the device; afterwards it is
-        as it was.
-    :param dataset: SeisBench data set; not changed.
+    :param model: Model of any task. Mode and device are restored afterwards.
+    :param dataset: SeisBench data set. It is not changed.
     :param batch_size: Windows per step.
-    :param device: Where to compute; by default where the model is.
+    :param device: Device to compute on. By default that of the model.
     :param progress: Whether to show a progress bar.
-    :param seed: Of the windows, where the recipe has a choice, and of ``limit``.
-    :param num_workers: Processes that read.
-    :param threshold: Lowest probability of a pick; by default that of the weight, or else 0.3.
-    :param limit: At most as many records, chosen by the seed.
+    :param seed: Seed of the choice of windows and of ``limit``.
+    :param num_workers: Number of processes that read.
+    :param threshold: Lowest probability of a pick. By default that of the weight, or else 0.3.
+    :param limit: Largest number of records. The seed selects them.
     :param complete: Whether all onsets of the records are labelled, so that every other pick is a
         false one (:py:func:`~seisbench_llm.evaluate.picks.judged`); by default for noise, and where
         ``trace_completely_labelled`` says so.
@@ -173,9 +172,9 @@ def predict(
 @contextmanager
 def _evaluating(model: SeisMoLLM, device: str | torch.device | None) -> Iterator[None]:
     """
-    The model in evaluation mode and on a device, and afterwards as it was, module by module.
+    Put the model in evaluation mode and on a device, and restore it afterwards, module by module.
 
-    :raises ValueError: If there is no such device.
+    :raises ValueError: If the device does not exist.
     """
     home = model.device
     modes = {module: module.training for module in model.modules()}
@@ -193,14 +192,14 @@ def _evaluating(model: SeisMoLLM, device: str | torch.device | None) -> Iterator
 def _move(model: SeisMoLLM, device: str | torch.device) -> None:
     try:
         model.to(device)
-    # PyTorch has no type of its own for a device that it does not know or that is not there.
+    # PyTorch has no exception of its own for unknown or missing devices.
     except (RuntimeError, AssertionError) as error:
         raise ValueError(f"Device '{device}': {str(error).splitlines()[0]}") from None
 
 
 class _Onsets:
     """
-    Keeps what is known of onsets in the final window, which a generator drops with the metadata.
+    Keeps the known onsets of the final window, which a generator drops with the metadata.
 
     Writes ``onsets`` and ``unsure``, sample numbers of P and S, shape (2, 8), nan where there are
     no more; ``unknown``, shape (2,): whether there may be one that no one has labelled, and none
@@ -208,7 +207,7 @@ class _Onsets:
     whether all are labelled.
 
     :param samples: Window length.
-    :param complete: Whether all are labelled, None to ask the metadata.
+    :param complete: Whether all onsets are labelled. None to read it from the metadata.
     """
 
     def __init__(self, samples: int, complete: bool | None):
@@ -240,14 +239,14 @@ class _Onsets:
         }
 
     def _put(self, row: np.ndarray, samples) -> int:
-        """Write those in the window to a row, and count them."""
+        """Write the onsets in the window to a row and return their number."""
         found = sorted(at for at in samples if 0 <= at < self.samples)[:_MOST_ONSETS]
         row[: len(found)] = found
         return len(found)
 
 
 def _nearest(onsets: np.ndarray, unknown: np.ndarray, peak: np.ndarray) -> np.ndarray:
-    """The onset nearest to the peak, NO_PICK without any, nan where that is not known."""
+    """The onset nearest to the peak, NO_PICK if there is none, nan if it is unknown."""
     away = np.nan_to_num(np.abs(onsets - peak[..., None]), nan=np.inf)
     nearest = np.take_along_axis(onsets, away.argmin(axis=-1)[..., None], axis=-1)[..., 0]
     return np.where(unknown, np.nan, np.nan_to_num(nearest, nan=NO_PICK))
@@ -299,7 +298,7 @@ def _finite(rows: np.ndarray) -> list[np.ndarray]:
 
 
 def _usable_part(dataset, task: str, limit: int | None, seed: int):
-    """A copy with the records that can be used for a task."""
+    """A copy of the data set with the records that a task can use."""
     metadata = dataset.metadata
     rows = np.flatnonzero(usable(task, metadata).to_numpy())
     if not len(rows):

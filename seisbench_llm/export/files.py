@@ -1,4 +1,4 @@
-"""Writing of tables, CSV and Parquet in one way each."""
+"""Reading and writing of CSV and Parquet tables."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .tables import ISO
 
 
 def write_csv(frame: pd.DataFrame, path: str | Path, mode: str = "w", header: bool = True) -> None:
-    """Write a table as CSV, times as ISO 8601 in UTC with microseconds and a Z."""
+    """Write a table as CSV, with times as ISO 8601 in UTC with microseconds and a Z."""
     frame.to_csv(
         path, mode=mode, header=header, index=False, date_format=f"{ISO}Z", lineterminator="\n"
     )
@@ -21,7 +21,7 @@ def import_pyarrow():
     """
     pyarrow with its reader and writer of Parquet.
 
-    :raises ImportError: If it is not installed, with how to install it.
+    :raises ImportError: If it is not installed. The message says how to install it.
     """
     try:
         import pyarrow.parquet
@@ -32,9 +32,10 @@ def import_pyarrow():
 
 def to_arrow(frame: pd.DataFrame):
     """
-    The same columns and types with every version of pandas: UTC in microseconds, strings.
+    An Arrow table with the same columns and types for every version of pandas: UTC in microseconds,
+    strings.
 
-    A column of which nothing is known, without rows for example, holds strings.
+    A column without any value, for example of an empty table, has the type string.
     """
     pa = import_pyarrow()
     arrow = pa.Table.from_pandas(frame, preserve_index=False).replace_schema_metadata(None)
@@ -49,16 +50,18 @@ def to_arrow(frame: pd.DataFrame):
     return arrow.cast(pa.schema(schema), safe=False)
 
 
-# A table of ours has never so many rows or bytes in a byte; a hostile one may claim any number.
+# Limits on rows and bytes per byte of a file. Our tables are far below, but a hostile file may
+# claim any number.
 _MOST_PER_BYTE, _NEVER_TOO_MUCH = 100, 2**28
 
 
 def read_parquet(path: str | Path) -> pd.DataFrame:
     """
-    Read a Parquet file by itself: the reader of data sets would add a folder's day as a column.
+    Read a Parquet file. The reader of data sets is not used, because it would add a folder's day as
+    a column.
 
     :raises ImportError: If pyarrow is not installed.
-    :raises ValueError: If it claims to hold more than a table of its size can.
+    :raises ValueError: If the file claims to hold more than a table of its size can.
     """
     with import_pyarrow().parquet.ParquetFile(path) as file:
         about, size = file.metadata, Path(path).stat().st_size

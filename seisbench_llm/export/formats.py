@@ -27,9 +27,9 @@ class Format:
     A file format.
 
     :param name: Name.
-    :param suffixes: Ends of file names that stand for it.
+    :param suffixes: Suffixes of file names in this format.
     :param write: Function of the picks and the path.
-    :param catalog: Whether the function takes an ObsPy catalogue, and not a table.
+    :param catalog: Whether the function takes an ObsPy catalogue instead of a table.
     """
 
     name: str
@@ -40,10 +40,10 @@ class Format:
 
 def format_of(path: Path, name: str | None = None) -> str:
     """
-    Name of a format by the end of a file's name.
+    Name of the format that belongs to the suffix of a file.
 
-    :param name: Name of the format, if it is given.
-    :raises ValueError: If there is no such format, with those that there are.
+    :param name: Name of the format, if it was passed.
+    :raises ValueError: If the format is unknown. The message names the known ones.
     """
     if name is not None:
         if name in FORMATS:
@@ -54,15 +54,15 @@ def format_of(path: Path, name: str | None = None) -> str:
         if path.name.lower().endswith(suffix):
             return ends[suffix]
     known = ", ".join(f"{form.name} ({' '.join(form.suffixes)})" for form in FORMATS.values())
-    raise ValueError(f"The name {path.name} stands for no format; give one of: {known}.")
+    raise ValueError(f"The suffix of {path.name} is not one of a format. Known formats: {known}.")
 
 
 def require(name: str, associated: bool = True) -> None:
     """
-    See that a format can be written, before much work is done for it.
+    Check that a format can be written, before the work begins.
 
     :param associated: Whether the picks come with events.
-    :raises ImportError: If a package is missing, with how to install it.
+    :raises ImportError: If a package is missing. The message says how to install it.
     :raises ValueError: If the format needs events and there are none.
     """
     if name == "parquet":
@@ -72,7 +72,7 @@ def require(name: str, associated: bool = True) -> None:
 
 
 _NO_EVENTS = (
-    "HypoDD needs located events. Associate the picks first, for example with PyOcto, and give "
+    "HypoDD needs located events. Associate the picks first, for example with PyOcto, and pass "
     "seisbench_llm.export.export a catalogue, or events= and a column 'event_id' of the picks."
 )
 
@@ -91,11 +91,11 @@ def _write_quakeml(catalog: Catalog, path: Path) -> None:
 
 def picks_to_pyocto(frame: pd.DataFrame) -> pd.DataFrame:
     """
-    Picks as ``pyocto.OctoAssociator.associate`` takes them: station, phase, time, probability.
+    Picks in the format of ``pyocto.OctoAssociator.associate``: station, phase, time, probability.
 
     ``station`` is NET.STA.LOC, as in PyOcto's ``inventory_to_df``; ``time`` is in seconds since
-    1970. A probability that is not known is 1. Further columns, which PyOcto hands on to its
-    assignments, are kept.
+    1970. An unknown probability becomes 1. Further columns, which PyOcto copies to its assignments,
+    are kept.
 
     :param frame: Table of :py:func:`seisbench_llm.export.picks_to_dataframe`.
     :raises ValueError: If a phase is neither P nor S.
@@ -119,10 +119,10 @@ def _write_pyocto(frame: pd.DataFrame, path: Path) -> None:
 
 def picks_to_gamma(frame: pd.DataFrame) -> pd.DataFrame:
     """
-    Picks as ``gamma.utils.association`` takes them: id, timestamp, type (p or s), prob.
+    Picks in the format of ``gamma.utils.association``: id, timestamp, type (p or s), prob.
 
     ``amp`` (m/s) is written if the table has a column ``amplitude``. Without it, GaMMA needs
-    ``config["use_amplitude"] = False``. A probability that is not known is 1.
+    ``config["use_amplitude"] = False``. An unknown probability becomes 1.
 
     :param frame: Table of :py:func:`seisbench_llm.export.picks_to_dataframe`.
     :raises ValueError: If a phase is neither P nor S, or some picks have no amplitude.
@@ -144,14 +144,14 @@ def picks_to_gamma(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _write_gamma(frame: pd.DataFrame, path: Path) -> None:
-    # GaMMA reads with datetime.fromisoformat, which knows no Z before Python 3.11.
+    # GaMMA uses datetime.fromisoformat, which does not know Z before Python 3.11.
     picks_to_gamma(frame).to_csv(path, index=False, date_format=ISO, lineterminator="\n")
 
 
 def _require_p_and_s(frame: pd.DataFrame, program: str) -> None:
     other = set(frame["phase"]) - {"P", "S"}
     if other:
-        raise ValueError(f"{program} knows the phases P and S only, not {sorted(map(str, other))}.")
+        raise ValueError(f"{program} knows only the phases P and S, not {sorted(map(str, other))}.")
 
 
 def _write_hypodd(catalog: Catalog, path: Path) -> None:
@@ -168,11 +168,12 @@ def _write_hypodd(catalog: Catalog, path: Path) -> None:
     if left_out:
         without = f" of {n} events without a depth" if (n := len(events) - len(located)) else ""
         seisbench.logger.warning(
-            f"{left_out} picks are not in {path.name}{without}: HypoDD takes P and S of events "
-            f"with a depth, with a weight above zero."
+            f"{left_out} picks are not in {path.name}{without}: HypoDD takes only P and S "
+            f"of events "
+            f"with a depth and with a weight above zero."
         )
     with warnings.catch_warnings():
-        # A missing magnitude is 0.0 in HypoDD's format, there is no other way to say it.
+        # HypoDD's format has no missing magnitudes, so they are 0.0.
         warnings.filterwarnings("ignore", message="Missing magnitude")
         out.write(str(path), format="HYPODDPHA")
 
@@ -182,16 +183,16 @@ def _origin(event: Event) -> Origin:
 
 
 def _missing(event: Event) -> list[str]:
-    """What HypoDD needs and the origin of an event does not have."""
+    """Quantities that HypoDD needs and that an event lacks."""
     origin = _origin(event)
     return [k for k in ("time", "latitude", "longitude", "depth") if origin[k] is None]
 
 
 def _hypodd_event(event: Event, number: int) -> Event:
     """
-    An event with what HypoDD's format holds.
+    An event with those quantities that HypoDD's format contains.
 
-    :param number: HypoDD knows events by numbers of up to 9 digits.
+    :param number: Number of the event. HypoDD's numbers have up to 9 digits.
     """
     origin = _origin(event)
     arrivals = {str(arrival.pick_id): arrival for arrival in origin.arrivals}
@@ -224,8 +225,8 @@ def _write_nlloc(catalog: Catalog, path: Path, uncertainty: float = PICK_UNCERTA
     left_out = len(_picks(catalog)) - len(_picks(events))
     if left_out:
         seisbench.logger.warning(
-            f"{left_out} picks of no located event are not in {path.name}, as NonLinLoc would "
-            f"locate them as one event."
+            f"{left_out} picks without a located event are not in {path.name}, because NonLinLoc "
+            f"would locate them as one event."
         )
     _require_one_network(events, "NonLinLoc")
     blocks = [block for event in events if (block := _nlloc_block(event, path, uncertainty))]
@@ -239,7 +240,7 @@ def _nlloc_block(event: Event, path: Path, uncertainty: float) -> bytes:
         return b""
     for pick in picks:
         _require_code(pick, "NonLinLoc", None)
-        # ObsPy writes 4 decimals, and would write 59.99996 s as 60.0000.
+        # ObsPy writes 4 decimals and would write 59.99996 s as 60.0000.
         pick.time = obspy.UTCDateTime(ns=round(pick.time.ns / 1e5) * 100_000)
         if pick.time_errors.uncertainty is None and pick.time_errors.lower_uncertainty is None:
             pick.time_errors.uncertainty = uncertainty
@@ -247,7 +248,7 @@ def _nlloc_block(event: Event, path: Path, uncertainty: float) -> bytes:
     if not event.origins and len(set(phases)) < len(phases):
         seisbench.logger.warning(
             f"{path.name} has picks of more than one event in one block, which NonLinLoc "
-            f"locates as one event: associate them first, and give export the events."
+            f"locates as one event: associate them first, and pass the events to export."
         )
     buffer = io.BytesIO()
     Catalog([Event(resource_id=event.resource_id, picks=picks)]).write(buffer, "NLLOC_OBS")
@@ -280,15 +281,15 @@ def _require_code(pick: Pick, program: str, length: int | None) -> None:
 
 
 def _require_one_network(events: Iterable[Event], program: str) -> None:
-    """These formats have no room for networks, so that stations of two would become one."""
+    """These formats do not contain networks, so that stations of two networks would become one."""
     networks = defaultdict(set)
     for pick in _picks(events):
         networks[pick.waveform_id.station_code].add(pick.waveform_id.network_code or "")
     for station, codes in networks.items():
         if len(codes) > 1:
             raise ValueError(
-                f"{program} knows stations without their network, and {station} is in "
-                f"{' and '.join(sorted(codes))}. Rename one, or export them apart."
+                f"{program} has stations without networks, and {station} is in "
+                f"{' and '.join(sorted(codes))}. Rename one, or export them separately."
             )
 
 

@@ -1,7 +1,7 @@
 """
 QuakeML 1.2 elements from picks: resource identifiers, waveform codes, polarities, comments.
 
-The one place that builds them, for exported tables, the monitor's catalogue and live picks.
+Exported tables, the monitor's catalogue and live picks all use this module.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ from obspy.core.event import (
 from ..trace_ids import TraceId
 from .tables import POLARITIES, events_to_dataframe, picks_to_dataframe
 
-# Standard deviation in s of picks that nothing better is known of: the width of the curves that
-# the models are trained on, not a measured error.
+# Standard deviation in s of picks without a better value: the width of the label curves in
+# training, not a measured error.
 PICK_UNCERTAINTY = 0.1
 
 
 def identifier(*parts) -> str:
-    """A short name that is the same for the same parts, on any machine."""
+    """A short name that is the same for the same parts on any machine."""
     return hashlib.sha256("\n".join(map(str, parts)).encode()).hexdigest()[:16]
 
 
@@ -66,7 +66,7 @@ def creation_info(time: obspy.UTCDateTime | None = None) -> CreationInfo:
     """
     This package as author, with its version.
 
-    :param time: Time of creation; without it, the same result makes the same file.
+    :param time: Time of creation. Without it, the same result gives the same file.
     """
     return CreationInfo(author="seisbench_llm", version=_version(), creation_time=time)
 
@@ -81,13 +81,13 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
 
 def waveform_id(trace_id: str, instrument: str | None = None) -> WaveformStreamID:
     """
-    Network, station, location and, if it is known, channel.
+    Network, station, location and, if known, channel.
 
-    :param trace_id: NET.STA.LOC, or NET.STA.LOC.CHANNEL, where HH is a channel, too.
+    :param trace_id: NET.STA.LOC or NET.STA.LOC.CHANNEL. Here HH is also a channel.
     :param instrument: Band and instrument code, for an id without a channel.
-    :raises ValueError: If the id is neither.
+    :raises ValueError: If the id has another form.
     """
-    # Codes are what a file says, and XML has no place for control characters.
+    # Codes come from files, and XML does not allow control characters.
     place = TraceId.parse(_CONTROL.sub("?", trace_id))
     return WaveformStreamID(
         network_code=place.network,
@@ -98,7 +98,7 @@ def waveform_id(trace_id: str, instrument: str | None = None) -> WaveformStreamI
 
 
 def quantity_error(value: float | None, factor: float = 1.0) -> QuantityError:
-    """A standard deviation times a factor; empty if it is not known."""
+    """A standard deviation times a factor, empty if unknown."""
     value = finite(value)
     return QuantityError() if value is None else QuantityError(uncertainty=value * factor)
 
@@ -110,9 +110,9 @@ def finite(value: float | None) -> float | None:
 
 def estimate_text(name: str, value: float, error: float | None, digits: int, unit: str = "") -> str:
     """
-    An estimate as a comment says it, for example ``distance 23.4 +- 3.0 km``.
+    An estimate as the text of a comment, such as ``distance 23.4 +- 3.0 km``.
 
-    :param error: Standard deviation; left out if it is not known.
+    :param error: Standard deviation. It is left out if unknown.
     :param digits: Number of decimals.
     """
     parts = [name, f"{value:.{digits}f}"]
@@ -136,14 +136,14 @@ def build_pick(
     **fields,
 ) -> Pick:
     """
-    A pick as QuakeML has it.
+    Build a QuakeML pick.
 
     :param trace_id: NET.STA.LOC, with or without a channel.
     :param method: Name and version of the weight.
-    :param name: What tells the pick from all others, for its identifier; by default a digest of
-        trace id, phase, time and method.
-    :param instrument: Band and instrument code, which becomes the channel code.
-    :param probability: Value of the peak, which becomes the first comment.
+    :param name: Unique name of the pick for its identifier. By default it is a digest of trace id,
+        phase, time and method.
+    :param instrument: Band and instrument code. It becomes the channel code.
+    :param probability: Value of the peak. It becomes the first comment.
     :param polarity: U, D or N.
     :param uncertainty: Standard deviation of the time in s.
     :param comments: Further comments.
@@ -171,7 +171,7 @@ def build_comments(owner: str, texts: Sequence[str]) -> list[Comment]:
     """
     Comments with identifiers.
 
-    :param owner: Name of the element that they belong to.
+    :param owner: Name of the element to which they belong.
     """
     return [
         Comment(text=text, resource_id=resource_id("comment", owner, str(number)))
@@ -179,13 +179,13 @@ def build_comments(owner: str, texts: Sequence[str]) -> list[Comment]:
     ]
 
 
-# Part of the resource identifiers of events that are none.
+# Part of the resource identifiers of events that only hold unassociated picks.
 UNASSOCIATED = "unassociated"
 
 
 def unassociated_event(picks: Sequence[Pick], **fields) -> Event:
     """
-    An event without origin, with a comment that says that its picks belong to no earthquake.
+    An event without an origin. A comment says that its picks are not associated with an earthquake.
 
     QuakeML 1.2 has no other place for such picks.
 
@@ -209,22 +209,22 @@ def picks_to_catalog(
     uncertainty: float | None = PICK_UNCERTAINTY,
 ) -> Catalog:
     """
-    An ObsPy catalogue of picks, or of events with their picks.
+    Build an ObsPy catalogue of picks, or of events with their picks.
 
-    QuakeML knows picks only as parts of an event. Without ``events`` they share one event without
-    origin, with a comment that says so. With ``events``, picks that belong to none are left out:
-    as an event, NonLinLoc would locate them, and NORDIC or KML could not hold it. Call this
-    function for them alone, without ``events``.
+    In QuakeML, picks are parts of events. Without ``events``, all picks are in one event without an
+    origin, and a comment says so. With ``events``, unassociated picks are left out, because
+    NonLinLoc would locate them as an event, and NORDIC and KML cannot hold such an event. Call this
+    function without ``events`` for those picks alone.
 
-    :param picks: Picks of SeisBench, or a table of picks. With ``events``, a column ``event_id``
-        says which event a pick belongs to; nothing or -1 for none.
-    :param method: What made the picks, for example ``compact_picking/1``.
+    :param picks: Picks of SeisBench, or a table of picks. With ``events``, the column ``event_id``
+        is the event of each pick, empty or -1 for unassociated picks.
+    :param method: Name and version of the weight, such as ``compact_picking/1``.
     :param events: Table with the columns event_id, time, latitude, longitude (degrees), depth_km
         and, if known, magnitude; see docs/reference/tables.md.
-    :param uncertainty: Standard deviation in s of the times of picks that have none of their own
-        (``time_uncertainty``), None if it is not known.
-    :return: A catalogue that writes as QuakeML 1.2.
-    :raises ValueError: If a trace id is none, or picks and events do not fit together.
+    :param uncertainty: Standard deviation in s of the times of picks without a
+        ``time_uncertainty``, None if unknown.
+    :return: A catalogue that can be written as QuakeML 1.2.
+    :raises ValueError: If a trace id is invalid, or if picks and events do not fit together.
     """
     frame = picks_to_dataframe(picks)
     creation = creation_info(obspy.UTCDateTime())
@@ -237,10 +237,10 @@ def picks_to_catalog(
 
 def _events(frame, events, method, uncertainty, creation) -> list[Event]:
     if "event_id" not in frame:
-        raise ValueError("The table of picks has no column 'event_id' to say which event is whose.")
+        raise ValueError("The table of picks has no column 'event_id' with the event of each pick.")
     strange = set(frame["event_id"].dropna()) - set(events["event_id"])
     if strange:
-        raise ValueError(f"Picks belong to events that are not there: {sorted(strange)[:5]}.")
+        raise ValueError(f"Picks belong to events that do not exist: {sorted(strange)[:5]}.")
     groups = dict(list(frame.groupby("event_id")))
     return [
         _event(row, groups.get(row.event_id, frame[:0]), method, uncertainty, creation)
@@ -282,7 +282,7 @@ def _utc(time: pd.Timestamp) -> obspy.UTCDateTime:
 
 
 def _picks(frame: pd.DataFrame, method: str, uncertainty: float | None) -> list[Pick]:
-    """Picks of a table; rows that are the same get identifiers of their own."""
+    """Picks of a table. Identical rows get different identifiers."""
     picks, counts = [], Counter()
     for row in frame.itertuples():
         time = _utc(row.time)

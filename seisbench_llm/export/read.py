@@ -14,7 +14,7 @@ from .formats import format_of
 from .quakeml import UNASSOCIATED
 from .tables import picks_to_dataframe
 
-# Codes are text: location 00 is no zero, and network NA is not a missing value.
+# Codes are text: location 00 is not zero, and network NA is not a missing value.
 _TEXT = ("trace_id", "station", "id", "phase", "type", "polarity", "event_id", "instrument")
 _NUMBERS = ("probability", "prob", "time_uncertainty", "amp", "amplitude")
 
@@ -24,17 +24,17 @@ _MOTIONS = {"C": "U", "U": "U", "+": "U", "D": "D", "-": "D"}
 
 def read_picks(path: str | Path, format: str | None = None) -> pd.DataFrame:
     """
-    Read picks that :py:func:`~seisbench_llm.export.export` wrote, in any of its formats.
+    Read picks that :py:func:`~seisbench_llm.export.export` wrote in any of its formats.
 
-    A format gives back what it holds: docs/reference/tables.md says what each leaves out.
-    Probabilities and polarities that it does not hold are missing, start and end times are those of
-    the picks, and networks are empty.
+    docs/how-to/formats.md says what each format leaves out. Probabilities and polarities that a
+    format does not contain are missing, start and end times are those of the picks, and networks
+    are empty.
 
-    :param path: The file. Any catalogue that ObsPy can read will do, too.
-    :param format: Name of the format; by default the one that the end of ``path`` stands for.
-    :return: Table as of :py:func:`~seisbench_llm.export.picks_to_dataframe`.
-    :raises ValueError: If it is no such file, with its name.
-    :raises FileNotFoundError: If there is no such file.
+    :param path: The file. It may also be any catalogue that ObsPy reads.
+    :param format: Name of the format. By default the suffix of ``path`` tells it.
+    :return: Table as from :py:func:`~seisbench_llm.export.picks_to_dataframe`.
+    :raises ValueError: If the file cannot be read. The message has its name.
+    :raises FileNotFoundError: If the file does not exist.
     """
     path = Path(path)
     if not path.is_file():
@@ -44,8 +44,8 @@ def read_picks(path: str | Path, format: str | None = None) -> pd.DataFrame:
     except ImportError:
         raise
     except Exception as error:
-        # The readers raise whatever comes to them on a broken file.
-        raise ValueError(f"{path} is no file of picks that can be read: {error}") from error
+        # The readers raise exceptions of any kind on a broken file.
+        raise ValueError(f"{path} cannot be read as a file of picks: {error}") from error
 
 
 def _read_csv(path: Path) -> pd.DataFrame:
@@ -56,7 +56,7 @@ def _read_csv(path: Path) -> pd.DataFrame:
         na_values={name: [""] for name in _NUMBERS},
     )
     if {"station", "trace_id"} <= set(frame):
-        # PyOcto's name of a station is the beginning of the trace id.
+        # PyOcto's station name is the beginning of the trace id.
         if (frame["station"] == frame["trace_id"].map(location_of)).all():
             frame = frame.drop(columns="station")
     return frame
@@ -86,7 +86,7 @@ def _read_nlloc(path: Path) -> pd.DataFrame:
             event = None if f"/{UNASSOCIATED}/" in words[1] else words[1].rpartition("/")[2]
             continue
         if len(words) < 14:
-            raise ValueError(f"line {number} is no observation of NonLinLoc")
+            raise ValueError(f"line {number} is not an observation of NonLinLoc")
         station, _, channel, _, phase, motion, day, clock, seconds = words[:9]
         time = obspy.UTCDateTime.strptime(day + clock, "%Y%m%d%H%M") + float(seconds)
         place = TraceId("", station, "", "" if channel == "?" else channel)

@@ -20,7 +20,7 @@ from ..trace_ids import TraceId, codes_of
 
 TIME = "datetime64[us, UTC]"
 
-# As files hold times, with a Z to follow.
+# Format of times in files. A Z is appended.
 ISO = "%Y-%m-%dT%H:%M:%S.%f"
 
 PICK_TYPES = {
@@ -67,7 +67,7 @@ EVENT_TYPES = {
     "magnitude_stations": "int64",
 }
 
-# One row per P pick, with the estimates that were made there.
+# One row per P pick, with the estimates at this pick.
 ESTIMATE_TYPES = {
     "trace_id": "object",
     "p_time": TIME,
@@ -96,7 +96,7 @@ ESTIMATE_TYPES = {
 
 COLUMNS = tuple(PICK_TYPES)
 
-# Columns of SeisBench's, PyOcto's and GaMMA's tables -> ours.
+# Columns of SeisBench's, PyOcto's and GaMMA's tables -> our columns.
 _PICK_NAMES = {
     "station": "trace_id",
     "id": "trace_id",
@@ -109,21 +109,22 @@ _PICK_NAMES = {
 }
 _EVENT_NAMES = {"idx": "event_id", "event_index": "event_id", "depth": "depth_km"}
 
-# Until version 0.1.
+# Names of columns until version 0.1.
 _OLD_NAMES = {"event": "event_id"}
 
 # First motions: SeisBench's letters and QuakeML's words.
 POLARITIES = {"U": "positive", "D": "negative", "N": "undecidable"}
 
-# The comment of a pick that holds it, as quakeml.build_pick writes it.
+# Comment of a pick with its probability, as quakeml.build_pick writes it.
 _PROBABILITY = r"probability (\d+(?:\.\d+)?)$"
 
-# 1621 to 2318. Milliseconds or nanoseconds since 1970 of any recorded earthquake are outside.
+# The years 1621 to 2318. Milliseconds or nanoseconds since 1970 of any recorded earthquake lie
+# outside.
 _MOST_SECONDS = 1.1e10
 
 
 def timestamp(time: obspy.UTCDateTime | float) -> pd.Timestamp:
-    """A time, or seconds since 1970, in UTC to the microsecond, which is what files hold."""
+    """A time, or seconds since 1970, in UTC to the microsecond, as in files."""
     ns = time.ns if isinstance(time, obspy.UTCDateTime) else round(time * 1e9)
     return pd.Timestamp(round(ns, -3), tz="UTC").as_unit("us")
 
@@ -132,9 +133,9 @@ def parse_times(values: pd.Series) -> pd.Series:
     """
     Times in UTC to the microsecond.
 
-    :param values: Datetimes (UTC if they have no time zone), ISO 8601, ``UTCDateTime``, or numbers:
-        seconds since 1970, as in PyOcto's tables.
-    :raises ValueError: If one is no time, or numbers are no seconds since 1970.
+    :param values: Datetimes (UTC if they have no time zone), ISO 8601 text, ``UTCDateTime``, or
+        numbers, which are seconds since 1970, as in PyOcto's tables.
+    :raises ValueError: If a value is not a time, or if numbers cannot be seconds since 1970.
     """
     if pd.api.types.is_datetime64_any_dtype(values):
         times = pd.to_datetime(values, utc=True)
@@ -152,7 +153,7 @@ def _parse_mixed(values: pd.Series) -> pd.Series:
         if (numbers.abs() > _MOST_SECONDS).any():
             worst = numbers[numbers.abs().idxmax()]
             raise ValueError(
-                f"The column '{values.name}' holds {worst:.16g}: numbers are seconds since 1970 "
+                f"The column '{values.name}' contains {worst:.16g}: numbers are seconds since 1970 "
                 f"here; convert other units with pandas.to_datetime first."
             )
         return pd.to_datetime((numbers * 1e6).round().astype("Int64"), unit="us", utc=True)
@@ -161,20 +162,21 @@ def _parse_mixed(values: pd.Series) -> pd.Series:
         series = pd.Series(plain, index=values.index, name=values.name, dtype=object)
         return pd.to_datetime(series, utc=True, format="ISO8601")
     except (ValueError, TypeError) as error:
-        raise ValueError(f"The column '{values.name}' holds what is no time: {error}") from error
+        raise ValueError(f"The column '{values.name}' contains an invalid time: {error}") from error
 
 
 def picks_to_dataframe(picks: Iterable | Catalog | pd.DataFrame) -> pd.DataFrame:
     """
-    One row per pick, times in UTC to the microsecond.
+    Table with one row per pick and times in UTC to the microsecond.
 
-    Unlike ``PickList.to_dataframe`` of SeisBench, the columns are there without picks, too.
+    The table has its columns even if there are no picks, unlike SeisBench's
+    ``PickList.to_dataframe``.
 
-    :param picks: Picks of SeisBench, an ObsPy catalogue, or a table: of this function, of
-        ``PickList.to_dataframe``, of PyOcto or of GaMMA. Further columns are kept. The probability
-        of an ObsPy pick is nan unless a comment says it; its start and end are its time. Picks of
-        a monitor, and those of located events, have a column ``event_id``.
-    :raises ValueError: If a table lacks a column, or a time is no time.
+    :param picks: Picks of SeisBench, an ObsPy catalogue, or a table from this function, from
+        ``PickList.to_dataframe``, from PyOcto or from GaMMA. Further columns are kept. The
+        probability of an ObsPy pick is nan unless a comment has it. Start and end of such a pick
+        are its time. Picks of a monitor or of located events have a column ``event_id``.
+    :raises ValueError: If a table lacks a column, or if a time is invalid.
     """
     if isinstance(picks, pd.DataFrame):
         frame = _complete(rename_columns(picks, _PICK_NAMES, "picks"))
@@ -199,10 +201,10 @@ def picks_to_dataframe(picks: Iterable | Catalog | pd.DataFrame) -> pd.DataFrame
 
 def events_to_dataframe(events: pd.DataFrame) -> pd.DataFrame:
     """
-    A table of events with our names of columns, and times in UTC.
+    A table of events with our column names and times in UTC.
 
-    :param events: Table of a monitor, or of PyOcto; further columns are kept.
-    :raises ValueError: If a column is missing, or an event is there twice.
+    :param events: Table of a monitor or of PyOcto. Further columns are kept.
+    :raises ValueError: If a column is missing, or if an event occurs twice.
     """
     frame = rename_columns(events, _EVENT_NAMES, "events").reset_index(drop=True)
     needed = ("event_id", "time", "latitude", "longitude", "depth_km")
@@ -212,16 +214,16 @@ def events_to_dataframe(events: pd.DataFrame) -> pd.DataFrame:
     frame["event_id"] = event_ids(frame["event_id"])
     frame["time"] = parse_times(frame["time"])
     if not frame["event_id"].is_unique:
-        raise ValueError("The column 'event_id' of the table of events holds a value twice.")
+        raise ValueError("The column 'event_id' of the table of events contains a value twice.")
     return frame
 
 
 def rename_columns(frame: pd.DataFrame, names: Mapping[str, str], table: str) -> pd.DataFrame:
     """
-    A copy with our names of columns.
+    A copy of a table with our column names.
 
-    :param names: Names of other programs -> ours; where both are there, ours stays.
-    :param table: What it is a table of, for the warning of old names of ours.
+    :param names: Names of other programs -> our names. If both exist, ours is kept.
+    :param table: Content of the table, for the warning about our former names.
     """
     old = [name for name in _OLD_NAMES if name in frame and _OLD_NAMES[name] not in frame]
     for name in old:
@@ -241,7 +243,7 @@ def rename_columns(frame: pd.DataFrame, names: Mapping[str, str], table: str) ->
 
 
 def event_ids(values: pd.Series) -> pd.Series:
-    """Names of events as text; nothing, nan and -1 (of PyOcto and GaMMA) as None."""
+    """Ids of events as text. Empty values, nan and -1 (of PyOcto and GaMMA) become None."""
     return pd.Series([_event_id(value) for value in values], index=values.index, dtype=object)
 
 
@@ -254,7 +256,7 @@ def _event_id(value) -> str | None:
 
 
 def typed(rows: Sequence, types: Mapping[str, str]) -> pd.DataFrame:
-    """Rows as a table with these columns and types; counts that are not known are zero."""
+    """Rows as a table with these columns and types. Unknown counts are zero."""
     frame = pd.DataFrame(rows, columns=list(types))
     for name, kind in types.items():
         if kind == "int64":
@@ -268,16 +270,16 @@ def typed(rows: Sequence, types: Mapping[str, str]) -> pd.DataFrame:
 
 
 def empty(types: Mapping[str, str]) -> pd.DataFrame:
-    """A table without rows, but with all columns."""
+    """An empty table with all columns."""
     return typed([], types)
 
 
 def _complete(frame: pd.DataFrame) -> pd.DataFrame:
-    """A table of picks with the columns that may be left out."""
+    """A table of picks, completed by optional columns."""
     missing = [column for column in COLUMNS[:3] if column not in frame]
     if missing:
         raise ValueError(
-            f"The table of picks has no column {', '.join(missing)}; it needs "
+            f"The table of picks has no column {', '.join(missing)}. It needs "
             f"{', '.join(COLUMNS[:3])}, and may have {', '.join(COLUMNS[3:])}."
         )
     frame = frame.reset_index(drop=True)
@@ -314,7 +316,7 @@ def _row_of_pick(pick) -> tuple:
 
 
 def _instrument_of(trace_id: str) -> str:
-    """Band and instrument code of a trace id, if there is one; of any text."""
+    """Band and instrument code of a trace id or any other text, empty if there is none."""
     return codes_of(trace_id).instrument
 
 
@@ -336,7 +338,7 @@ def _row_of_obspy(pick: Pick) -> tuple:
     matches = (re.match(_PROBABILITY, comment.text or "") for comment in pick.comments)
     probability = next((float(match[1]) for match in matches if match), None)
     return (
-        # One or two letters are the instrument of one of our picks.
+        # In the ids of our picks, one or two letters are the instrument code.
         place.pick_id if len(place.channel) <= 2 else str(place),
         pick.phase_hint,
         time,

@@ -1,4 +1,4 @@
-"""Writing of picks in any of the formats that other programs read."""
+"""Writing of picks in the formats of other programs."""
 
 from __future__ import annotations
 
@@ -44,24 +44,25 @@ def export(
     :py:func:`~seisbench_llm.export.read_picks` reads them again.
 
     :param picks: Picks of SeisBench, a table of picks, or a catalogue.
-    :param path: File to write; an existing one is replaced once the new one is complete.
-    :param format: Name of the format; by default the one that the end of ``path`` stands for.
-    :param events: Table of events, see :py:func:`picks_to_catalog`, for ``quakeml``, ``hypodd``
-        and ``nlloc``. ``hypodd`` needs events. A warning says how many picks belong to none, and
-        so are left out.
-    :param method: What made the picks, for ``quakeml``.
-    :param uncertainty: Standard deviation in s of picks that have none of their own, for
-        ``quakeml`` and ``nlloc``. The default is the width of the curves that the models are
-        trained on, not a measured error.
+    :param path: File to write. An existing file is replaced once the new one is complete.
+    :param format: Name of the format. By default the suffix of ``path`` tells it.
+    :param events: Table of events, see :py:func:`picks_to_catalog`, for ``quakeml``, ``hypodd`` and
+        ``nlloc``. ``hypodd`` needs events. A warning says how many picks are left out because they
+        do not belong to an event.
+    :param method: Name and version of the weight, for ``quakeml``.
+    :param uncertainty: Standard deviation in s of picks without a ``time_uncertainty``, for
+        ``quakeml`` and ``nlloc``. The default is the width of the label curves in training, not a
+        measured error.
     :return: The file.
-    :raises ValueError: If there is no such format, or it cannot hold the picks, with the reason.
+    :raises ValueError: If the format is unknown or cannot hold the picks. The message has the
+        reason.
     """
     path = Path(path)
     chosen = FORMATS[format_of(path, format)]
     if events is not None and isinstance(picks, Catalog):
-        raise ValueError("A catalogue has events of its own; leave out the table of events.")
+        raise ValueError("A catalogue has its own events; leave out the table of events.")
     if events is not None and not chosen.catalog:
-        raise ValueError(f"The format {chosen.name} has no room for events.")
+        raise ValueError(f"The format {chosen.name} cannot contain events.")
     content = picks
     if not chosen.catalog:
         content = picks_to_dataframe(picks)
@@ -71,7 +72,8 @@ def export(
         left_out = len(frame) - sum(len(event.picks) for event in content)
         if left_out:
             seisbench.logger.warning(
-                f"{left_out} picks belong to no event and are not in {path.name}; export writes "
+                f"{left_out} picks do not belong to an event and are not in {path.name}; "
+                f"export writes "
                 f"them without events=."
             )
     options = {"uncertainty": uncertainty} if chosen.name == "nlloc" else {}

@@ -1,4 +1,4 @@
-"""SeisMoLLM, the SeisBench model around the network; its presets; ONNX files."""
+"""SeisMoLLM, the SeisBench model around the network; its presets; its checkpoints; ONNX files."""
 
 from .presets import PRESETS
 from .seismollm import SeisMoLLM

@@ -13,7 +13,7 @@ from ..network import checkpoints
 from ..tasks import TASKS, get_task
 from ..weight_files import Uninitialised, WeightsError, one_line, read_tensors
 
-# What stands in the names of the published files -> window in samples and rate in Hz.
+# Part of a published file's name -> window in samples and sampling rate in Hz.
 PUBLISHED_WINDOWS = {"stead": (6000, 100.0), "diting": (8192, 50.0)}
 
 
@@ -52,15 +52,15 @@ def load_checkpoint(
         TypeError,
         ValueError,
     ) as error:
-        # What is odd may show anywhere.
+        # A wrong entry may raise an error anywhere.
         what = f"published {task} model" if task else "checkpoint of the published code"
         raise WeightsError(f"{name} is not a {what}: {one_line(error)}") from error
 
 
 def window_of(name: str) -> dict:
     """
-    Window and sampling rate by the data set in the name of a published file, nothing if it has
-    none.
+    Window and sampling rate of the data set that is part of a published file's name. Empty if the
+    name has no data set.
 
     >>> window_of("dpk_ditinglight.pth")
     {'in_samples': 8192, 'sampling_rate': 50.0}
@@ -73,9 +73,9 @@ def window_of(name: str) -> dict:
 
 def _task_of(state: Mapping, name: str) -> str:
     """
-    The task of a state dict; two tasks of the same layout are told apart by the file's name.
+    The task of a state dict. The file's name decides between two tasks of the same layout.
 
-    :raises WeightsError: If neither tells, or they contradict each other.
+    :raises WeightsError: If neither tells the task, or if they contradict each other.
     """
     possible = checkpoints.tasks_of(state)
     words = re.split(r"[^a-z]+", Path(name).name.lower())

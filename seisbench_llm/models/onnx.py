@@ -31,21 +31,21 @@ INPUT, OUTPUT = "waveforms", "answers"
 
 def export_onnx(model: WaveformModel, path, normalization: bool = True) -> Path:
     """
-    Write a model as an ONNX file that says itself how to use it.
+    Write a model as an ONNX file. Its metadata say how to use it.
 
     Input ``waveforms``, float32, shape (batch, components, samples), any batch size; output
     ``answers``, float32, of the shape that :py:meth:`SeisMoLLM.forward` describes. The file's
-    metadata (``metadata_props``, of which lists, numbers and dictionaries are JSON) name task,
-    outputs, unit, component order, sampling rate (Hz), window and anchor (samples), the filter to
-    apply first, normalisation, default arguments of ``classify``, licence and the record of the
-    weights; see :py:func:`metadata`.
+    ``metadata_props`` hold task, outputs, unit, component order, sampling rate (Hz), window and
+    anchor (samples), the filter to apply first, normalisation, default arguments of ``classify``,
+    licence and the record of the weights. Lists, numbers and dictionaries are JSON. See
+    :py:func:`metadata`.
 
-    LoRA adapters are folded in. The model itself stays as it is.
+    LoRA adapters are folded in. The model is not changed.
 
     :param path: File to write.
-    :param normalization: Whether the graph begins with the normalisation, so that it takes
-        windows in any unit; resampling and filter are left to the caller. If false it takes what
-        :py:func:`seisbench_llm.preprocess.normalize` returns.
+    :param normalization: Whether the graph begins with the normalisation. If true, it takes windows
+        in any unit. If false, it takes windows that :py:func:`seisbench_llm.preprocess.normalize`
+        returns. The caller resamples and filters in either case.
     :return: The path.
     :raises ImportError: If the extra ``export`` is not installed.
     """
@@ -57,7 +57,7 @@ def export_onnx(model: WaveformModel, path, normalization: bool = True) -> Path:
     network = copy.deepcopy(model.network).cpu().float()
     lora.merge_lora(network)
     graph = _Graph(network, model.joint_norm, normalization).eval()
-    # A batch of two, as an exporter may take a one for a constant.
+    # A batch of two, because an exporter may take a batch of one for a constant.
     example = torch.randn(2, len(model.component_order), model.in_samples)
     buffer = io.BytesIO()
     options = {"input_names": [INPUT], "output_names": [OUTPUT], "opset_version": OPSET}
@@ -68,7 +68,7 @@ def export_onnx(model: WaveformModel, path, normalization: bool = True) -> Path:
         options["dynamo"] = False
     with warnings.catch_warnings(), torch.no_grad(), _Interpolation():
         warnings.simplefilter("ignore", DeprecationWarning)
-        # Shapes become constants, which they are for windows of one length.
+        # Shapes become constants, which is right for windows of one length.
         warnings.simplefilter("ignore", torch.jit.TracerWarning)
         torch.onnx.export(graph, (example,), buffer, **options)
         output = graph(example)
@@ -90,12 +90,12 @@ def export_onnx(model: WaveformModel, path, normalization: bool = True) -> Path:
 
 def metadata(model: WaveformModel, normalization: bool = True) -> dict:
     """
-    What one needs to know to feed an exported model and to read its answers.
+    What a program needs to know to use an exported model.
 
-    :param normalization: Whether it is part of the graph.
-    :return: ``outputs`` names the channels of the answers, ``labels`` those of them that are
-        trained; ``filter`` holds arguments of :py:meth:`obspy.Stream.filter`, null for none;
-        ``pred_sample`` is the sample of the P onset, null for picking.
+    :param normalization: Whether the normalisation is part of the graph.
+    :return: ``outputs`` are the names of the output channels, and ``labels`` those that are
+        trained. ``filter`` holds arguments of :py:meth:`obspy.Stream.filter`, or null.
+        ``pred_sample`` is the sample of the P onset, or null for picking.
     """
     task, record = model.task, model.record
     filtered = model.filter_args is not None or model.filter_kwargs is not None
@@ -124,7 +124,7 @@ def metadata(model: WaveformModel, normalization: bool = True) -> dict:
 
 
 class _Graph(nn.Module):
-    """What is exported: normalisation, if wanted, and network."""
+    """The exported graph: normalisation, if wanted, and network."""
 
     def __init__(self, network: nn.Module, joint: bool, normalization: bool):
         super().__init__()
@@ -138,8 +138,8 @@ class _Interpolation(TorchFunctionMode):
     """
     Linear interpolation with PyTorch's own coordinates.
 
-    ONNX has an operator for it, but runtimes divide where PyTorch multiplies. In single precision
-    that moves the interpolated points of a long window by up to 0.0005 samples.
+    ONNX has an operator for it, but its runtimes divide where PyTorch multiplies. In single
+    precision this moves the interpolated points of a long window by up to 0.0005 samples.
     """
 
     def __torch_function__(self, func, types, args=(), kwargs=None):
@@ -149,14 +149,14 @@ class _Interpolation(TorchFunctionMode):
 
 
 def _interpolate(x: torch.Tensor, size: int, mode: str, **others) -> torch.Tensor:
-    """``F.interpolate`` to a size, for shape (batch, channels, samples) and mode linear only."""
+    """``F.interpolate`` to a size, only for shape (batch, channels, samples) and mode linear."""
     if mode != "linear" or x.ndim != 3 or any(others.values()):
         raise NotImplementedError(f"Export of interpolation {mode} with {others}, {x.ndim}-d.")
     samples, size = int(x.shape[-1]), int(size)
     if size == samples:
         return x
-    # By numpy, so that the tracer sees constants. Single precision with one rounding, as PyTorch's
-    # fused multiply-add has it.
+    # NumPy computes the weights, so that the tracer sees constants. Single precision with one
+    # rounding is what PyTorch's fused multiply-add gives.
     scale = np.float64(np.float32(samples) / np.float32(size))
     place = np.maximum((scale * (np.arange(size) + 0.5) - 0.5).astype(np.float32), 0)
     left = place.astype(np.int64)

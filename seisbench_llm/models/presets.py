@@ -1,7 +1,7 @@
-"""Named sizes of SeisMoLLM: keyword arguments of its constructor, and what a task changes."""
+"""Presets: named sizes of SeisMoLLM as arguments of its constructor, and their changes per task."""
 
 PRESETS: dict[str, dict] = {
-    # The published model: all defaults, spelled out where they name the language model.
+    # The published model. Its sizes are the defaults; the language model is spelled out.
     "paper": {"backbone": "gpt2", "backbone_layers": 3},
     # For a CPU: one block of MiniLM over tokens twice as long, a thin embedder and head. The head's
     # channels and those of its skip signals add up to multiples of 16, which CPUs convolve fastest.
@@ -20,8 +20,8 @@ PRESETS: dict[str, dict] = {
         # A whole number of tokens; a remainder would be dropped and the rest stretched over it.
         "in_samples": 6016,
     },
-    # No language model: in its place the embedder and the head have two more stages, which see as
-    # far as is of use and cost less. Most packaged weights are so, see
+    # No language model. The embedder and the head have two more stages instead, which see far
+    # enough and cost less. Most packaged weights have this preset, see
     # docs/explanation/language-model.md.
     "convolutional": {
         "backbone": None,
@@ -41,9 +41,9 @@ PRESETS: dict[str, dict] = {
 }
 
 
-# What each task needs to see: the first motion, the polarisation of P, or P to the S coda. The
-# former two are learnt from short windows in minutes, and hardly at all from long ones.
-# A shift by less than a second changes little in a minute, which is most of the work.
+# Windows of the tasks: the first motion, the polarisation of P, or P to the S coda. The first two
+# are learnt from short windows in minutes, and hardly at all from long ones. A shift by less than a
+# second changes little in a window of a minute, and each window costs time.
 _UNTIL_S_CODA: dict = {
     "pred_sample": 500,
     "joint_norm": True,
@@ -61,7 +61,7 @@ _TASK_ARGUMENTS = {
         **_ABOUT_P,
         "pred_sample": 192,
         "polarisation": True,
-        # Answers turn with the horizontals only as far as the network has learnt it.
+        # The network has only approximately learnt to rotate its answer with the horizontals.
         "default_args": {**_ABOUT_P["default_args"], "rotations": 8},
     },
     "distance": _UNTIL_S_CODA,
@@ -69,7 +69,7 @@ _TASK_ARGUMENTS = {
 }
 
 
-# Few samples are soon used up by strides.
+# Short windows leave few samples after strides.
 _SMALL_STRIDES = {
     "width": 48,
     "embedder_channels": (16, 24, 32),

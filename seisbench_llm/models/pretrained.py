@@ -1,4 +1,4 @@
-"""SeisBench models whose weights also come packaged, from Hugging Face, or as safetensors."""
+"""SeisBench models with further sources of weights: packaged, Hugging Face, safetensors."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from . import published
 
 
 class PretrainedModel(WaveformModel):
-    """A SeisBench model with the ways of :py:mod:`seisbench_llm.weights` to load and save it."""
+    """A SeisBench model that loads and saves weights by :py:mod:`seisbench_llm.weights`."""
 
     @classmethod
     def from_pretrained(
@@ -23,10 +23,10 @@ class PretrainedModel(WaveformModel):
         """
         Load a model with weights, in evaluation mode.
 
-        They are looked for in this order: packaged with seisbench_llm, SeisBench's cache,
-        SeisBench's repository; a name with a slash is a local path without suffix or, if there is
-        none, a Hugging Face id. Packaged, cached and local weights need no network. The authors'
-        own are named ``seismollm_dpk_stead`` and so on
+        Weights are looked for in this order: packaged with seisbench_llm, SeisBench's cache,
+        SeisBench's repository. A name with a slash is a local path without suffix or, if there is
+        no such file, a Hugging Face id. Packaged, cached and local weights need no network. The
+        authors' own weights have names such as ``seismollm_dpk_stead``
         (:py:data:`seisbench_llm.models.published.CHECKPOINTS`).
 
         :param name: Name, id or path.
@@ -34,7 +34,7 @@ class PretrainedModel(WaveformModel):
         :param update: If true, look for a newer version in SeisBench's repository first.
         :param force: If true, download again.
         :param wait_for_file: As in SeisBench.
-        :raises seisbench_llm.WeightsError: If the weights cannot be found, or are not intact.
+        :raises seisbench_llm.WeightsError: If the weights cannot be found, or are damaged.
         """
         name, refetch = str(name), update or force
         if name in published.CHECKPOINTS:
@@ -56,23 +56,23 @@ class PretrainedModel(WaveformModel):
         """
         Load a model from a JSON file and a PyTorch or safetensors file beside it.
 
-        The model is in evaluation mode; call ``model.train()`` before you train it.
+        The model is in evaluation mode. Call ``model.train()`` before you train it.
 
         :param path: Path without suffix.
         :param version_str: Version in the file names, None for file names without.
-        :param kwargs: Accepted for compatibility with SeisBench; weights are always loaded
-            safely and to the CPU.
-        :raises seisbench_llm.WeightsError: If the files are missing or not intact.
+        :param kwargs: Ignored, for compatibility with SeisBench. Weights are always loaded safely
+            and to the CPU.
+        :raises seisbench_llm.WeightsError: If the files are missing or damaged.
         """
         return weights.load(cls, path, version_str)
 
     @classmethod
     def list_pretrained(cls, details=False, remote=True):
         """
-        Names of all weights that are packaged, cached or, if SeisBench's repository answers, there
-        or among the published ones of the paper's authors.
+        Names of all packaged and cached weights. Unless ``remote`` is false, also those in
+        SeisBench's repository, if it answers, and the published weights of the paper's authors.
 
-        :param details: If true, a dictionary of name to description.
+        :param details: If true, return a dictionary of name to description.
         :param remote: If false, only packaged and cached ones are listed.
         """
         listed = weights.local_descriptions(cls)
@@ -90,7 +90,7 @@ class PretrainedModel(WaveformModel):
     @classmethod
     def list_versions(cls, name, remote=True):
         """
-        Versions of a weight that are packaged, cached or, if it answers, in SeisBench's repository.
+        Versions of a weight that are packaged, cached, or in SeisBench's repository if it answers.
 
         :param name: Name of the weight.
         :param remote: If false, the repository is not asked.
@@ -104,14 +104,15 @@ class PretrainedModel(WaveformModel):
 
     def save(self, path, weights_docstring="", version_str=None, record=None, half=None):
         """
-        Save as a SeisBench weight: a JSON and a PyTorch file.
+        Save the model as a SeisBench weight: a JSON file and a PyTorch file.
 
-        The file is plain: SeisBench's own ``load`` reads it.
+        SeisBench's own ``load`` reads the files.
 
         :param path: Path without suffix.
         :param weights_docstring: Description of the weights.
-        :param version_str: Version, also appended to the file names; None for file names without.
-        :param record: What users should know; by default the record of the loaded weights.
+        :param version_str: Version, which is also appended to the file names. None for file names
+            without a version.
+        :param record: What users should know. By default it is the record of the loaded weights.
         :param half: If not None, write a safetensors file instead of a PyTorch file, in half (True)
             or single (False) precision.
         """
@@ -119,15 +120,15 @@ class PretrainedModel(WaveformModel):
         weights.save(self, state, path, weights_docstring, version_str, record, half)
 
     def merged_state_dict(self) -> dict[str, torch.Tensor]:
-        """What is saved: the state dict, but for what a model holds for training only."""
+        """The state dict that is saved, without parts that only training needs."""
         return self.state_dict()
 
     @property
     def sha256(self) -> str | None:
-        """SHA-256 of the weight file, if the weights came with one; None for an untrained model."""
+        """SHA-256 of the weight file if it has one, None for an untrained model."""
         return weights_metadata(self).get("sha256")
 
     @property
     def record(self) -> weights.WeightRecord | None:
-        """What is known of the loaded weights; None for an untrained model."""
+        """Record of the loaded weights, None for an untrained model."""
         return weights.record_of(self)

@@ -1,10 +1,10 @@
 """
 The checkpoints that the authors of SeisMoLLM have published, by name.
 
-A file is fetched once, at a pinned revision of its Hugging Face repository, or taken from where a
-user has put it; its SHA-256 is written down at the first time and compared ever after. It is read
-without executing anything in it, converted, and kept in SeisBench's cache as safetensors, with a
-record; from then on neither a network nor huggingface_hub is needed.
+A file is downloaded once, at a pinned revision of its Hugging Face repository, or taken from where
+a user has copied it. Its SHA-256 is noted at first use and compared from then on. The file is read
+without executing anything in it, converted, and kept in SeisBench's cache as safetensors with a
+record. Later calls need neither a network nor huggingface_hub.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from .checkpoints import load_checkpoint, window_of
 REPOSITORY = "Starry-Wang/SeisMoLLM"
 REVISION = "e7dcb5bf78d380f123781663f75f1a0c1cb6a9c9"
 FOLDER = "SeisMoLLM"
-# Of the converted weight.
+# Version of the converted weights.
 VERSION = "1"
 
 _DATA = {
@@ -52,7 +52,7 @@ class PublishedCheckpoint:
 
     :param task: Our name of the task.
     :param stem: Name of the file without its suffix, such as ``dpk_stead``.
-    :param data: The data set it was trained on, in words.
+    :param data: The data set that it was trained on, in words.
     """
 
     task: str
@@ -66,12 +66,14 @@ class PublishedCheckpoint:
 
     @property
     def files(self) -> tuple[str, str]:
-        """Names that the file may have in the repository; some were published without suffix."""
+        """
+        Possible names of the file in the repository. Some files were published without a suffix.
+        """
         return f"{FOLDER}/{self.stem}.pth", f"{FOLDER}/{self.stem}"
 
     @property
     def description(self) -> str:
-        """What it is, in a line."""
+        """Description in one line."""
         return f"SeisMoLLM as published (Wang et al. 2025): {self.task}, trained on {self.data}"
 
 
@@ -89,21 +91,21 @@ def load(
     cls: type[WaveformModel], name: str, version: str = "latest", refetch: bool = False
 ) -> WaveformModel:
     """
-    A published model, converted at the first time.
+    Load a published model. It is converted at first use.
 
     :param name: One of :py:data:`CHECKPOINTS`.
     :param version: ``latest`` or :py:data:`VERSION`.
     :param refetch: If true, download the file again.
-    :raises WeightsError: If the file cannot be had, with what to copy where; or if it is not the
-        one that was there before, or no such model.
+    :raises WeightsError: If the file cannot be downloaded; the message says which file to copy
+        where. Also if the file differs from the one at first use, or is not such a model.
     """
     if version not in ("latest", VERSION):
-        raise WeightsError(f"Weights '{name}' have version {VERSION} only, not {version}.")
+        raise WeightsError(f"Weights '{name}' have only version {VERSION}, not {version}.")
     folder = seisbench_private.cache_folder(cls)
     if refetch or not (folder / f"{name}.json.v{VERSION}").is_file():
         _make_folder(folder)
         with FileLock(folder / f".{name}.lock"):
-            # Another process may have been first.
+            # Another process may have converted it in the meantime.
             if refetch or not (folder / f"{name}.json.v{VERSION}").is_file():
                 _convert(cls, CHECKPOINTS[name], folder, refetch)
     return weights.load(cls, folder / name, VERSION)
@@ -111,10 +113,11 @@ def load(
 
 def checkpoint_file(cls: type[WaveformModel], name: str, refetch: bool = False) -> Path:
     """
-    The published file itself, fetched if need be, and the same as at the first time.
+    Path of the published file. It is downloaded if necessary and has to be the same as at first
+    use.
 
     :param name: One of :py:data:`CHECKPOINTS`.
-    :param refetch: If true, download it again.
+    :param refetch: If true, download the file again.
     :raises WeightsError: See :py:func:`load`.
     """
     folder = seisbench_private.cache_folder(cls)
@@ -127,13 +130,13 @@ def _make_folder(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise WeightsError(
-            f"SeisBench's cache {folder} cannot be written ({error.strerror}). Set "
-            f"SEISBENCH_CACHE_ROOT to a folder of yours."
+            f"SeisBench's cache {folder} is not writable ({error.strerror}). Set "
+            f"SEISBENCH_CACHE_ROOT to a folder that is writable."
         ) from error
 
 
 def _convert(cls, checkpoint: PublishedCheckpoint, folder: Path, refetch: bool) -> None:
-    """Write the converted weight into the cache, whole or not at all."""
+    """Write the converted weight into the cache atomically."""
     file, digest = _checked_file(checkpoint, folder, refetch)
     model = load_checkpoint(
         cls, file, checkpoint.task, merge_lora=True, **window_of(checkpoint.stem)
@@ -154,38 +157,38 @@ def _convert(cls, checkpoint: PublishedCheckpoint, folder: Path, refetch: bool) 
     with tempfile.TemporaryDirectory(prefix=PARTIAL, dir=folder) as partial:
         path = Path(partial) / checkpoint.name
         model.save(path, checkpoint.description, VERSION, record, half=False)
-        # The JSON last: without it there is no weight.
+        # The JSON file is written last. Without it the weight does not exist.
         for kind in ("safetensors", "json"):
             written = path.with_name(f"{path.name}.{kind}.v{VERSION}")
             os.replace(written, folder / written.name)
 
 
 def _checked_file(checkpoint: PublishedCheckpoint, folder: Path, refetch: bool) -> tuple[Path, str]:
-    """The file and its SHA-256, which is that of the first time."""
+    """The file and its SHA-256, which has to be the same as at first use."""
     file = None if refetch else _copied(checkpoint, folder)
     if file is None:
         file = _download(checkpoint, folder, refetch)
     digest = sha256(file)
-    # The cache of Hugging Face names large files by the SHA-256 that the repository tells.
+    # Hugging Face's cache names large files by the SHA-256 that the repository states.
     named = file.resolve().name
     if re.fullmatch(r"[0-9a-f]{64}", named) and named != digest:
         raise WeightsError(
-            f"{file} is damaged: its SHA-256 is {digest}, that of the repository {named}. Fetch it "
-            f"again: seisbench-llm weights pull {checkpoint.name} --force"
+            f"{file} is damaged: its SHA-256 is {digest}, in the repository it is {named}. "
+            f"Download it again: seisbench-llm weights pull {checkpoint.name} --force"
         )
     _compare(checkpoint, folder, file, digest)
     return file, digest
 
 
 def _compare(checkpoint: PublishedCheckpoint, folder: Path, file: Path, digest: str) -> None:
-    """Compare with the SHA-256 of the first time, or write it down, in the format of sha256sum."""
+    """Compare with the SHA-256 at first use, or note it in the format of sha256sum."""
     ledger = folder / f"published-{REVISION[:12]}.sha256"
     with FileLock(f"{ledger}.lock"):
         lines = ledger.read_text().splitlines() if ledger.is_file() else []
         known = {name: old for old, _, name in (line.partition("  ") for line in lines)}
         if known.get(checkpoint.stem, digest) != digest:
             raise WeightsError(
-                f"{file} is not the file that {checkpoint.name} was made from at first: its "
+                f"{file} is not the file that {checkpoint.name} was first made from: its "
                 f"SHA-256 is {digest}, not {known[checkpoint.stem]}. If you trust the new one, "
                 f"remove that line from {ledger}."
             )
@@ -195,7 +198,7 @@ def _compare(checkpoint: PublishedCheckpoint, folder: Path, file: Path, digest: 
 
 
 def _copied(checkpoint: PublishedCheckpoint, folder: Path) -> Path | None:
-    """A file that a user has copied into the cache."""
+    """The file that a user has copied into the cache, or None."""
     names = [Path(file).name for file in checkpoint.files]
     return next((folder / name for name in names if (folder / name).is_file()), None)
 
@@ -221,12 +224,12 @@ def _download(checkpoint: PublishedCheckpoint, folder: Path, refetch: bool) -> P
             except LocalEntryNotFoundError as error:
                 problem = error
                 if not kwargs.get("local_files_only"):
-                    # There is no answer at all; the other name would have none either.
+                    # There is no answer at all, so the other name would not get one either.
                     break
             except (HfHubHTTPError, OSError, ValueError) as error:
                 problem = error
     raise WeightsError(
-        f"'{checkpoint.name}' is not cached, and cannot be fetched from Hugging Face "
+        f"'{checkpoint.name}' is not cached, and cannot be downloaded from Hugging Face "
         f"({one_line(problem)[:120] if problem else 'no answer'}): "
         f"{_copy_by_hand(checkpoint, folder)}"
     ) from problem

@@ -51,10 +51,10 @@ class SeisMoLLM(PretrainedModel):
     """
     SeisMoLLM as a SeisBench model, for one task.
 
-    Convolutions turn a three-component window into tokens, the first blocks of a language model
-    mix them, and a head gives the prediction. With ``backbone=None`` there is no language model,
-    as in the packaged picker. The defaults are the published model; other sizes are named in
-    :py:data:`seisbench_llm.models.presets.PRESETS`, see :py:meth:`from_preset`.
+    Convolutions turn a three-component window into tokens, the first blocks of a language model mix
+    the tokens, and a head gives the prediction. With ``backbone=None`` there is no language model,
+    as in the packaged picker. The defaults are the published model. Presets have other sizes, see
+    :py:meth:`from_preset` and :py:data:`seisbench_llm.models.presets.PRESETS`.
 
     >>> model = SeisMoLLM(task="picking", backbone=None, width=64)
     >>> model(torch.randn(2, 3, 6000)).shape
@@ -64,30 +64,31 @@ class SeisMoLLM(PretrainedModel):
 
     :param task: ``picking``, ``polarity``, ``magnitude``, ``distance``, ``back_azimuth``, or a task
         added by :py:func:`seisbench_llm.tasks.register_task`.
-    :param backbone: Language model of the GPT-2, BERT or Llama family: a Hugging Face id, a local
-        folder, or None for a network without one. Also the GPT-2 blocks in a checkpoint of
-        SeisMoLLM: a file of the published code, or a name such as ``seismollm_dpk_stead``.
-    :param pretrained: Whether to read the language model's own weights. If they are neither cached
-        nor reachable this is an error; random weights are only used if asked for with False.
-        A saved SeisMoLLM holds all its weights and is always built with False.
-    :param backbone_layers: How many of its blocks to keep.
+    :param backbone: Language model of the GPT-2, BERT or Llama family: a Hugging Face id or a local
+        folder. A checkpoint of SeisMoLLM gives its GPT-2 blocks: a file of the published code, or a
+        name such as ``seismollm_dpk_stead``. None for a network without a language model.
+    :param pretrained: Whether to read the pre-trained weights of the language model. It is an error
+        if they are neither cached nor reachable. Random weights are only used with False. A saved
+        SeisMoLLM holds all its weights and is always built with False.
+    :param backbone_layers: Number of blocks of the language model to keep.
     :param backbone_config: Shape of the backbone as a dictionary
-        (:py:class:`~seisbench_llm.network.config.BackboneConfig`). Only with ``pretrained=False``;
-        by default the shape of ``backbone``.
+        (:py:class:`~seisbench_llm.network.config.BackboneConfig`), only with ``pretrained=False``.
+        By default it is the shape of ``backbone``.
     :param in_samples: Window length in samples.
     :param sampling_rate: Sampling rate in Hz.
-    :param pred_sample: Where in the window the P onset is, for all tasks but picking.
+    :param pred_sample: Sample of the P onset in the window, for all tasks except picking.
     :param detection: Whether the first output of a picker is a trained detection curve. If not,
-        SeisMoLLM_Detection is the larger one of P and S.
-    :param joint_norm: Whether to divide a window by one number instead of each component by its
-        own, see :py:func:`~seisbench_llm.preprocess.normalize`. Not in the paper.
+        SeisMoLLM_Detection is the larger of P and S.
+    :param joint_norm: Whether to divide all components of a window by the same number, see
+        :py:func:`~seisbench_llm.preprocess.normalize`. Not in the paper.
     :param component_order: Components of a window.
     :param kwargs: Sizes of the network, see :py:class:`~seisbench_llm.network.config.NetworkConfig`
         (``width``, ``polarisation``, ``compressed``, ``embedder_...``, ``patch``, ``head_...``,
         ``pooled_...``), and arguments of :py:class:`seisbench.models.WaveformModel`
         (``filter_args``, ``filter_kwargs``, ``default_args``).
-    :raises ValueError: If sizes do not fit together, with what to change.
-    :raises OSError: If the pre-trained language model cannot be had, with how to get it.
+    :raises ValueError: If sizes do not fit together. The message says what to change.
+    :raises OSError: If the pre-trained language model is not available. The message says how to get
+        it.
     """
 
     _annotate_args: ClassVar[dict] = {
@@ -153,7 +154,8 @@ class SeisMoLLM(PretrainedModel):
         if blocks is not None:
             self.network.backbone.load_state_dict(blocks)
         self._fused = FusedCache()
-        # Besides the sizes; a model is rebuilt with its own weights, not the language model's.
+        # Arguments other than sizes. A model is rebuilt with its own weights, not with those of the
+        # language model.
         self._arguments = {
             "backbone": backbone,
             "pretrained": False,
@@ -167,14 +169,14 @@ class SeisMoLLM(PretrainedModel):
     @classmethod
     def from_preset(cls, preset: str, task: str = "picking", **kwargs) -> SeisMoLLM:
         """
-        A new, untrained model of a named size.
+        Build a new, untrained model of a named size.
 
         >>> SeisMoLLM.from_preset("compact", pretrained=False).in_samples
         6016
 
         :param preset: ``paper``, ``compact`` or ``convolutional``.
         :param kwargs: Arguments of the constructor that differ from the preset.
-        :raises ValueError: If there is no such preset.
+        :raises ValueError: If the preset is unknown.
         """
         if preset not in PRESETS:
             raise ValueError(f"Unknown preset '{preset}'. Known presets: {', '.join(PRESETS)}.")
@@ -196,7 +198,7 @@ class SeisMoLLM(PretrainedModel):
         Prediction for normalised windows (:py:func:`seisbench_llm.preprocess.normalize`).
 
         :param x: Shape (batch, components, samples).
-        :param logits: If true, leave out the last non-linearity and the scale.
+        :param logits: If true, omit the last non-linearity and the scale.
         :return: Picking: probabilities of detection, P and S, shape (batch, 3, samples).
             Polarity: probabilities of up and down, (batch, 2). Magnitude: (batch, 1).
             Distance: km, (batch, 1). Back-azimuth: cosine and sine, (batch, 2).
@@ -205,12 +207,12 @@ class SeisMoLLM(PretrainedModel):
 
     def predict(self, x: torch.Tensor, precision: str = "float32") -> torch.Tensor:
         """
-        What :py:meth:`forward` gives in evaluation, but faster, without gradients, and whether the
-        model is under training or not. ``annotate`` and ``classify`` use it.
+        The result of :py:meth:`forward` in evaluation mode, but faster and without gradients. The
+        mode of the model does not matter. ``annotate`` and ``classify`` use this method.
 
         :param x: Normalised windows, shape (batch, components, samples).
         :param precision: Number format inside the network: float32, bfloat16 or float16.
-        :return: In single precision.
+        :return: Answers in single precision.
         """
         if not self._has_own_network():
             with torch.no_grad():
@@ -218,14 +220,16 @@ class SeisMoLLM(PretrainedModel):
         return self._fused.predict(self.network, x, precision)
 
     def __call__(self, *args, **kwargs):
-        # Around forward, not in it, so that torch.compile and torch.export see only the network.
+        # This wraps forward, so that torch.compile and torch.export see only the network.
         precision = precision_of_annotate.get()
         if precision is None or len(args) != 1 or kwargs:
             return super().__call__(*args, **kwargs)
         return self.predict(*args, precision)
 
     def _has_own_network(self) -> bool:
-        """False if somebody has replaced forward or network, who then means it."""
+        """
+        False if somebody has replaced ``forward`` or ``network``; the replacement is then used.
+        """
         forward = type(self).forward is SeisMoLLM.forward and "forward" not in self.__dict__
         return forward and type(self.network) is Network
 
@@ -233,8 +237,8 @@ class SeisMoLLM(PretrainedModel):
         """
         See :py:meth:`torch.nn.Module.train`.
 
-        SeisBench's ``annotate`` switches to evaluation and back. That has no effect here: a
-        concurrent call would see it, and :py:meth:`predict` needs it not.
+        SeisBench's ``annotate`` switches to evaluation mode and back. This has no effect here,
+        because a concurrent call would see it and :py:meth:`predict` does not need it.
         """
         if precision_of_annotate.get() is not None and self._has_own_network():
             return self
@@ -242,25 +246,25 @@ class SeisMoLLM(PretrainedModel):
 
     def compile(self, *args, **kwargs):
         """
-        Compile the network with :py:func:`torch.compile`, in place, for ``annotate`` too.
+        Compile the network in place with :py:func:`torch.compile`, also for ``annotate``.
 
-        :param args: As of :py:meth:`torch.nn.Module.compile`.
+        :param args: Arguments of :py:meth:`torch.nn.Module.compile`.
         """
         super().compile(*args, **kwargs)
         self._fused.compile(*args, **kwargs)
 
     def add_lora(self, **kwargs) -> None:
         """
-        Add low-rank adapters to the backbone and freeze the rest of it, as the paper trains it.
+        Add low-rank adapters to the backbone and freeze the rest of it, as in the paper.
 
         :param kwargs: See :py:func:`seisbench_llm.network.lora.add_lora`.
         """
         if not isinstance(self.network.backbone, Backbone):
-            raise ValueError("A model without a backbone takes no LoRA adapters.")
+            raise ValueError("A model without a backbone cannot have LoRA adapters.")
         lora.add_lora(self.network.backbone, **kwargs)
 
     def merge_lora(self) -> None:
-        """Fold the adapters into the backbone; the outputs stay the same."""
+        """Fold the adapters into the backbone. The outputs do not change."""
         lora.merge_lora(self.network.backbone)
 
     # Streams: see seisbench_llm.streams
@@ -269,14 +273,14 @@ class SeisMoLLM(PretrainedModel):
         """
         Annotate a stream of any length and kind, see :py:mod:`seisbench_llm.streams`.
 
-        The network runs in the calling thread, and long records are worked on in chunks: beside
-        the stream and the annotations, memory does not grow with their length. Any number of
-        threads may annotate with one model.
+        The network runs in the calling thread. Long records are processed in chunks, so that memory
+        use, apart from the stream and the annotations, does not grow with their length. Several
+        threads may use one model at once.
 
         :param stream: Waveforms; not changed.
-        :param copy: Accepted for compatibility with SeisBench; nothing needs to be copied.
+        :param copy: Ignored, for compatibility with SeisBench. Nothing has to be copied.
         :param kwargs: Arguments as listed for the class.
-        :return: One trace per output and time span that holds data.
+        :return: One trace per output and time span with data.
         """
         return run_here(self.annotate_async(stream, copy=copy, **kwargs))
 
@@ -303,16 +307,22 @@ class SeisMoLLM(PretrainedModel):
         return preprocess_stream(stream, self.sampling_rate, zerophase, finish)
 
     def annotate_stream_validate(self, stream, argdict):
-        """SeisBench's hook to check a stream; returns one without gaps, padded at its ends."""
+        """
+        SeisBench's hook to check a stream. It returns a stream without gaps, padded at its ends.
+        """
         stream = super().annotate_stream_validate(stream, argdict)
         return fill(stream, self, Arguments.of(self, argdict))
 
     def annotate_batch_pre(self, batch, argdict):
-        """SeisBench's hook before the network: windows, (batch, components, samples)."""
+        """
+        SeisBench's hook before the network, for windows of shape (batch, components, samples).
+        """
         return normalize(batch, self.joint_norm)
 
     def annotate_batch_post(self, batch, piggyback, argdict):
-        """SeisBench's hook after the network: labels last, nan where windows are blinded."""
+        """
+        SeisBench's hook after the network: labels on the last axis, nan where windows are blinded.
+        """
         if self.output_type == "point":
             return batch.float()
         keep = [self.task.outputs.index(label) for label in self.labels]
@@ -324,13 +334,14 @@ class SeisMoLLM(PretrainedModel):
 
     def classify(self, stream, parallelism=None, **kwargs):
         """
-        Picks and detections, or estimates, of a stream; memory and threads as :py:meth:`annotate`.
+        Picks and detections, or estimates, of a stream. Memory and threads are as for
+        :py:meth:`annotate`.
 
         :param stream: Waveforms; not changed.
-        :param parallelism: Without effect, as in SeisBench.
+        :param parallelism: Ignored, as in SeisBench.
         :param kwargs: Arguments as listed for the class.
-        :return: :py:class:`seisbench.util.ClassifyOutput` with ``picks`` and ``detections`` or,
-            for all tasks but picking, ``estimates``.
+        :return: :py:class:`seisbench.util.ClassifyOutput` with ``picks`` and ``detections``. All
+            tasks except picking give ``estimates`` instead.
         """
         return run_here(self.classify_async(stream, **kwargs))
 
@@ -360,7 +371,9 @@ class SeisMoLLM(PretrainedModel):
     # Weights: see PretrainedModel
 
     def get_model_args(self) -> dict:
-        """The constructor's arguments, JSON-safe; rebuilding needs no language model."""
+        """
+        The constructor's arguments, JSON-safe. Rebuilding does not need the language model's files.
+        """
         return {
             **self.network.config.to_dict(),
             **self._arguments,
@@ -369,7 +382,7 @@ class SeisMoLLM(PretrainedModel):
         }
 
     def merged_state_dict(self) -> dict[str, torch.Tensor]:
-        """The state dict with LoRA adapters folded in; a model under training keeps its own."""
+        """The state dict with LoRA adapters folded in. The model itself keeps its adapters."""
         return lora.merged_state_dict(self)
 
     def to_onnx(self, path, normalization=True):

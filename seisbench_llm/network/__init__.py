@@ -1,4 +1,7 @@
-"""The network, tensors only: its sizes, its layers, LoRA adapters, and the copy for evaluation."""
+"""
+The network, which only handles tensors: sizes, layers, LoRA adapters, and the fused copy for
+evaluation.
+"""
 
 from .config import BackboneConfig, NetworkConfig
 from .fused import FusedCache, FusedNetwork

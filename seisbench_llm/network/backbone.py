@@ -4,9 +4,9 @@ Transformer blocks of the language model, in plain PyTorch.
 Three families share one block: GPT-2 (causal, LayerNorm before each part, Radford et al. 2019),
 BERT encoders such as MiniLM (bidirectional, LayerNorm after each part, Devlin et al. 2019), and
 Llama (causal, RMSNorm before each part, rotary positions, shared heads of keys and values, gated
-MLP, Touvron et al. 2023), as SmolLM2 is. Vocabulary and tokenizer of the language model are not
-used. The blocks need neither transformers nor PEFT; :py:mod:`seisbench_llm.network.language` reads
-pre-trained weights into them.
+MLP, Touvron et al. 2023), as SmolLM2 is. The vocabulary and the tokenizer of the language model are
+not used. The blocks need neither transformers nor PEFT; :py:mod:`seisbench_llm.network.language`
+reads pre-trained weights into them.
 """
 
 import torch
@@ -23,7 +23,7 @@ class Attention(nn.Module):
         super().__init__()
         self.heads, self.size = config.heads, config.width // config.heads
         self.kv_heads = config.kv_heads or config.heads
-        # Queries, keys and values in one layer, one after the other.
+        # One layer holds queries, keys and values, one after the other.
         outputs = (self.heads + 2 * self.kv_heads) * self.size
         self.qkv = nn.Linear(config.width, outputs, bias=config.bias)
         self.out = nn.Linear(config.width, config.width, bias=config.bias)
@@ -49,7 +49,7 @@ class Rotary(nn.Module):
     """
     Rotary positions: pairs of features turn by an angle that grows with the position.
 
-    A feature of the first half and its partner of the second are a pair, as in Hugging Face's
+    A pair is a feature of the first half and its partner in the second half, as in Hugging Face's
     Llama. (batch, heads, tokens, size) -> the same.
     """
 
@@ -61,7 +61,7 @@ class Rotary(nn.Module):
         size = config.width // config.heads
         frequency = config.rotary_theta ** (-torch.arange(0, size, 2, dtype=torch.float64) / size)
         angle = torch.arange(config.positions, dtype=torch.float64)[:, None] * frequency
-        # Follows from the sizes, and is in no state dict.
+        # The angles follow from the sizes, so they are not in the state dict.
         self.register_buffer("cos", angle.cos().float(), persistent=False)
         self.register_buffer("sin", angle.sin().float(), persistent=False)
 
@@ -76,7 +76,7 @@ class MLP(nn.Module):
 
     def __init__(self, config: BackboneConfig):
         super().__init__()
-        # Of a gated one, the gate comes first.
+        # In a gated MLP, the gate comes first.
         hidden = config.mlp_width * (2 if config.gated else 1)
         self.up = nn.Linear(config.width, hidden, bias=config.bias)
         self.down = nn.Linear(config.mlp_width, config.width, bias=config.bias)
@@ -113,10 +113,10 @@ class Block(nn.Module):
 
 class Backbone(nn.Module):
     """
-    Learned positions if they are not rotary, blocks and one more normalisation, (batch, tokens,
+    Learned positions (unless they are rotary), blocks and a final normalisation, (batch, tokens,
     width) -> the same.
 
-    The normalisation stands after the blocks in GPT-2 and Llama, before them in BERT.
+    The final normalisation comes after the blocks in GPT-2 and Llama, and before them in BERT.
     """
 
     def __init__(self, config: BackboneConfig):
@@ -132,7 +132,8 @@ class Backbone(nn.Module):
 
     @staticmethod
     def _init_weights(module: nn.Module) -> None:
-        # As GPT-2, BERT and Llama: normal with 0.02, biases zero.
+        # Initialisation of GPT-2, BERT and Llama: normal with a standard deviation of 0.02, biases
+        # zero.
         if isinstance(module, nn.Linear | nn.Embedding):
             nn.init.normal_(module.weight, std=0.02)
         if isinstance(module, nn.Linear) and module.bias is not None:

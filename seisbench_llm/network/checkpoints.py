@@ -1,8 +1,8 @@
 """
-State dicts of the published research code: their names, layout and tasks, translated to ours.
+Translation of the published research code's state dicts: names, layout and tasks.
 
-The research code wraps Hugging Face's GPT-2 by PEFT. Its checkpoints hold the language model's own
-blocks (``base_layer``), which training left frozen, and the adapters beside them.
+The research code wraps Hugging Face's GPT-2 with PEFT. Its checkpoints hold the blocks of the
+language model (``base_layer``), which stay frozen in training, and the adapters.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from ..tasks import PUBLISHED_TASKS, TASKS
 from ..weight_files import WeightsError, check_tensor
 from .config import BackboneConfig
 
-# The shape of the language model, but for what a state dict tells itself.
+# Those parts of the language model's shape that a state dict does not tell.
 GPT2 = BackboneConfig(
     width=768,
     layers=12,
@@ -61,16 +61,16 @@ _RENAMING = (
 
 def translate(state: Mapping) -> dict[str, torch.Tensor]:
     """
-    A published state dict in our names and layout, adapters still apart.
+    A published state dict in our names and layout, with separate adapters.
 
     :param state: State dict (tensors or arrays), or a checkpoint that holds it under
         ``model_dict``, beside the state of the optimizer and others. Names may carry the prefixes
         of DistributedDataParallel (``module.``) and torch.compile (``_orig_mod.``).
-    :raises WeightsError: If an entry is no plain tensor.
+    :raises WeightsError: If an entry is not a plain tensor.
     """
     state = state.get("model_dict", state)
     state = {_rename(name): _tensor(name, value) for name, value in state.items()}
-    # The research code empties the table of words, which no waveform needs.
+    # The research code empties the table of words, because waveforms do not need it.
     state.pop("backbone.wte.weight", None)
     return {
         # GPT-2's Conv1D keeps (in, out), a Linear (out, in).
@@ -81,10 +81,10 @@ def translate(state: Mapping) -> dict[str, torch.Tensor]:
 
 def tasks_of(state: Mapping[str, torch.Tensor]) -> tuple[str, ...]:
     """
-    Published tasks whose head a state dict has.
+    Published tasks with the head of a state dict.
 
-    Those of polarity and back-azimuth have the same names and shapes, as have those of magnitude
-    and distance: the outputs differ by what follows the last layer.
+    The heads of polarity and back-azimuth have the same names and shapes. So have those of
+    magnitude and distance. They differ only in what follows the last layer.
 
     :param state: As of :py:func:`translate`.
     """
@@ -119,13 +119,13 @@ def language_model(
     """
     The language model's blocks of a published state dict, without its adapters.
 
-    The linear layers are the language model's own, as training leaves them frozen; LayerNorms and
-    positions are as fine-tuned, since the file has no others.
+    The linear layers are those of the language model, because training leaves them frozen.
+    LayerNorms and positions are the fine-tuned ones, because the file has no others.
 
     :param state: As for :py:func:`translate`.
     :param layers: Number of blocks to keep, all by default.
     :return: Shape and state dict of a :py:class:`~seisbench_llm.network.backbone.Backbone`.
-    :raises ValueError: If there are fewer blocks.
+    :raises ValueError: If the checkpoint has fewer blocks.
     :raises WeightsError: If there are none.
     """
     state = translate(state)
@@ -147,7 +147,7 @@ def language_model(
 
 
 def lora_rank(state: Mapping[str, torch.Tensor]) -> int | None:
-    """Rank of the adapters in a state dict, None without any."""
+    """Rank of the adapters in a state dict, None if there are no adapters."""
     ranks = {value.shape[0] for name, value in state.items() if ".lora_A." in name}
     return ranks.pop() if ranks else None
 

@@ -9,7 +9,8 @@ from numbers import Integral, Real
 
 from ..tasks import TaskSpec, get_task
 
-# Far above all that trains; a damaged file shall not make a network that fills the memory.
+# Limits far above any real network, so that a damaged file cannot describe one that fills the
+# memory.
 MAX_SIZE, MAX_LAYERS = 2**24, 100
 
 
@@ -24,16 +25,17 @@ class BackboneConfig:
     :param mlp_width: Width of the hidden layer in each block.
     :param positions: Longest sequence, in tokens.
     :param causal: Whether a token sees only earlier ones.
-    :param norm_first: Normalisation before each part (GPT-2, Llama) or after it (BERT).
-    :param tanh_gelu: Approximate GELU, as GPT-2 has it, or the exact one.
+    :param norm_first: Whether the normalisation comes before each part (GPT-2, Llama) or after it
+        (BERT).
+    :param tanh_gelu: Whether GELU is the approximation of GPT-2 instead of the exact function.
     :param norm_eps: Epsilon of LayerNorm.
     :param dropout: Dropout of tokens, attention and block outputs while training.
-    :param kv_heads: Heads of keys and values, each shared by several of queries (grouped-query
-        attention, Ainslie et al. 2023); None for as many as of queries.
+    :param kv_heads: Number of heads of keys and values. Each is shared by several heads of queries
+        (grouped-query attention, Ainslie et al. 2023). None means as many as heads of queries.
     :param rotary_theta: Base of rotary positions (Su et al. 2021), None for learned ones.
-    :param rms_norm: RMSNorm (Zhang and Sennrich 2019) instead of LayerNorm.
-    :param gated: SiLU of one half of the hidden layer times the other (SwiGLU, Shazeer 2020)
-        instead of GELU.
+    :param rms_norm: Whether to use RMSNorm (Zhang and Sennrich 2019) instead of LayerNorm.
+    :param gated: Whether to use SwiGLU (Shazeer 2020) instead of GELU: the SiLU of one half of the
+        hidden layer times the other half.
     :param bias: Whether linear layers have a bias.
     :raises ValueError: If a size is impossible.
     """
@@ -56,7 +58,9 @@ class BackboneConfig:
 
     def __post_init__(self):
         if self.layers == 0:
-            raise ValueError("A backbone needs at least one layer; for none use backbone=None.")
+            raise ValueError(
+                "A backbone needs at least one layer; use backbone=None for no backbone."
+            )
         _check_size("layers", self.layers, most=MAX_LAYERS)
         for name in ("width", "heads", "mlp_width", "positions"):
             _check_size(name, getattr(self, name))
@@ -65,7 +69,7 @@ class BackboneConfig:
         if self.kv_heads is not None:
             _check_size("kv_heads", self.kv_heads)
             if self.heads % self.kv_heads:
-                raise ValueError(f"{self.heads} heads cannot share {self.kv_heads} of keys.")
+                raise ValueError(f"{self.heads} heads cannot share {self.kv_heads} heads of keys.")
         if self.rotary_theta is not None:
             if not (isinstance(self.rotary_theta, Real) and 1 < self.rotary_theta < math.inf):
                 raise ValueError(f"rotary_theta cannot be {self.rotary_theta!r}.")
@@ -77,7 +81,7 @@ class BackboneConfig:
         """
         Inverse of :py:func:`dataclasses.asdict`.
 
-        :raises ValueError: If there are unknown entries, or some are missing.
+        :raises ValueError: If entries are unknown or missing.
         """
         unknown = set(config) - {field.name for field in fields(cls)}
         if unknown:
@@ -91,21 +95,22 @@ class BackboneConfig:
 @dataclass(frozen=True)
 class NetworkConfig:
     """
-    Sizes of a :py:class:`~seisbench_llm.network.network.Network`. The defaults are those published.
+    Sizes of a :py:class:`~seisbench_llm.network.network.Network`. The defaults are those of the
+    paper.
 
-    :param task: Name of the task; decides the head.
-    :param backbone_config: Shape of the language model, also as a dictionary; None for a network
-        without one.
-    :param width: Width of a token if there is no backbone, else the backbone's.
+    :param task: Name of the task. It determines the head.
+    :param backbone_config: Shape of the language model, as an object or a dictionary. None for a
+        network without a language model.
+    :param width: Width of a token. With a backbone it is the backbone's.
     :param in_samples: Window length in samples.
     :param component_order: Components of a window.
     :param polarisation: Whether the embedder also sees the product of the vertical with each
         horizontal, see :py:func:`~seisbench_llm.network.embedder.with_polarisation`. Not in the
-        paper: convolutions learn a product only slowly, and the back-azimuth lies in it.
+        paper. The back-azimuth lies in these products, and convolutions learn a product slowly.
     :param compressed: Whether the embedder also sees each component compressed, see
-        :py:func:`~seisbench_llm.network.embedder.compress`. Not in the paper: an onset
-        that is small against the largest wave of the window is lost without.
-    :param embedder_channels: Output channels of all embedder blocks but the last, which has
+        :py:func:`~seisbench_llm.network.embedder.compress`. Not in the paper. Without it, the
+        network misses onsets that are small compared with the largest wave of the window.
+    :param embedder_channels: Output channels of all embedder blocks except the last, which has
         width / patch.
     :param embedder_kernels: Smallest kernel of each embedder block.
     :param embedder_kernel_steps: Growth of the kernel from branch to branch, per block.
@@ -116,13 +121,14 @@ class NetworkConfig:
     :param head_kernels: Kernel of each up-sampling stage (curves).
     :param head_out_kernel: Kernel of the last convolution (curves).
     :param head_skips: Whether the up-sampling stages also see the embedder's inner signals and, at
-        the end, the waveform (curves). Not in the paper: tokens alone do not tell an onset to the
-        sample, and what they tell depends on where in the window it is.
+        the end, the waveform (curves). Not in the paper. Tokens alone do not tell an onset to the
+        sample, and their answer depends on its place in the window.
     :param pooled_kernel: Kernel of the two convolutions of the other heads.
-    :param pooled_stride: Their stride.
-    :param pooled_hidden: Width of a hidden layer that sees all times at once, None for the mean
-        over time. Not in the paper: of a mean, few blocks hardly learn when S came.
-    :raises ValueError: If sizes are impossible or do not fit together, with what to change.
+    :param pooled_stride: Stride of these convolutions.
+    :param pooled_hidden: Width of a hidden layer that sees all times at once. None for the mean
+        over time. Not in the paper. With a mean, small networks hardly learn when S arrives.
+    :raises ValueError: If sizes are impossible or do not fit together. The message says what to
+        change.
     """
 
     task: str = "picking"
@@ -180,7 +186,7 @@ class NetworkConfig:
                 _check_size(name, value, least=0 if name == "embedder_kernel_steps" else 1)
         if self.width % self.patch:
             raise ValueError(
-                f"Width {self.width} is not a multiple of the patch length {self.patch}."
+                f"The width {self.width} is not a multiple of the patch length {self.patch}."
             )
 
     def _check_stages(self) -> None:
@@ -237,7 +243,7 @@ class NetworkConfig:
         return latent // self.patch
 
     def to_dict(self) -> dict:
-        """Flat and JSON-safe, as it stands in the ``model_args`` of a saved weight."""
+        """The sizes as a flat, JSON-safe dictionary, as in the ``model_args`` of a saved weight."""
         return {
             name: list(value) if isinstance(value, tuple) else value
             for name, value in asdict(self).items()

@@ -1,4 +1,4 @@
-"""Multi-scale convolutional embedder: waveform to latent sequence."""
+"""Multi-scale convolutional embedder: from a waveform to a latent sequence."""
 
 from collections.abc import Sequence
 
@@ -23,11 +23,12 @@ def pad_same(x: torch.Tensor, kernel: int, stride: int = 1) -> torch.Tensor:
 
 def with_polarisation(x: torch.Tensor) -> torch.Tensor:
     """
-    Join the product of the first component (Z) with each other one, over the length of the vector.
+    Append the products of the first component (Z) with each other component, divided by the length
+    of the vector.
 
-    Of P, whose motion is along a line, the mean of these points from the station to the source or
-    away from it, whatever the first motion. They have the scale of the waveform and turn with the
-    horizontals.
+    P moves the ground along a line. The mean of these products therefore points along the line to
+    the source, whatever the first motion is. The products have the scale of the waveform and rotate
+    with the horizontals.
 
     :param x: Shape (batch, components, samples).
     :return: Shape (batch, 2 * components - 1, samples).
@@ -40,19 +41,20 @@ def compress(x: torch.Tensor) -> torch.Tensor:
     """
     Compress the dynamic range: sign(x) log(1 + 100 |x|) / 5.
 
-    Linear below a hundredth of the standard deviation, logarithmic above. GELU is nearly linear
-    where a signal is far below one; no envelope of it can be formed there, so an onset that is
-    small against the largest wave of the window cannot be told.
+    The function is linear below a hundredth of the standard deviation and logarithmic above. GELU
+    is nearly linear for signals far below one, so the network cannot form an envelope of them.
+    Without compression it therefore misses onsets that are small compared with the largest wave of
+    the window.
 
     :param x: Normalised windows.
     :return: The same shape.
     """
-    # The inverse hyperbolic sine does the same, but takes five times as long.
+    # The inverse hyperbolic sine has the same effect but takes five times as long.
     return x.sign() * torch.log1p(100 * x.abs()) / 5
 
 
 def embedder_input(x: torch.Tensor, config: NetworkConfig) -> torch.Tensor:
-    """What the embedder sees of a window, shape (batch, ``config.in_channels``, samples)."""
+    """Input of the embedder for windows, shape (batch, ``config.in_channels``, samples)."""
     seen = with_polarisation(x) if config.polarisation else x
     return torch.cat([seen, compress(x)], dim=1) if config.compressed else seen
 

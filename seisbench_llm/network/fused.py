@@ -1,9 +1,9 @@
 """
-Fused network for evaluation: the same function from fewer and cheaper operations.
+Fused network for evaluation: the same function with fewer and cheaper operations.
 
-Everything linear that follows a convolution is folded into its weights, adapters are merged, and
-the branches of a block share one convolution where that is faster. The result is rebuilt when the
-weights of the model change, and it is never saved or trained.
+Linear operations after a convolution are folded into its weights. Adapters are merged. The branches
+of a block share one convolution where that is faster. The fused network is rebuilt when the weights
+of the model change. It is never saved or trained.
 """
 
 from __future__ import annotations
@@ -22,18 +22,19 @@ from .heads import CurveHead, stage_sizes
 from .network import Network
 from .patches import from_tokens, to_tokens
 
-# Set within annotate and classify only, to their argument of that name: SeisBench calls the model
-# between our hooks, as anybody else would, who shall get the network itself.
+# Argument ``precision`` of the running call of annotate or classify, and None outside of one.
+# SeisBench calls the model between our hooks like any other caller, and other callers get the
+# network itself.
 precision_of_annotate: ContextVar[str | None] = ContextVar("precision_of_annotate", default=None)
 
 
-# Up to so many output channels, the branches of a block are faster as one convolution with the
-# largest kernel, zero-padded weights included; measured by benchmarks/speed/annotate.py.
+# Up to this number of output channels, one convolution with the largest kernel and zero-padded
+# weights is faster than the branches of a block. Measured by benchmarks/speed/annotate.py.
 MERGE_MAX_CHANNELS = 96
 
 
-# Up to so many output channels, a convolution behind an up-sampling is faster by parts; in short
-# numbers, processors convolve faster than they gather.
+# Up to this number of output channels, a convolution after an up-sampling is faster in parts. In
+# half precision, processors convolve faster than they gather.
 PRODUCTS_FIRST_MAX_CHANNELS = {"float32": 256, "bfloat16": 16, "float16": 16}
 
 
@@ -41,8 +42,8 @@ class FusedCache:
     """
     Fused copies of one network, for each length of window and precision.
 
-    They are made when they are first asked for, and again when the weights have changed. Any number
-    of threads may ask. Copies of the cache, as of the model that holds it, are empty.
+    They are made at first use and again after the weights have changed. The cache is safe for
+    threads. A copy of the cache, or of the model that holds it, starts empty.
     """
 
     def __init__(self):
@@ -56,31 +57,34 @@ class FusedCache:
 
     def predict(self, network: Network, x: torch.Tensor, precision: str = "float32"):
         """
-        What ``network(x)`` gives in evaluation, faster; no gradients.
+        The result of ``network(x)`` in evaluation mode, but faster and without gradients.
 
         :param x: Normalised windows, shape (batch, components, samples).
         :param precision: float32, bfloat16 or float16.
-        :return: In single precision, whatever ``precision`` is.
+        :return: Answers in single precision, whatever ``precision`` is.
         """
         fused = self._get(network, x.shape[-1], precision)
         with torch.no_grad():
             return fused(x.to(getattr(torch, precision)))
 
     def refresh(self, network: Network) -> None:
-        """Notice weights that were changed behind PyTorch's back, as ``tensor.data`` allows."""
+        """
+        Notice changes of weights that PyTorch does not track, such as those through
+        ``tensor.data``.
+        """
         with self._lock:
             if self._networks and self._sums != _sums(network):
                 self._networks.clear()
 
     def compile(self, *args, **kwargs) -> None:
-        """Compile the copies, too, with these arguments of :py:func:`torch.compile`."""
+        """Also compile the copies, with these arguments of :py:func:`torch.compile`."""
         with self._lock:
             self._compile = (args, kwargs)
             self._networks.clear()
 
     def _get(self, network: Network, samples: int, precision: str) -> FusedNetwork:
         tensors = [*network.parameters(), *network.buffers()]
-        # Versions count changes in place; tensors made for inference have none.
+        # PyTorch's versions count changes in place. Inference tensors have no version.
         state = [(t.data_ptr(), 0 if t.is_inference() else t._version, t.device) for t in tensors]
         with self._lock:
             made_from, fused = self._networks.get((samples, precision), (None, None))
@@ -101,13 +105,15 @@ def _sums(network: Network) -> list[float]:
 
 
 def padding(samples: int, kernel: int, stride: int = 1) -> tuple[int, int]:
-    """What :py:func:`seisbench_llm.network.embedder.pad_same` adds on either side."""
+    """
+    Number of zeros that :py:func:`~seisbench_llm.network.embedder.pad_same` adds on either side.
+    """
     total = max(kernel - stride, 0) + (-samples) % stride
     return total // 2, total - total // 2
 
 
 def folded(conv: nn.Conv1d, norm: nn.BatchNorm1d) -> tuple[torch.Tensor, torch.Tensor]:
-    """Weight and bias of a convolution that includes the normalisation behind it."""
+    """Weight and bias of a convolution that includes the normalisation after it."""
     scale = norm.weight / (norm.running_var + norm.eps).sqrt()
     bias = norm.bias - norm.running_mean * scale
     if conv.bias is not None:
@@ -117,13 +123,13 @@ def folded(conv: nn.Conv1d, norm: nn.BatchNorm1d) -> tuple[torch.Tensor, torch.T
 
 class Convolution(nn.Module):
     """
-    A convolution along time with given weights, zeros outside.
+    A convolution along time with given weights and zero padding.
 
     (batch, in_channels, 1, samples) -> (batch, out_channels, 1, samples / stride), channels last in
     memory, where convolutions with few channels come near the speed of the processor.
 
     :param weight: Shape (out_channels, in_channels, kernel).
-    :param sides: Zeros before and after.
+    :param sides: Numbers of zeros before and after.
     """
 
     def __init__(self, weight, bias, stride: int = 1, sides: tuple[int, int] = (0, 0)):
@@ -138,7 +144,7 @@ class Convolution(nn.Module):
         if before == after or self.stride > 1:
             x = x if before == after else F.pad(x, (0, after - before))
             return F.conv2d(x, self.weight, self.bias, (1, self.stride), (0, before))
-        # One output too many is cheaper than a copy of the input.
+        # One superfluous output is cheaper than a copy of the input.
         x = F.conv2d(x, self.weight, self.bias, 1, (0, after))
         return x[..., after - before :]
 
@@ -149,7 +155,7 @@ def upsample(x: torch.Tensor, samples: int) -> torch.Tensor:
 
 
 class FusedBlock(nn.Module):
-    """See :py:class:`~seisbench_llm.network.embedder.MultiScaleBlock`, for one length."""
+    """:py:class:`~seisbench_llm.network.embedder.MultiScaleBlock` for one length."""
 
     def __init__(self, block: MultiScaleBlock, samples: int):
         super().__init__()
@@ -184,7 +190,7 @@ class FusedBlock(nn.Module):
 
 
 class UpConvolution(nn.Module):
-    """Up-sampling, further channels, and a convolution, as an ``UpStage`` has them."""
+    """An ``UpStage``: up-sampling, skip channels, and a convolution."""
 
     def __init__(self, weight: torch.Tensor, bias: torch.Tensor, samples: int):
         super().__init__()
@@ -193,7 +199,8 @@ class UpConvolution(nn.Module):
 
     def forward(self, x: torch.Tensor, skip: torch.Tensor | None = None) -> torch.Tensor:
         if skip is None and self.conv.weight.shape[-1] == 1:
-            # One sample at a time: the same before up-sampling, where there are fewer.
+            # A kernel of one sample commutes with up-sampling, and there are fewer samples before
+            # it.
             return upsample(self.conv(x), self.samples)
         x = upsample(x, self.samples)
         if skip is not None:
@@ -203,14 +210,15 @@ class UpConvolution(nn.Module):
 
 class ProductsFirst(nn.Module):
     """
-    The same without further channels: first the products, then the samples.
+    An ``UpStage`` without skip channels: products first, then up-sampling.
 
-    Each tap of the kernel is applied before up-sampling, where there are fewer samples, as one
-    matrix product; an output sample is a weighted sum over the taps and the two samples that each
-    interpolates. Window by window, so that the products stay in the processor's cache.
+    All taps of the kernel are applied before up-sampling, where there are fewer samples, as one
+    matrix product. An output sample is then a weighted sum over the taps and over the two samples
+    that each tap interpolates. Windows are processed one by one, so that the products stay in the
+    processor's cache.
 
-    :param latent: Samples of the input.
-    :param samples: Samples of the output.
+    :param latent: Number of input samples.
+    :param samples: Number of output samples.
     """
 
     def __init__(self, weight: torch.Tensor, bias: torch.Tensor, latent: int, samples: int):
@@ -219,7 +227,7 @@ class ProductsFirst(nn.Module):
         table = weight.permute(1, 2, 0).reshape(inputs, kernel * outputs).contiguous()
         self.weight = nn.Parameter(table, requires_grad=False)
         self.bias = nn.Parameter(bias.contiguous(), requires_grad=False)
-        # As torch.nn.functional.interpolate has it, in single precision.
+        # Same rounding as torch.nn.functional.interpolate, in single precision.
         place = (torch.arange(samples, device=bias.device) + 0.5) * (latent / samples) - 0.5
         place = place.clamp(min=0)
         low = place.floor().long().clamp(max=latent - 1)
@@ -251,9 +259,9 @@ class ProductsFirst(nn.Module):
 
 class FusedCurveHead(nn.Module):
     """
-    See :py:class:`~seisbench_llm.network.heads.CurveHead`, for one length; gives logits.
+    :py:class:`~seisbench_llm.network.heads.CurveHead` for one length. It returns logits.
 
-    :param widest: Up to so many output channels, a stage is :py:class:`ProductsFirst`.
+    :param widest: Stages with at most this many output channels become :py:class:`ProductsFirst`.
     """
 
     def __init__(self, head: CurveHead, latent: int, samples: int, skips: bool, widest: int):
@@ -279,9 +287,9 @@ class FusedCurveHead(nn.Module):
 
 class FusedNetwork(nn.Module):
     """
-    A network in evaluation, for windows of one length.
+    A network in evaluation mode for windows of one length.
 
-    :param network: Not changed; later changes of it have no effect here.
+    :param network: The network. It is not changed, and later changes of it have no effect here.
     :param samples: Length of the windows.
     :param precision: float32, bfloat16 or float16.
     """
@@ -309,7 +317,9 @@ class FusedNetwork(nn.Module):
         self.to(getattr(torch, precision))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Answers in single precision for normalised windows, (batch, components, samples)."""
+        """
+        Answers in single precision for normalised windows, shape (batch, components, samples).
+        """
         samples = x.shape[-1]
         x = embedder_input(x, self.config)
         signals = [x[:, :, None].contiguous(memory_format=torch.channels_last)]

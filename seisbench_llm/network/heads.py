@@ -23,7 +23,8 @@ def stage_sizes(start: int, end: int, stages: int) -> list[int]:
 
 
 def _resized(x: torch.Tensor, samples: int) -> torch.Tensor:
-    # Most skip signals have the length already; to interpolate them takes 7 % of a training step.
+    # Most skip signals already have this length. Interpolating them anyway would cost time in
+    # training.
     return x if x.shape[-1] == samples else F.interpolate(x, size=samples, mode="linear")
 
 
@@ -31,7 +32,7 @@ class UpStage(nn.Module):
     """
     Linear up-sampling to a given length, convolution, BatchNorm, GELU.
 
-    A skip signal is brought to the same length and joined as further channels.
+    A skip signal is brought to the same length and appended as further channels.
     """
 
     def __init__(self, in_channels: int, out_channels: int, kernel: int):
@@ -53,7 +54,7 @@ class CurveHead(nn.Module):
 
     (batch, in_channels, latent samples), samples -> (batch, outputs, samples), in 0 to 1
 
-    :param config: Its ``head_...`` sizes.
+    :param config: Gives the ``head_...`` sizes.
     """
 
     def __init__(self, config: NetworkConfig):
@@ -90,14 +91,14 @@ class PooledHead(nn.Module):
     """
     One estimate per window: two convolutions, mean over time, linear layer.
 
-    With ``pooled_hidden``, a layer over all times at once instead of the mean; windows can then
-    have no other length.
+    With ``pooled_hidden``, a layer over all times replaces the mean. All windows then need the same
+    length.
 
-    (batch, latent_channels, latent samples) -> (batch, outputs): probabilities that add to one
-    (``class``), a value between zero and the task's scale (``scalar``), or cosine and sine
-    (``angle``).
+    (batch, latent_channels, latent samples) -> (batch, outputs). The outputs are probabilities that
+    add up to one (``class``), a value between zero and the task's scale (``scalar``), or cosine and
+    sine (``angle``).
 
-    :param config: Its ``pooled_...`` sizes, and its task.
+    :param config: Gives the ``pooled_...`` sizes and the task.
     """
 
     def __init__(self, config: NetworkConfig):

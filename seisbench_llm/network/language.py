@@ -10,7 +10,7 @@ from ..weight_files import read_tensors
 from . import checkpoints
 from .config import BackboneConfig
 
-# Shapes that must be at hand without a download, e.g. for a randomly initialised control.
+# Shapes that are needed without a download, for example for a control with random weights.
 KNOWN_SHAPES = {
     "gpt2": checkpoints.GPT2,
     "sentence-transformers/all-MiniLM-L6-v2": BackboneConfig(
@@ -38,14 +38,14 @@ def backbone(
 
     :param name: Hugging Face id, local folder, or None for no backbone.
     :param layers: Number of blocks to keep.
-    :param config: Shape, as a dictionary; by default that of the language model.
-    :raises ValueError: If ``config`` is given for a pre-trained one, or does not fit.
+    :param config: Shape as a dictionary. By default it is the shape of the language model.
+    :raises ValueError: If ``config`` is given for a pre-trained backbone, or does not fit.
     """
     if name is None:
         return None, None
     if pretrained and config is not None:
         raise ValueError(
-            "backbone_config gives a shape without weights; it goes with pretrained=False."
+            "backbone_config is a shape without weights; use it with pretrained=False."
         )
     if pretrained:
         return read_pretrained(name, layers)

@@ -1,8 +1,8 @@
 """
-Low-rank adaptation of a backbone (Hu et al. 2021, arXiv 2106.09685), by PEFT while training.
+Low-rank adaptation of a backbone (Hu et al. 2021, arXiv 2106.09685) with PEFT.
 
-Only :py:func:`add_lora` and :py:func:`merge_lora` need PEFT; :py:func:`merged_state_dict` and a
-model without adapters do not.
+Only :py:func:`add_lora` and :py:func:`merge_lora` need PEFT. :py:func:`merged_state_dict` and
+models without adapters do not.
 """
 
 import torch
@@ -23,18 +23,20 @@ def add_lora(
     """
     Add adapters to a backbone in place.
 
-    What stays trainable is what the paper trains: adapters, LayerNorms and positions.
+    Adapters, LayerNorms and positions stay trainable, as in the paper.
 
     :param rank: Rank of the adapters.
     :param alpha: Scale; the adapter's output is multiplied by alpha / rank.
     :param dropout: Dropout on the adapter's input.
-    :param targets: Which linear layers of each block, out of ``LORA_TARGETS``.
+    :param targets: Linear layers of each block that get an adapter, from ``LORA_TARGETS``.
     """
     unknown = set(targets) - set(LORA_TARGETS)
     if unknown or not targets:
-        raise ValueError(f"LoRA targets are among {', '.join(LORA_TARGETS)}, not {targets}.")
+        raise ValueError(
+            f"Unknown LoRA targets {targets}. Known targets: {', '.join(LORA_TARGETS)}."
+        )
     if has_lora(backbone):
-        raise ValueError("The backbone has LoRA adapters already; merge them first.")
+        raise ValueError("The backbone already has LoRA adapters; merge them first.")
     try:
         from peft import LoraConfig, inject_adapter_in_model
     except ImportError as error:
@@ -54,7 +56,7 @@ def has_lora(module: nn.Module) -> bool:
 
 
 def merge_lora(module: nn.Module) -> None:
-    """Replace adapted layers by plain ones of the same function, in place."""
+    """Replace adapted layers in place by plain layers of the same function."""
     if not has_lora(module):
         return
     state = merged_state_dict(module)
@@ -68,7 +70,7 @@ def merge_lora(module: nn.Module) -> None:
 
 
 def merged_state_dict(module: nn.Module) -> dict[str, torch.Tensor]:
-    """The state dict that the module has after :py:func:`merge_lora`, which is not called."""
+    """The state dict after :py:func:`merge_lora`. The module itself keeps its adapters."""
     deltas = {
         f"{name}.weight": child.get_delta_weight("default")
         for name, child in module.named_modules()

@@ -16,13 +16,14 @@ class Network(nn.Module):
 
     (batch, components, samples) -> (batch, outputs, samples) for curves, else (batch, outputs)
 
-    :param config: All sizes, and the task.
+    :param config: All sizes and the task.
     """
 
     def __init__(self, config: NetworkConfig):
         super().__init__()
         self.config = config
-        # First, as ever: a seed gives the same weights.
+        # The embedder is built first, as in earlier versions, so that a seed gives the same
+        # weights.
         backbone = nn.Identity()
         if config.backbone_config is not None:
             backbone = Backbone(config.backbone_config)
@@ -39,6 +40,7 @@ class Network(nn.Module):
         tokens = self.backbone(to_tokens(signals[-1], patch))
         latent = from_tokens(tokens, patch)
         if self.skips:
-            # From the coarsest to the waveform itself, as the head's stages get finer.
+            # Skip signals go from the coarsest to the waveform itself, because the head's stages
+            # get finer.
             return self.head(latent, x.shape[-1], logits=logits, skips=signals[-2::-1])
         return self.head(latent, x.shape[-1], logits=logits)

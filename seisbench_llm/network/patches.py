@@ -1,4 +1,4 @@
-"""Latent patches: the latent sequence as tokens, and back."""
+"""Latent patches: from the latent sequence to tokens, and back."""
 
 import torch
 

@@ -1,7 +1,8 @@
 """
 Figures of results.
 
-All of them are matplotlib figures that ``savefig`` writes; none touches the state of pyplot.
+All functions return matplotlib figures, which ``savefig`` writes. They do not change the state of
+pyplot.
 """
 
 from .base import COLORS

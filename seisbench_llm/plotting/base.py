@@ -1,4 +1,4 @@
-"""Colours, envelopes, axes and legends that the figures share."""
+"""Colours, envelopes, axes and legends that all figures share."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import numpy as np
 import obspy
 import pandas as pd
 
-# Okabe and Ito (2008): told apart with any colour vision.
+# Okabe and Ito (2008): colours that can be told apart with any colour vision.
 COLORS = {"P": "#0072B2", "S": "#D55E00", "Detection": "#999999"}
 
 
-# More than a screen or a page has columns; a line of so many points draws at once.
+# More points than a screen or a page has columns. A line of this many points is drawn quickly.
 COLUMNS = 2000
 
 
@@ -25,12 +25,13 @@ def as_table(picks) -> pd.DataFrame:
 
 def envelope(trace: obspy.Trace, columns: int = COLUMNS) -> tuple[np.ndarray, np.ndarray]:
     """
-    Seconds since the first sample and samples, thinned so that no peak is lost.
+    Times and samples of a trace, thinned so that no peak is lost.
 
-    Of each of ``columns`` spans the smallest and the largest sample are kept. Masked and infinite
+    The smallest and the largest sample of each of ``columns`` spans are kept. Masked and infinite
     samples become nan, where matplotlib breaks a line.
 
-    :return: Both of shape (npts,) for a short trace, else (2 columns,).
+    :return: Seconds since the first sample, and samples, both of shape (npts,) for a short trace,
+        else (2 columns,).
     """
     data = np.ma.filled(np.ma.asarray(trace.data, dtype=np.float64), np.nan)
     data[~np.isfinite(data)] = np.nan
@@ -45,17 +46,17 @@ def envelope(trace: obspy.Trace, columns: int = COLUMNS) -> tuple[np.ndarray, np
 
 def for_display(traces: Iterable[obspy.Trace], highpass: float | None) -> obspy.Stream:
     """
-    Copies without gaps inside and without mean, high-passed.
+    High-passed copies of traces without their mean, split at gaps.
 
-    :param highpass: Corner in Hz, None for none; not applied where it is above the Nyquist
-        frequency.
+    :param highpass: Corner in Hz, None for no filter. Traces with a lower Nyquist frequency are not
+        filtered.
     """
     stream = obspy.Stream()
     for trace in obspy.Stream(list(traces)).split():
         data = np.asarray(trace.data, dtype=np.float64)
         finite = np.isfinite(data)
         mean = data[finite].mean() if finite.any() else 0.0
-        # A new trace: split hands on the array of a trace without gaps.
+        # A new trace is made, because split returns the same array for a trace without gaps.
         trace = obspy.Trace(np.where(finite, data - mean, 0.0), trace.stats)
         if highpass and highpass < 0.45 * trace.stats.sampling_rate:
             trace.filter("highpass", freq=highpass, corners=2, zerophase=True)
@@ -65,7 +66,7 @@ def for_display(traces: Iterable[obspy.Trace], highpass: float | None) -> obspy.
 
 
 def time_axis(axis) -> None:
-    """Dates as short as they can be."""
+    """Format the dates of a time axis as short as possible."""
     from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 
     locator = AutoDateLocator()
@@ -74,7 +75,7 @@ def time_axis(axis) -> None:
 
 
 def phase_legend(figure, counts: dict[str, int] | None = None) -> None:
-    """Legend of P and S at the top right, with their numbers if they are given."""
+    """Draw a legend of P and S at the top right, with the numbers of picks if given."""
     from matplotlib.lines import Line2D
 
     handles = [

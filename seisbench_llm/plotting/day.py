@@ -1,4 +1,4 @@
-"""Day overview of one channel, an hour a line."""
+"""Day overview of one channel, one hour per line."""
 
 from __future__ import annotations
 
@@ -22,24 +22,23 @@ def plot_day(
     """
     Day overview of one channel with its picks, as on a drum.
 
-    P picks are ticks above the line, S picks below, so that they hide nothing. Hours without data
-    are grey.
+    P picks are ticks above the line, S picks below it. Hours without data are grey.
 
-    :param stream: Waveforms; may hold other channels and days.
-    :param picks: Picks of SeisBench, a table of picks, or what ``classify`` gives.
-    :param day: Day in UTC, by default the one with most data.
-    :param trace_id: NET.STA.LOC.CHA, by default a vertical at the place with most picks.
+    :param stream: Waveforms, which may contain other channels and days.
+    :param picks: Picks of SeisBench, a table of picks, or a result of ``classify``.
+    :param day: Day in UTC. By default the one with most data.
+    :param trace_id: NET.STA.LOC.CHA. By default a vertical channel of the location with most picks.
     :param minutes: Length of a line, a divisor of 1440.
-    :param highpass: Corner of a high-pass for the eye, in Hz; None for none.
-    :param scale: Amplitude that reaches the next line, in the unit of the data; by default half
-        the median of the lines' largest amplitudes. Larger amplitudes are cut.
+    :param highpass: Corner of a high-pass for display, in Hz. None for no filter.
+    :param scale: Amplitude that reaches the next line, in the unit of the data. By default half the
+        median of the lines' largest amplitudes. Larger amplitudes are clipped.
     :return: A matplotlib figure.
     :raises ValueError: If there are no data of that channel and day.
     """
     from matplotlib.figure import Figure
 
     if 1440 % minutes:
-        raise ValueError(f"A day is no whole number of lines of {minutes} minutes.")
+        raise ValueError(f"A day is not a whole number of lines of {minutes} minutes.")
     table = as_table(picks)
     trace_id = trace_id or _most_picked(stream, table)
     traces = [trace for trace in stream if trace.id == trace_id and trace.stats.npts]
@@ -80,7 +79,7 @@ def plot_day(
 
 def _lines(traces, start, step: float, n_lines: int, highpass) -> list[list[obspy.Trace]]:
     """The pieces of each line of a day."""
-    # A little more, and cut after the filter, so that it has swung in.
+    # A little more is cut off after filtering, so that the filter has settled.
     around = (trace.slice(start - 60, start + 86460) for trace in traces)
     shown = for_display([trace for trace in around if trace.stats.npts], highpass)
     return [
@@ -94,7 +93,7 @@ def _lines(traces, start, step: float, n_lines: int, highpass) -> list[list[obsp
 
 
 def _fullest(traces: list[obspy.Trace]) -> obspy.UTCDateTime:
-    """The day with most data, the first of equals."""
+    """The day with most data, or the first of several such days."""
     seconds = {}
     for trace in traces:
         day = obspy.UTCDateTime(trace.stats.starttime.date)
@@ -106,7 +105,7 @@ def _fullest(traces: list[obspy.Trace]) -> obspy.UTCDateTime:
 
 
 def _draw_line(axis, row: int, pieces, start, scale: float, step: float) -> None:
-    """Samples of a line, and grey where there are none."""
+    """Draw the samples of a line, and grey where there are none."""
     from matplotlib.collections import LineCollection
 
     end = 0.0

@@ -11,19 +11,19 @@ from .base import as_table
 
 def plot_map(stations, picks=None, events=None, coastlines: bool | None = None):
     """
-    Map of stations and, if there are any, events.
+    Map of stations and events.
 
-    Plain degrees, with the right ratio of a degree of longitude to one of latitude in the middle;
-    for some hundred kilometres that is all one needs.
+    The axes are degrees, with the right ratio of longitude to latitude in the middle of the map.
+    This suffices for some hundred kilometres.
 
     :param stations: Inventory or table of stations, see
-        :py:func:`seisbench_llm.stations.stations_to_dataframe`; None for none.
-    :param picks: Picks; stations with more of them are larger, those without are empty.
+        :py:func:`seisbench_llm.stations.stations_to_dataframe`. None for a map without stations.
+    :param picks: Picks. Stations with more picks are larger, those without picks are empty.
     :param events: ObsPy catalogue, or table with latitude, longitude, depth_km and magnitude, such
-        as a monitor's events; only those with an origin are shown, larger ones larger, coloured by
-        depth, grey without one.
-    :param coastlines: Whether to draw coast lines, which needs cartopy; by default if cartopy is
-        installed and has its data at hand. With True they may be fetched.
+        as a monitor's events. Events without an origin are left out. The size shows the magnitude
+        and the colour the depth. Events without a depth are grey.
+    :param coastlines: Whether to draw coast lines, which needs cartopy. By default they are drawn
+        if cartopy is installed and has its data. With True the data may be downloaded.
     :return: A matplotlib figure.
     :raises ValueError: If nothing has coordinates.
     """
@@ -35,8 +35,8 @@ def plot_map(stations, picks=None, events=None, coastlines: bool | None = None):
     longitudes = np.concatenate([places[:, 0], shocks[:, 0]])
     latitudes = np.concatenate([places[:, 1], shocks[:, 1]])
     if not longitudes.size:
-        raise ValueError("There is nothing with coordinates to plot: give stations or events.")
-    # Degrees from the first, so that the date line does not tear the map apart.
+        raise ValueError("There is nothing with coordinates to plot: pass stations or events.")
+    # Longitudes count from the first one, so that the date line does not split the map.
     base = longitudes[0]
     east = (longitudes - base + 180) % 360 - 180 + base
     n = len(places)
@@ -113,7 +113,7 @@ def _table(stations):
     from ..stations import stations_to_dataframe
 
     frame = stations_to_dataframe(stations)
-    # One mark per station, whatever its locations.
+    # One symbol per station, even if it has several locations.
     station = frame["id"].map(station_of)
     return frame.assign(station=station).drop_duplicates("station")
 

@@ -13,7 +13,7 @@ import seisbench
 from ..trace_ids import location_of
 from .base import COLORS, as_table, envelope, for_display, phase_legend, time_axis
 
-# More than so many lines across a panel would hide the waveforms.
+# More lines than this across a panel would hide the waveforms.
 _MOST_LINES = 40
 
 
@@ -25,17 +25,17 @@ def plot_picks(
     highpass: float | None = None,
 ):
     """
-    Waveforms with picks and, below them, the probability curves they were made from.
+    Waveforms with picks and, below them, the probability curves from which the picks were made.
 
-    Gaps stay empty. A station with more than 40 picks has them as ticks at the upper edge, not as
-    lines across, and none has more labels than there is room for.
+    Gaps stay empty. If a station has more than 40 picks, they are ticks at the upper edge instead
+    of lines. Labels are left out where there is no room.
 
     :param stream: Waveforms.
-    :param picks: Picks of SeisBench, a table of picks, or what ``classify`` gives.
-    :param annotations: Probability curves of the same stream, if they are to be shown.
-    :param max_stations: Largest number of stations shown, those with most picks; the figure says
-        how many there are, and a warning does.
-    :param highpass: Corner of a high-pass for the eye, in Hz.
+    :param picks: Picks of SeisBench, a table of picks, or a result of ``classify``.
+    :param annotations: Probability curves of the same stream, None to leave them out.
+    :param max_stations: Largest number of stations shown. Those with most picks are chosen. The
+        figure and a warning say how many there are.
+    :param highpass: Corner of a high-pass for display, in Hz.
     :return: A matplotlib figure.
     :raises ValueError: If there is nothing to show.
     """
@@ -114,7 +114,7 @@ def _draw_picks(axis, traces, picks: pd.DataFrame, labels: bool) -> None:
     start = min(t.stats.starttime for t in traces).matplotlib_date
     span = (max(t.stats.endtime for t in traces).matplotlib_date - start) or 1
     taken = {"P": [], "S": []}
-    # The surest first, so that what there is no room for is the least.
+    # The most probable picks come first, so that the least probable ones lose their labels.
     for row in picks.sort_values("probability", ascending=False).itertuples():
         time = date2num(row.time.tz_localize(None))
         others = taken.setdefault(row.phase, [])
@@ -125,7 +125,7 @@ def _draw_picks(axis, traces, picks: pd.DataFrame, labels: bool) -> None:
             row.phase if np.isnan(row.probability) else f"{row.phase} {row.probability:.2f}",
             (time, 1),
             xycoords=("data", "axes fraction"),
-            # Side by side, P to the left, so that close ones can both be read.
+            # P to the left and S to the right, so that close ones can both be read.
             xytext=(-3 if row.phase == "P" else 3, -1),
             textcoords="offset points",
             ha="right" if row.phase == "P" else "left",
@@ -140,7 +140,7 @@ def _label(trace: obspy.Trace) -> str:
 
 
 def _overlap(traces: list[obspy.Trace]) -> bool:
-    """Whether there is a time that all traces have in common."""
+    """Whether all traces have a common time."""
     return max(t.stats.starttime for t in traces) <= min(t.stats.endtime for t in traces)
 
 
@@ -162,7 +162,7 @@ def _blocks(locations, annotations, highpass) -> dict[str, list[list[obspy.Trace
     """NET.STA.LOC -> rows of traces: one row per channel, and one with the curves."""
     blocks = {}
     for name, channels in locations.items():
-        # Vertical first, as it is the one to look at for P.
+        # The vertical comes first, because P is best seen on it.
         order = sorted(channels, key=lambda trace_id: (trace_id[-1] != "Z", trace_id))
         rows = [list(for_display(channels[trace_id], highpass)) for trace_id in order]
         blocks[name] = [row for row in rows if row]

@@ -27,21 +27,22 @@ def plot_section(
     """
     Record section with picks.
 
-    Without distances the stations are in the order of their first P pick, the same height apart.
+    Without distances the stations are sorted by their first P pick and equally spaced.
 
     :param stream: Waveforms.
-    :param picks: Picks of SeisBench, a table of picks, or what ``classify`` gives.
+    :param picks: Picks of SeisBench, a table of picks, or a result of ``classify``.
     :param distances: NET.STA, NET.STA.LOC or STA -> distance in km.
-    :param stations: Instead: inventory or table of stations
-        (:py:func:`seisbench_llm.stations.stations_to_dataframe`), together with
-    :param origin: ObsPy origin or event, or (latitude, longitude), to measure them from. If it has
-        a time, seconds count from there.
+    :param stations: Inventory or table of stations
+        (:py:func:`seisbench_llm.stations.stations_to_dataframe`), instead of ``distances`` and
+        together with ``origin``.
+    :param origin: ObsPy origin or event, or (latitude, longitude), from which distances are
+        measured. If it has a time, seconds count from that time.
     :param component: Last letter of the channels shown.
-    :param highpass: Corner of a high-pass for the eye, in Hz; None for none.
+    :param highpass: Corner of a high-pass for display, in Hz. None for no filter.
     :param start: First time shown.
     :param end: Last time shown.
     :return: A matplotlib figure.
-    :raises ValueError: If there are no such waveforms, or none of them has a known distance.
+    :raises ValueError: If there are no such waveforms, or if no distance is known.
     """
     from matplotlib.figure import Figure
 
@@ -63,7 +64,7 @@ def plot_section(
     figure = Figure(figsize=(9, max(4, min(12, 1.5 + 0.45 * len(heights)))), layout="constrained")
     axis = figure.add_subplot()
     levels = np.unique(list(heights.values()))
-    # A trace may reach the middle one of its neighbours, whatever the gaps between stations.
+    # Amplitudes may reach the neighbouring trace at the median spacing of stations.
     reach = float(np.median(np.diff(levels))) if levels.size > 1 else 1.0
     for name, height in heights.items():
         _draw_record(axis, for_display(records[name], highpass), height, reach, zero)
@@ -99,7 +100,7 @@ def _records(stream, component: str, start, end) -> dict[str, list[obspy.Trace]]
 
 
 def _draw_record(axis, traces: obspy.Stream, height: float, reach: float, zero) -> None:
-    """Waveforms about a height, which they leave by at most 0.7 of the reach."""
+    """Draw waveforms around a height. Their largest amplitude is 0.7 of the reach."""
     largest = max(np.nanmax(np.abs(t.data), initial=0) for t in traces) or 1
     for trace in traces:
         seconds, data = envelope(trace)
@@ -122,7 +123,7 @@ def _draw_picks(axis, picks, height: float, reach: float, zero) -> None:
 
 
 def _draw_names(axis, heights: Mapping[str, float], apart: float) -> None:
-    """Names of the stations at the right, side by side where they would cover each other."""
+    """Draw names of the stations at the right, side by side where they would overlap."""
     lowest = -np.inf
     for name, height in sorted(heights.items(), key=lambda item: item[1]):
         at = max(height, lowest)
@@ -163,7 +164,7 @@ def _distances(stations, latitude: float, longitude: float) -> dict[str, float]:
 
 
 def _heights(rows, table, distances) -> tuple[dict[str, float], list[str]]:
-    """Where on the axis each trace id goes, and those whose distance is not known."""
+    """Height of each trace id on the axis, and the ids without a known distance."""
     if distances is None:
         arrivals = table[table["phase"] == "P"].groupby(table["trace_id"].map(location_of))
         arrivals = arrivals["time"].min()

@@ -1,4 +1,4 @@
-"""Files and services that know stations: StationXML, dataless SEED, CSV, FDSN."""
+"""Reading stations from files and services: StationXML, dataless SEED, CSV, FDSN."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pandas as pd
 from ..obspy_files import read_inventory
 from .table import NUMBERS, TEXTS, check_table
 
-# What a request to an FDSN station service may ask for here.
+# Parameters that a request to an FDSN station service may have here.
 _FDSN_PARAMETERS = (
     *("network", "station", "location", "channel", "starttime", "endtime"),
     *("minlatitude", "maxlatitude", "minlongitude", "maxlongitude"),
@@ -21,14 +21,15 @@ _FDSN_PARAMETERS = (
 
 def read_stations(path: str | Path) -> obspy.Inventory | pd.DataFrame:
     """
-    Stations of a file (a CSV table, or whatever inventory ObsPy can read) or of an FDSN service.
+    Read stations from a file (CSV, or any inventory that ObsPy reads) or an FDSN service.
 
-    :param path: A name that ends with ``.csv`` means a table, see
-        :py:func:`~seisbench_llm.stations.check_table`. ``fdsn://GFZ?network=CX&station=PB01,PB02``
-        asks a service, by any name or address that ObsPy's client takes, with the parameters of
-        its ``get_stations``.
-    :raises FileNotFoundError: If there is no such file.
-    :raises ValueError: If it is neither, or coordinates are impossible, with the file's name.
+    :param path: Name of a file, or address of a service. A name that ends with ``.csv`` is a table,
+        see :py:func:`~seisbench_llm.stations.check_table`. An address such as
+        ``fdsn://GFZ?network=CX&station=PB01,PB02`` has a name or address that ObsPy's client takes,
+        and parameters of its ``get_stations``.
+    :raises FileNotFoundError: If the file does not exist.
+    :raises ValueError: If the file cannot be read, or if coordinates are impossible. The message
+        has the file's name.
     :raises OSError: If the service does not answer.
     """
     if str(path).startswith("fdsn:"):
@@ -39,7 +40,7 @@ def read_stations(path: str | Path) -> obspy.Inventory | pd.DataFrame:
     try:
         if path.suffix.lower() != ".csv":
             return read_inventory(path)
-        # Codes are text: location 00 is no zero, and network NA is not a missing value.
+        # Codes are text: location 00 is not zero, and network NA is not a missing value.
         table = pd.read_csv(
             path,
             dtype=dict.fromkeys(TEXTS, str),
@@ -48,8 +49,8 @@ def read_stations(path: str | Path) -> obspy.Inventory | pd.DataFrame:
             skipinitialspace=True,
         )
     except Exception as error:
-        # The readers raise whatever comes to them on a broken file.
-        raise ValueError(f"{path} is no station file that can be read: {error}") from error
+        # The readers raise exceptions of any kind on a broken file.
+        raise ValueError(f"{path} cannot be read as a station file: {error}") from error
     try:
         return check_table(table)
     except ValueError as error:
@@ -58,10 +59,10 @@ def read_stations(path: str | Path) -> obspy.Inventory | pd.DataFrame:
 
 def read_inventory_of(address: str) -> obspy.Inventory:
     """
-    Stations of an FDSN service with their responses.
+    Read stations and their responses from an FDSN service.
 
     :param address: ``fdsn://NAME?network=...&station=...``, see :py:func:`read_stations`.
-    :raises ValueError: If the address says too little, or the service has nothing like that.
+    :raises ValueError: If the address is incomplete, or if the service has no such stations.
     :raises OSError: If the service does not answer.
     """
     from obspy.clients import fdsn
@@ -79,7 +80,7 @@ def read_inventory_of(address: str) -> obspy.Inventory:
     try:
         times = {name: obspy.UTCDateTime(wanted[name]) for name in wanted if name.endswith("time")}
     except (TypeError, ValueError) as error:
-        raise ValueError(f"{address} has a time that is none: {error}") from error
+        raise ValueError(f"{address} has an invalid time: {error}") from error
     routers = ("eida-routing", "earthscope-federator", "iris-federator")
     try:
         if parts.netloc in routers:
@@ -91,4 +92,4 @@ def read_inventory_of(address: str) -> obspy.Inventory:
         raise ValueError(f"{address}: the service has no such stations.") from error
     except (FDSNException, ValueError) as error:
         cause = str(error).partition("\n")[0]
-        raise OSError(f"{address} cannot be had: {type(error).__name__}: {cause}") from error
+        raise OSError(f"{address} does not answer: {type(error).__name__}: {cause}") from error

@@ -1,4 +1,4 @@
-"""Coordinates, directions of components, and responses of stations at a time."""
+"""Coordinates, directions of components, and responses of stations at a given time."""
 
 from __future__ import annotations
 
@@ -32,16 +32,16 @@ _DIGESTED = ("location", "code", "start", "end", "place", "azimuth", "dip")
 @dataclass(frozen=True)
 class Channel:
     """
-    What is known of a channel, or of all channels of a station, during an epoch.
+    Metadata of a channel, or of all channels of a station, during an epoch.
 
     :param location: Location code, None for all.
     :param code: Channel code, empty for all.
     :param start: Beginning of the epoch.
     :param end: End of the epoch.
     :param place: Coordinates.
-    :param azimuth: Azimuth in degrees from north, nan if it is not known.
-    :param dip: Dip in degrees down from horizontal (-90 is up), nan if it is not known.
-    :param response: ObsPy's response, None if it is not known.
+    :param azimuth: Azimuth in degrees from north, nan if unknown.
+    :param dip: Dip in degrees down from horizontal (-90 is up), nan if unknown.
+    :param response: ObsPy's response, None if unknown.
     """
 
     location: str | None
@@ -55,7 +55,7 @@ class Channel:
 
     @property
     def direction(self) -> tuple[float, float] | None:
-        """Azimuth and dip in degrees, None if they are not known."""
+        """Azimuth and dip in degrees, None if unknown."""
         component = split_channel(self.code)[1]
         azimuth, dip = self.azimuth, self.dip
         if np.isfinite(dip) and abs(abs(dip) - 90) < 1e-6:
@@ -69,9 +69,9 @@ class Channel:
 @dataclass
 class Stations:
     """
-    Stations, whatever they were read from.
+    Stations from any source.
 
-    :param channels: NET.STA -> what is known of it and of its channels.
+    :param channels: NET.STA -> metadata of the station and its channels.
     """
 
     channels: dict[str, list[Channel]] = field(default_factory=lambda: defaultdict(list))
@@ -79,14 +79,14 @@ class Stations:
     @classmethod
     def read(cls, source: obspy.Inventory | pd.DataFrame | Stations | str | Path) -> Stations:
         """
-        Stations from what users have.
+        Read stations from any source.
 
-        :param source: An ObsPy inventory; a DataFrame with the columns of
-            :py:func:`~seisbench_llm.stations.check_table`; the name of a file, or an FDSN service,
-            see :py:func:`~seisbench_llm.stations.read_stations`.
+        :param source: An ObsPy inventory, a DataFrame with the columns of
+            :py:func:`~seisbench_llm.stations.check_table`, or the name of a file or an FDSN
+            service, see :py:func:`~seisbench_llm.stations.read_stations`.
         :raises ValueError: If columns are missing, or coordinates are impossible or ambiguous.
-        :raises FileNotFoundError: If there is no such file.
-        :raises TypeError: If it is none of these.
+        :raises FileNotFoundError: If the file does not exist.
+        :raises TypeError: If ``source`` is of another type.
         """
         if isinstance(source, Stations):
             return source
@@ -99,7 +99,8 @@ class Stations:
             stations._read_table(source)
         else:
             raise TypeError(
-                f"Stations come as obspy.Inventory, DataFrame or file, not {type(source).__name__}."
+                f"Stations must be an obspy.Inventory, a DataFrame or a file, "
+                f"not {type(source).__name__}."
             )
         return stations
 
@@ -139,14 +140,16 @@ class Stations:
 
     def find(self, trace_id: str, time: obspy.UTCDateTime) -> Station | None:
         """
-        Place of a station: of the location code if known, else the station's, else any of it.
+        Coordinates of a station: of the location code if known, else of the station, else of any of
+        its locations.
 
         :param trace_id: NET.STA.LOC, with or without more.
-        :return: None if the station, or its epoch, is not known.
+        :return: Coordinates, None if the station or its epoch is unknown.
         """
         network, station, location, code = codes_of(trace_id)
         active = list(self._active(f"{network}.{station}", time, time))
-        # Two instruments of one location may stand apart, as in a borehole and above it.
+        # Two instruments of one location may be at different places, for example in a borehole and
+        # above it.
         matching = [
             c for c in active if c.location == location and code and c.code.startswith(code)
         ]
@@ -158,7 +161,7 @@ class Stations:
         self, trace_id: str, start: obspy.UTCDateTime, end: obspy.UTCDateTime
     ) -> list[Channel]:
         """
-        What is known of one channel from ``start`` to ``end``, in the order of time.
+        Metadata of one channel from ``start`` to ``end``, sorted by time.
 
         :param trace_id: NET.STA.LOC.CHA.
         """
@@ -172,7 +175,7 @@ class Stations:
 
     def response(self, trace_id: str, time: obspy.UTCDateTime) -> Response | None:
         """
-        Response of a channel, None if it is not known.
+        Response of a channel, None if unknown.
 
         :param trace_id: NET.STA.LOC.CHA.
         """
@@ -180,7 +183,7 @@ class Stations:
         return next((response for response in responses if _has_gain(response)), None)
 
     def digest(self) -> str:
-        """SHA-256 of all that is known but the shape of responses."""
+        """SHA-256 of all metadata except the shape of responses."""
         rows = [
             (name, *(str(getattr(channel, f)) for f in _DIGESTED), _gain(channel.response))
             for name, channels in sorted(self.channels.items())
@@ -196,7 +199,7 @@ class Stations:
                 yield channel
 
     def __repr__(self) -> str:
-        """How much is known, in a line."""
+        """Summary in one line."""
         entries = [channel for of_one in self.channels.values() for channel in of_one]
         ids = {(name, c.location, c.code) for name, e in self.channels.items() for c in e if c.code}
         gains = sum(_has_gain(channel.response) for channel in entries)
@@ -231,7 +234,7 @@ def _has_gain(response: Response | None) -> bool:
 
 
 def _flat_response(row: dict) -> Response | None:
-    """Response of a table's gain: the same at all frequencies."""
+    """Response of a table's gain, which is the same at all frequencies."""
     gain = row.get("gain", np.nan)
     if not np.isfinite(gain):
         return None
@@ -242,7 +245,7 @@ def _flat_response(row: dict) -> Response | None:
 
 
 def warn_of_missing(picks: Sequence, stations: Stations) -> None:
-    """Name the stations with picks, but without coordinates."""
+    """Warn of stations that have picks but no coordinates."""
     missing = {
         pick.trace_id for pick in picks if stations.find(pick.trace_id, pick.peak_time) is None
     }

@@ -1,4 +1,4 @@
-"""Tables of stations: coordinates and, if they are known, directions and gains of channels."""
+"""Tables of stations: coordinates and, if known, directions and gains of channels."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from ..trace_ids import TraceId, codes_of, location_of
 TEXTS = ("id", "network", "station", "location", "channel", "units")
 NUMBERS = ("latitude", "longitude", "elevation", "azimuth", "dip", "gain")
 
-# Ground motion that a gain may be for; the names are those of StationXML.
+# Units of ground motion that a gain may refer to, with the names of StationXML.
 UNITS = {"M": "M", "M/S": "M/S", "M/S**2": "M/S**2", "M/S2": "M/S**2", "M/S^2": "M/S**2"}
 
 
 @dataclass(frozen=True)
 class Station:
-    """Place of a sensor: degrees, degrees, metres above sea level."""
+    """Coordinates of a sensor: degrees, degrees, metres above sea level."""
 
     latitude: float
     longitude: float
@@ -30,7 +30,7 @@ class Station:
 
 def check_table(table: pd.DataFrame) -> pd.DataFrame:
     """
-    A table of stations, or of their channels.
+    Check a table of stations or channels.
 
     ========= ======== =================================================================
     column    unit     content
@@ -46,11 +46,11 @@ def check_table(table: pd.DataFrame) -> pd.DataFrame:
     units              optional: unit of ground motion, M, M/S (default) or M/S**2
     ========= ======== =================================================================
 
-    :param table: Such columns. An empty location stands for all.
-    :return: The columns id, latitude, longitude, elevation, and those optional ones that are
-        there; one row per id, numbers as floats.
-    :raises ValueError: If a column is missing, coordinates are impossible, or an id is there twice
-        with different entries, with the id.
+    :param table: Table with these columns. An empty location stands for all locations.
+    :return: Table with the columns id, latitude, longitude, elevation and the optional ones of the
+        input. It has one row per id, and numbers are floats.
+    :raises ValueError: If a column is missing, if coordinates are impossible, or if an id occurs
+        twice with different entries. The message has the id.
     """
     frame = table.reset_index(drop=True).copy()
     if "id" not in frame and {"network", "station"} <= set(frame):
@@ -78,13 +78,13 @@ def check_table(table: pd.DataFrame) -> pd.DataFrame:
     for row in frame.to_dict("records"):
         place = Station(row["latitude"], row["longitude"], row["elevation"])
         if not (abs(place.latitude) <= 90 and abs(place.longitude) <= 360):
-            raise ValueError(f"Station {row['id']} has no possible coordinates: {place}.")
+            raise ValueError(f"Station {row['id']} has impossible coordinates: {place}.")
         before = known.setdefault(split_id(row["id"]), (place, [str(row[c]) for c in optional]))
         if before[0] != place:
-            raise ValueError(f"Station {row['id']} is there twice, at different places.")
+            raise ValueError(f"Station {row['id']} occurs twice, at different places.")
         if before[1] != [str(row[c]) for c in optional]:
             raise ValueError(
-                f"Channel {row['id']} is there twice, with different {', '.join(optional)}."
+                f"Channel {row['id']} occurs twice, with different {', '.join(optional)}."
             )
     columns = ["id", "latitude", "longitude", "elevation", *optional]
     return frame[columns].drop_duplicates("id", ignore_index=True)
@@ -92,9 +92,9 @@ def check_table(table: pd.DataFrame) -> pd.DataFrame:
 
 def split_id(name: str) -> TraceId:
     """
-    Network, station, location and channel of NET.STA, NET.STA.LOC or NET.STA.LOC.CHA.
+    Split NET.STA, NET.STA.LOC or NET.STA.LOC.CHA into codes.
 
-    :raises ValueError: If it is none of these.
+    :raises ValueError: If the id has another form.
     """
     trace_id = codes_of(name)
     if name.count(".") > 3 or not trace_id.station:
@@ -113,30 +113,30 @@ def _unit(name: str, text) -> str:
 
 
 def _numbers(values: pd.Series, ids: pd.Series) -> pd.Series:
-    """A column as floats; what is empty is nan."""
+    """A column as floats, with nan for empty entries."""
     text = values.where(values.astype(str).str.strip() != "")
     numbers = pd.to_numeric(text, errors="coerce")
     wrong = text.notna() & numbers.isna()
     if wrong.any():
         first = wrong.idxmax()
         raise ValueError(
-            f"Station {ids[first]} has the {values.name} '{values[first]}', which is no number."
+            f"Station {ids[first]} has the {values.name} '{values[first]}', which is not a number."
         )
     return numbers.astype(float)
 
 
 def stations_to_dataframe(stations) -> pd.DataFrame:
     """
-    Coordinates of stations, as PyOcto and GaMMA take them.
+    Coordinates of stations in the format of PyOcto and GaMMA.
 
-    :param stations: Stations, an inventory, or a table as of :py:func:`check_table`.
+    :param stations: Stations, an inventory, or a table as for :py:func:`check_table`.
     :return: Columns id, longitude, latitude, elevation (m), and x(km), y(km), z(km; down, as
         in GaMMA) east and north of the stations' mean. A station has one row per location.
-    :raises ValueError: If there are no stations, or the table is none.
+    :raises ValueError: If there are no stations, or if the table is invalid.
     """
     if isinstance(stations, pd.DataFrame):
         frame = check_table(stations)
-        # Channels of a location stand together.
+        # Channels of one location have the same place.
         frame["id"] = frame["id"].map(location_of)
         frame = frame.drop_duplicates("id", ignore_index=True)
     else:
@@ -145,7 +145,7 @@ def stations_to_dataframe(stations) -> pd.DataFrame:
     if frame.empty:
         raise ValueError("There are no stations.")
     first = frame["longitude"].iloc[0]
-    # Degrees from the first station, so that the date line does not tear a network apart.
+    # Longitudes count from the first station, so that the date line does not split a network.
     east = (frame["longitude"] - first + 180) % 360 - 180
     centre = east.mean(), frame["latitude"].mean()
     local = [util_geo_km(*centre, *at) for at in zip(east, frame["latitude"], strict=True)]
@@ -159,7 +159,7 @@ def stations_to_dataframe(stations) -> pd.DataFrame:
 
 
 def _table_of(stations) -> pd.DataFrame:
-    """Table of an inventory or of Stations; of a station with several epochs, the last."""
+    """Table of an inventory or of Stations. The last epoch of a station counts."""
     rows = {}
     if isinstance(stations, obspy.Inventory):
         for network in stations:

@@ -1,8 +1,9 @@
 """
 From an ObsPy stream to annotations, picks and estimates, through SeisBench's pipeline.
 
-This is the door to all that works around or overrides SeisBench's own machinery (windows, stacking,
-threads); docs/project/upstream.md says what change in SeisBench would let each piece go.
+This package is the only entry to the code that works around or overrides SeisBench's machinery
+(windows, stacking, threads). docs/project/upstream.md says what change in SeisBench would make each
+piece superfluous.
 """
 
 from .annotate import Annotations, annotate_stream, fill

@@ -1,4 +1,4 @@
-"""Annotation of an ObsPy stream of any kind and length, through SeisBench's pipeline."""
+"""Annotation of any ObsPy stream through SeisBench's pipeline."""
 
 from __future__ import annotations
 
@@ -24,7 +24,9 @@ from .windows import WindowLayout, place_on_grid
 
 
 class Annotations(obspy.Stream):
-    """Annotations of a stream; :py:attr:`skipped` says what was left out of it, and why."""
+    """
+    Annotations of a stream. :py:attr:`skipped` lists what was left out of the stream, and why.
+    """
 
     def __init__(self, traces: list[obspy.Trace] | None = None):
         super().__init__(traces)
@@ -38,12 +40,12 @@ async def annotate_stream(
     peak_filter: PeakFilter | None = None,
 ) -> Annotations:
     """
-    Annotate a stream of any kind and length; the stream is not changed.
+    Annotate a stream of any kind and length. The stream is not changed.
 
-    :param arguments: Of ``annotate``.
-    :param peak_filter: What to keep of the annotations; by default all.
-    :return: Annotations over exactly the time spans that hold data. ``stats.instrument`` of each
-        annotation is the band and instrument code it was made from, for example HH.
+    :param arguments: Arguments of ``annotate``.
+    :param peak_filter: Filter that selects parts of the annotations. By default everything is kept.
+    :return: Annotations over exactly the time spans with data. ``stats.instrument`` of each
+        annotation is the band and instrument code of its data, for example HH.
     """
     layout = WindowLayout.of(model, arguments)
     output = Annotations()
@@ -95,10 +97,10 @@ async def annotate_stream(
 
 def _number(instruments: dict[InstrumentId, list[ContiguousRecord]]) -> dict[str, InstrumentId]:
     """
-    Number the instruments, and let their headers have the number for a name.
+    Number the instruments and write the numbers into their headers instead of names.
 
-    SeisBench does not look at band and instrument codes: of HH and HN at one location, one would
-    overwrite the other. And it takes codes for patterns of file names.
+    SeisBench ignores band and instrument codes, so that HH would overwrite HN at the same location.
+    It also takes codes for file name patterns.
 
     :return: Number -> id of the instrument.
     """
@@ -116,19 +118,19 @@ def _unanswered(
     spans: dict[InstrumentId, list[Span]],
     covered: dict[tuple[InstrumentId, str], list[Span]],
 ) -> list[Skipped]:
-    """Data without an annotation that should have one."""
+    """Data that should have an annotation but have none."""
     answered: dict[InstrumentId, list[Span]] = {}
     delta = (1 if layout.curves else layout.hop) / layout.rate
     for (name, _), parts in covered.items():
         answered.setdefault(name, parts)
     if layout.strict:
         cause = (
-            f"with strict=True all of {model.component_order} must be there for at least "
+            f"with strict=True all of {model.component_order} must be present for at least "
             f"{layout.size / layout.rate:g} s without a gap"
         )
     else:
         cause = (
-            "the network's output is not a finite number, as amplitudes are beyond single "
+            "the network's output is not a finite number, because amplitudes exceed single "
             "precision or the weights are broken"
         )
     holes = []
@@ -143,10 +145,10 @@ def _unanswered(
 def _checked(
     model: WaveformModel, arguments: Arguments
 ) -> Callable[[obspy.Stream], Coroutine[None, None, obspy.Stream]]:
-    """SeisBench's own ``annotate_async``, to be called with a stream that it may change."""
+    """SeisBench's own ``annotate_async``. It may change the stream."""
     kwargs, names = arguments.given, annotate_arguments(model)
     if model.output_type == "array":
-        # SeisBench takes a number of samples for an index, so that 1500.0 fails.
+        # SeisBench uses numbers of samples as indices, so that 1500.0 fails.
         kwargs = {**kwargs, "overlap": arguments.overlap_samples(model.in_samples)}
     known = {n: v for n, v in kwargs.items() if n in names or n.endswith("_threshold")}
     given = [kwargs, known]  # so that SeisBench warns of unknown arguments only once
@@ -163,7 +165,7 @@ def _checked(
 
 
 def add_detection(annotations: obspy.Stream, name: str) -> None:
-    """Append max(P, S) as detection curve, where the model has no trained one."""
+    """Append max(P, S) as the detection curve if the model has no trained one."""
     starts = {
         (TraceId.of(s).location_id, s.stats.starttime.ns): s
         for s in annotations.select(channel=f"{name}_S")
@@ -180,9 +182,9 @@ def fill(
     stream: obspy.Stream | chunks.ChunkStream, model: WaveformModel, arguments: Arguments
 ) -> obspy.Stream:
     """
-    Bridge gaps and pad the ends with zeros, so that each sample lies within some window's answer.
+    Fill gaps and pad the ends with zeros, so that each sample lies within the output of a window.
 
-    Gaps so long that a window fits in are kept. In strict mode nothing is filled.
+    Gaps longer than a window are kept. In strict mode nothing is filled.
     """
     if isinstance(stream, chunks.ChunkStream):
         return stream.fill()

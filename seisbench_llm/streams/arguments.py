@@ -13,15 +13,15 @@ from seisbench.models import WaveformModel
 
 from ..seisbench_private import SHARED_ARGUMENTS, annotate_arguments, stacking_methods
 
-# Number formats inside the network, see the argument precision.
+# Number formats inside the network, see the argument ``precision``.
 PRECISIONS = ("float32", "bfloat16", "float16")
 
 
-# Argument -> (documentation, default), as SeisBench has it.
+# Argument -> (documentation, default), in SeisBench's format.
 SHARED_ARGS = {
     "batch_size": ("Number of windows that pass the network at a time", 32),
     "precision": (
-        "Number format inside the network: float32, bfloat16 (twice as fast on many processors, "
+        "Number format inside the network: float32, bfloat16 (faster on many processors, "
         "answers differ a little) or float16 (for GPUs)",
         "float32",
     ),
@@ -31,7 +31,7 @@ SHARED_ARGS = {
 PICKING_ARGS = {
     "*_threshold": (
         "Smallest peak probability of a pick or detection; P_threshold, S_threshold, "
-        "detection_threshold. Polarities below polarity_threshold are N, unknown",
+        "detection_threshold. Polarities below polarity_threshold are N (unknown)",
         0.3,
     ),
     "min_separation": ("Shortest time between two picks of the same phase in seconds", 1.0),
@@ -47,45 +47,45 @@ PICKING_ARGS = {
 POINT_ARGS = {
     "stride": ("Samples between two estimates of annotate (all tasks but picking)", 500),
     "picks": (
-        "P picks to estimate at (all tasks but picking): SeisBench or ObsPy picks, of which those "
-        "of other phases are left alone. Without picks, classify gives what annotate gives",
+        "P picks to estimate at (all tasks but picking): picks of SeisBench or ObsPy. Picks of "
+        "other phases are ignored. Without picks, classify returns the estimates of annotate",
         None,
     ),
     "windows_per_pick": ("Number of windows around each pick that an estimate averages", 5),
     "window_jitter": ("Largest shift in seconds of these windows against the pick", 0.5),
     "rotations": (
-        "Number of directions in which the horizontals are looked at to estimate a back-azimuth at "
-        "a pick, evenly over the circle; the answers are turned back and averaged",
+        "Number of rotations of the horizontals that are averaged to estimate a back-azimuth at "
+        "a pick, evenly over the circle. The answers are rotated back before averaging",
         1,
     ),
     "calibration": (
-        "What tells how wrong an answer may be, a dictionary. For picks: P, P_power, S, S_power, "
-        "see seisbench_llm.streams.picks.time_uncertainty; None: it is not known. For estimates at "
-        "picks (magnitude, distance, back-azimuth): floor, windows and relative or, for "
-        "back-azimuth, length, which turn the spread over these windows into that, see "
-        "seisbench_llm.streams.estimates.calibrated_spread; None: that spread itself",
+        "Factors that turn an answer into its uncertainty, a dictionary. For picks: P, P_power, "
+        "S, S_power, see seisbench_llm.streams.picks.time_uncertainty. With None it is unknown. "
+        "For estimates at picks (magnitude, distance, back-azimuth): floor, windows and relative "
+        "or, for back-azimuth, length, see seisbench_llm.streams.estimates.calibrated_spread. "
+        "With None the spread is the standard deviation over the windows",
         None,
     ),
     "textbook": (
-        "Whether an estimate at a pick rests on the textbook, too: a distance on S minus P where "
-        "there is an S, a back-azimuth also on the polarisation of P",
+        "Whether an estimate at a pick also uses a textbook method: S minus P for a distance where "
+        "there is an S, the polarisation of P for a back-azimuth",
         False,
     ),
     "s_picker": (
-        "Name of the weight that finds S for textbook distances, if there is no S among the picks. "
-        "None: no S is looked for",
+        "Name of the weight that picks S for textbook distances if there is no S among the picks. "
+        "With None, no S is picked",
         None,
     ),
 }
 
 
-# What thresholds are for, beside the outputs of a model.
+# Names of thresholds in addition to a model's outputs.
 THRESHOLDS = ("P", "S", "detection", "polarity")
 
-# Defaults that differ from that of all others: at 0.5, U and D leave no N.
+# Thresholds with a default of their own. At 0.5 a polarity is U or D, never N.
 DEFAULT_THRESHOLDS = {"polarity": 0.5}
 
-# Head of a task -> what its calibration may hold.
+# Head of a task -> possible entries of its calibration.
 CALIBRATIONS = {
     "curves": ("P", "P_power", "S", "S_power"),
     "scalar": ("floor", "relative", "windows"),
@@ -96,13 +96,14 @@ CALIBRATIONS = {
 @dataclass(frozen=True)
 class Arguments:
     """
-    The arguments of one call of ``annotate`` or ``classify``: as given, else by default.
+    The arguments of one call of ``annotate`` or ``classify``, with defaults filled in.
 
     :param given: What the caller gave.
-    :param argdict: The same and the model's own defaults, as SeisBench hands it to its hooks.
-    :param default_threshold: Value of the thresholds that neither has.
-    :param batch_size: This and the others are described where they are listed, see
-        ``SHARED_ARGS``, ``PICKING_ARGS``, ``POINT_ARGS`` and SeisBench's own.
+    :param argdict: The given arguments and the model's own defaults, as SeisBench passes them to
+        its hooks.
+    :param default_threshold: Value of thresholds that neither of them contains.
+    :param batch_size: ``SHARED_ARGS``, ``PICKING_ARGS``, ``POINT_ARGS`` and SeisBench describe this
+        argument and all others.
     """
 
     given: dict
@@ -129,7 +130,8 @@ class Arguments:
     @classmethod
     def of(cls, model: WaveformModel, given: Mapping) -> Arguments:
         """
-        :param given: By name; what is missing is the model's default, else the class's.
+        :param given: Arguments by name. Missing ones are the model's defaults, or else those of the
+            class.
         """
         argdict = {**model.default_args, **given}
         known = annotate_arguments(model)
@@ -148,18 +150,18 @@ class Arguments:
 
     def overlap_samples(self, window: int) -> int:
         """
-        Samples that neighbouring windows share; a fraction is truncated, as in SeisBench.
+        Samples that neighbouring windows share. A fraction is truncated, as in SeisBench.
 
-        :param window: Samples of a window.
+        :param window: Number of samples of a window.
         """
         return int(self.overlap * window if self.overlap < 1 else self.overlap)
 
 
 def validate_arguments(model: WaveformModel, given: Mapping) -> Arguments:
     """
-    Resolve the arguments of a call and check their values; unknown ones are SeisBench's to warn of.
+    Resolve the arguments of a call and check their values. SeisBench warns of unknown ones.
 
-    :raises ValueError: If a value is impossible, with what is possible.
+    :raises ValueError: If a value is impossible. The message says which values are possible.
     """
     arguments = Arguments.of(model, given)
     for name in ("batch_size", "stride", "windows_per_pick", "rotations"):
@@ -203,7 +205,7 @@ def validate_arguments(model: WaveformModel, given: Mapping) -> Arguments:
     shared = arguments.overlap_samples(samples)
     if model.output_type == "array" and sum(blinding) > shared:
         seisbench.logger.warning(
-            f"Blinding {tuple(blinding)} discards more than the windows overlap ({shared} "
+            f"Blinding {tuple(blinding)} discards more samples than the windows overlap ({shared} "
             f"samples): parts of the stream stay without annotation. Increase overlap."
         )
     return arguments

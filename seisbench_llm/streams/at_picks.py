@@ -1,4 +1,4 @@
-"""Windows about picks, from no more of a stream than they need."""
+"""Windows around picks, from the necessary parts of a stream."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ from .skipped import SkippedList
 from .spans import union
 from .windows import filter_reach
 
-# Records up to this length in seconds, components added, are filtered as they are: to find out for
-# how far a filter reaches takes as long as to filter some hours.
+# Records up to this total length in seconds over all components are filtered as a whole. Measuring
+# the reach of a filter takes as long as filtering some hours.
 FILTER_AT_ONCE_S = 12 * 3600.0
 
 
 class WaveformsAtPicks:
     """
-    The waveforms of a stream as the network needs them, to cut windows at picks.
+    Waveforms of a stream, prepared for the network, from which windows at picks are cut.
 
-    Of long records only what lies about the picks is resampled and filtered, with as much around
-    it as the filter reaches, so that the windows are those of the whole record.
+    Long records are resampled and filtered only around the picks, with margins as long as the reach
+    of the filter. The windows are then the same as those of the whole record.
 
-    :param model: Gives sampling rate, window, filter and component order.
+    :param model: Model with sampling rate, window, filter and component order.
     :param stream: Waveforms; not changed.
-    :param arguments: Of ``classify``.
-    :param onsets: All onsets to come.
+    :param arguments: Arguments of ``classify``.
+    :param onsets: All onsets for which windows will be cut.
     """
 
     def __init__(
@@ -63,9 +63,9 @@ class WaveformsAtPicks:
         """
         The instrument of an onset.
 
-        Where several instruments fit, it is the first that has data at the onset.
+        If several instruments fit, it is the first one with data at the onset.
 
-        :return: None if no component has data then.
+        :return: Id of the instrument, or None if no component has data at the onset.
         """
         for codes in self._instruments(onset):
             stats = (trace.stats for trace in self._traces[codes])
@@ -74,16 +74,16 @@ class WaveformsAtPicks:
         return None
 
     def name(self, onset: Onset) -> str:
-        """Trace id of an onset that :py:meth:`find` finds, with its location."""
+        """Trace id, with location, of an onset that :py:meth:`find` finds."""
         if not onset.any_location:
             return onset.trace_id
         return self.find(onset).pick_id
 
     def windows(self, onset: Onset) -> np.ndarray:
         """
-        Windows about an onset that :py:meth:`find` finds.
+        Windows around an onset that :py:meth:`find` finds.
 
-        :return: Shape (windows, components, samples), zero where there are no data.
+        :return: Array of shape (windows, components, samples), zero where there are no data.
         """
         model, rate = self._model, self._model.sampling_rate
         shape = (len(self._shifts), len(model.component_order), model.in_samples)
@@ -99,11 +99,11 @@ class WaveformsAtPicks:
         return out
 
     def _instruments(self, onset: Onset) -> Iterator[InstrumentId]:
-        """The instruments that the id of a pick may mean."""
-        # Of several, the one whose picks have this very id comes first.
+        """Instruments that the id of a pick may stand for."""
+        # An instrument whose picks have exactly this id comes first.
         exact = [codes for codes in self._places if codes.pick_id == onset.trace_id]
         yield from exact
-        # Of codes that hold dots themselves, only their whole text can be compared.
+        # If codes contain dots, only the whole text can be compared.
         if str(onset.trace_id).count(".") <= 3:
             wanted = TraceId.parse(onset.trace_id)
             for codes in self._places:
@@ -113,7 +113,7 @@ class WaveformsAtPicks:
     def _prepare(
         self, records: list[ContiguousRecord], times: list[obspy.UTCDateTime]
     ) -> list[obspy.Trace]:
-        """Records of one instrument, resampled and filtered, at least about the picks."""
+        """Records of one instrument, resampled and filtered at least around the picks."""
         model, rate = self._model, self._model.sampling_rate
         margin = self._margin(records)
         if margin is None:
@@ -127,7 +127,7 @@ class WaveformsAtPicks:
         for record in records:
             stats = record.resampled_stats(rate)
             for start, end in spans:
-                # One more, for windows that begin between two samples.
+                # One more sample, for windows that begin between two samples.
                 first = max(0, math.floor((start - stats.starttime) * rate) - 1)
                 last = min(stats.npts, math.ceil((end - stats.starttime) * rate) + 2)
                 if first >= last:
@@ -142,7 +142,9 @@ class WaveformsAtPicks:
         return traces
 
     def _margin(self, records: list[ContiguousRecord]) -> int | None:
-        """Samples that the filter needs on either side of a part; None: only the whole will do."""
+        """
+        Samples that the filter needs on either side of a part; None if it needs the whole record.
+        """
         model, rate = self._model, self._model.sampling_rate
         seconds = sum(record.stats.npts * record.stats.delta for record in records)
         if seconds <= FILTER_AT_ONCE_S:
@@ -153,7 +155,7 @@ class WaveformsAtPicks:
         if not (same or self._arguments.zerophase_resample):
             return None
         for record in records:
-            # What a filter may differ by.
+            # Header entries on which a filter may depend.
             code = record.stats.channel
             if code not in self._reaches:
                 header = record.resampled_stats(rate)
@@ -166,7 +168,7 @@ def _may_mean(wanted: TraceId, codes: InstrumentId, any_location: bool) -> bool:
     return (
         codes[:2] == wanted[:2]
         and (any_location or codes.location == wanted.location)
-        # SZ may be an instrument, or the vertical of S.
+        # SZ may be an instrument code, or the vertical component of instrument S.
         and (
             wanted.instrument in ("", codes.channel)
             or wanted.instrument[:-1] == codes.channel != ""

@@ -1,9 +1,10 @@
 """
-Long records in bounded memory: chunk by chunk, with the results of the whole.
+Annotation of long records in bounded memory, chunk by chunk, with the result of the whole.
 
-A segment is what SeisBench's pipeline takes in one piece: one instrument, gaps shorter than a
-window filled. A chunk of it has the windows of the whole that see the part of the answer which is
-kept of it, and in front and behind as much data as filters need to forget where it begins.
+A segment is what SeisBench's pipeline takes in one piece: one instrument, with gaps shorter than a
+window filled. A chunk is a part of a segment. It contains all windows of the segment that
+contribute to the kept part of its answer. On either side it has as much data as filters need to
+forget where it begins.
 """
 
 from __future__ import annotations
@@ -33,9 +34,9 @@ class Chunk:
     """
     Part of a segment.
 
-    :param first: Its first sample, counted from that of the segment.
-    :param samples: Its length.
-    :param keep: First and one after the last of the outputs to keep, counted in the segment.
+    :param first: First sample, counted from that of the segment.
+    :param samples: Length in samples.
+    :param keep: First output to keep, and one after the last, counted in the segment.
     """
 
     first: int
@@ -45,16 +46,16 @@ class Chunk:
 
 class ChunkStream(obspy.Stream):
     """
-    The data of a chunk on their way through SeisBench's hooks, with what lies around them.
+    The data of a chunk, with margins, on their way through SeisBench's hooks.
 
-    ``stats.position`` of each trace is the place of its first sample in the segment.
+    ``stats.position`` of each trace is the position of its first sample in the segment.
     """
 
     headers: list[Stats]
     chunk: Chunk
 
     def fill(self) -> obspy.Stream:
-        """All components over exactly the chunk, zero where there are no data."""
+        """All components over exactly the chunk, with zeros where there are no data."""
         filled = obspy.Stream()
         for stats in self.headers:
             trace = make_trace(np.zeros(self.chunk.samples), stats)
@@ -70,12 +71,12 @@ class ChunkStream(obspy.Stream):
 
 class Segment:
     """
-    Records of one instrument on one grid of samples, and its division into chunks.
+    Records of one instrument on one grid of samples, and their division into chunks.
 
-    :param places: Records with the place of their first sample at the model's rate.
-    :param headers: Header per component, with the time of the segment's first sample.
-    :param samples: Length that is handed to SeisBench.
-    :param margin: Samples that a filter needs in front of and behind a chunk.
+    :param places: Records with the position of their first sample at the model's rate.
+    :param headers: Header of each component, with the time of the segment's first sample.
+    :param samples: Length in samples that is passed to SeisBench.
+    :param margin: Samples that a filter needs before and after a chunk.
     """
 
     def __init__(
@@ -96,10 +97,10 @@ class Segment:
 
     def grid(self, first: int, samples: int) -> tuple[obspy.UTCDateTime, int]:
         """
-        SeisBench's time of the first sample, and its number of samples, of a part.
+        Time of the first sample and number of samples that SeisBench gives to a part.
 
-        SeisBench moves all components to the nearest sample of a grid that starts in 1970,
-        truncates when it counts, and shifts the time back by what it moved.
+        SeisBench moves all components to the nearest sample of a grid that starts in 1970. It
+        truncates the number of samples. Then it shifts the time back by the mean shift.
         """
         start = self.headers[0].starttime.timestamp + first / self.rate
         nearest = np.round(start * self.rate) / self.rate
@@ -109,26 +110,26 @@ class Segment:
 
     @cached_property
     def chunks(self) -> list[Chunk]:
-        """Chunks whose kept outputs, one after the other, are those of the whole segment."""
+        """Chunks whose kept outputs, joined, are the outputs of the whole segment."""
         total, size, hop = self._total, self.layout.size, self.layout.hop
         step = self.layout.hops_per_chunk
         if not self.layout.curves:
-            # One sample more, as SeisBench truncates when it counts; and at least two windows, as
-            # it fails at one.
+            # One sample more, because SeisBench truncates the number of samples. At least two
+            # windows, because SeisBench fails with one.
             return [
                 Chunk(k * hop, max(end - 1 - k, 1) * hop + size + 1, (k, end))
                 for k in range(0, self.outputs, step)
                 for end in [min(k + step, self.outputs)]
             ]
-        # The last window ends with the data: all that it sees belongs to the last chunk.
-        # A short rest is done with it.
+        # The last window ends with the data. All outputs that it contributes to belong to the last
+        # chunk. A short rest becomes part of the last chunk.
         rest = max(size, step * hop // 2)
         borders = [0, *range(step * hop, total - rest + 1, step * hop)]
         chunks = []
         for begin, end in itertools.pairwise(borders):
             first = self.layout.first_seeing(begin)
-            # Two more than the window that starts where the kept part ends: the window that
-            # SeisBench adds at the end of a chunk must not reach into it.
+            # Two more windows than the one that starts where the kept part ends. The window that
+            # SeisBench adds at the end of a chunk must not reach into the kept part.
             chunks.append(Chunk(first, end + size + 2 - first, (begin, end)))
         keep = (borders[-1], total)
         for first in range(self.layout.first_seeing(borders[-1]), 0, -hop):
@@ -138,7 +139,7 @@ class Segment:
         return [*chunks, Chunk(0, self.samples, keep)]
 
     def cut(self, chunk: Chunk) -> ChunkStream:
-        """The data of a chunk, with the margin, at the model's sampling rate."""
+        """The data of a chunk with margins, at the model's sampling rate."""
         stream = ChunkStream()
         stream.headers, stream.chunk = self.headers, chunk
         begin, end = chunk.first - self.margin, chunk.first + chunk.samples + self.margin
@@ -153,7 +154,7 @@ class Segment:
         return stream
 
     def place(self, annotation: obspy.Trace, chunk: Chunk) -> int:
-        """Place of the first sample of a chunk's annotation among the segment's outputs."""
+        """Position of the first sample of a chunk's annotation among the segment's outputs."""
         start = self.grid(chunk.first, chunk.samples)[0] + self.layout.anchor / self.rate
         late = round((annotation.stats.starttime - start) * annotation.stats.sampling_rate)
         return late + (chunk.first if self.layout.curves else chunk.first // self.layout.hop)
@@ -166,19 +167,19 @@ def divide(
     skipped: SkippedList,
 ) -> tuple[list[list[ContiguousRecord]], list[Segment]]:
     """
-    What to annotate at a time.
+    Divide records into parts that are annotated one after the other.
 
     :param instruments: Records of one instrument each.
-    :param skipped: Takes what is left out.
-    :return: Records, in groups for one call of SeisBench's pipeline each, so that windows of many
-        stations share a batch; and long segments, chunk by chunk.
+    :param skipped: List to which left-out data are added.
+    :return: Groups of records and long segments. A group is for one call of SeisBench's pipeline,
+        so that windows of many stations share a batch. Long segments are annotated chunk by chunk.
     """
     layout = WindowLayout.of(model, arguments)
     short, long, filled = [[]], [], 0.0
     for records in instruments:
         for group in _segments(records, layout):
             duration = max(r.stats.endtime for r in group) - group[0].stats.starttime
-            # SeisBench fails at a single estimate, which only padding can prevent.
+            # SeisBench fails with a single estimate, which only padding can prevent.
             if duration > windows.CHUNK_SECONDS or (layout.strict and not layout.curves):
                 segments = _long_segments(group, model, arguments, layout, skipped)
                 if segments is not None:
@@ -195,7 +196,7 @@ def divide(
 def _segments(
     records: list[ContiguousRecord], layout: WindowLayout
 ) -> Iterator[list[ContiguousRecord]]:
-    """Records of one instrument, in groups between which SeisBench's pipeline finds gaps."""
+    """Records of one instrument, grouped where SeisBench's pipeline finds gaps."""
     group: list[ContiguousRecord] = []
     reached = None
     for record in sorted(records, key=lambda record: record.stats.starttime):
@@ -243,7 +244,7 @@ def _header(stats: Stats, start: obspy.UTCDateTime) -> Stats:
 
 
 def _padded(group: list[ContiguousRecord], layout: WindowLayout, margin: int) -> Segment:
-    """All of the group, as :py:func:`~seisbench_llm.streams.annotate.fill`."""
+    """The whole group, padded as by :py:func:`~seisbench_llm.streams.annotate.fill`."""
     before = layout.padding[0]
     every = [record.resampled_stats(layout.rate) for record in group]
     places, start = place_on_grid([stats.starttime for stats in every], layout.rate)
@@ -261,7 +262,7 @@ def _complete(
     margin: int,
     skipped: SkippedList,
 ) -> list[Segment]:
-    """The parts of the group in which all components are there, at least for a window."""
+    """The parts of the group in which all components are present for at least a window."""
     rate, order = layout.rate, model.component_order
     every = [record.resampled_stats(rate) for record in group]
     places, start = place_on_grid([stats.starttime for stats in every], rate)
@@ -276,8 +277,8 @@ def _complete(
     for first, last, members in common:
         if last - first < layout.size - 1:
             cause = (
-                f"it is shorter than a window, {layout.size / rate:g} s, and strict=True fills no "
-                f"gaps"
+                f"it is shorter than a window, {layout.size / rate:g} s, and strict=True does "
+                f"not fill gaps"
             )
             span = start + first / rate, start + last / rate
             skipped.append(Skipped(f"{group[0].instrument_id}?", *span, cause))
@@ -290,10 +291,10 @@ def _complete(
 
 def _intersect(common: list[tuple], pieces: list[tuple]) -> list[tuple[int, int, list]]:
     """
-    What two sorted lists of disjoint ranges have in common; as fast for thousands of gaps.
+    Intersection of two sorted lists of disjoint ranges. It is fast for thousands of gaps.
 
     :param common: (first, last, members)
-    :param pieces: (first, last, record, header), of one component; its pieces become members.
+    :param pieces: (first, last, record, header) of one component. Its pieces become members.
     """
     found, i, j = [], 0, 0
     while i < len(common) and j < len(pieces):

@@ -1,9 +1,9 @@
 """
-Muting of annotations where a component sets in while others run.
+Muting of annotations where a component begins while others are already running.
 
-No component ever sets in within the windows that models are trained on, so that they take the step
-from silence to noise for an onset: on continuous records, false P and S lie within 0.1 s of it,
-and none where a component ends or after gaps of half a second.
+In training windows, no component begins later than others. Models therefore take the step from
+silence to noise for an onset. On continuous records, such false P and S lie within 0.1 s of the
+step. There are none where a component ends, or after gaps of half a second.
 """
 
 from __future__ import annotations
@@ -18,23 +18,23 @@ import obspy
 from .contiguous import ContiguousRecord
 from .spans import union
 
-# Seconds from the start of a component within which a peak is not believed.
+# Peaks within this many seconds of the start of a component are not believed.
 REACH_S = 0.15
 
-# Seconds of silence before it that make a start.
+# A start follows at least this many seconds of silence.
 SILENCE_S = 1.0
 
-# Seconds before it from which on another component must run.
+# Another component has to run since at least this many seconds before the start.
 RUN_UP_S = 0.5
 
-# A lobe ends where the probability rises by this much again, or after so many samples.
+# A lobe ends where the probability rises by this much again, or after this number of samples.
 RISE = 0.1
 LOBE_SAMPLES = 1000
 
 
 def component_starts(records: Iterable[ContiguousRecord]) -> list[obspy.UTCDateTime]:
     """
-    Times at which a component sets in while another one of the instrument runs.
+    Times at which a component begins while another component of the instrument is running.
 
     :param records: Records of one instrument.
     """
@@ -59,7 +59,7 @@ def component_starts(records: Iterable[ContiguousRecord]) -> list[obspy.UTCDateT
 
 
 def mute_starts(annotation: obspy.Trace, starts: Iterable[obspy.UTCDateTime]) -> None:
-    """Set the lobes of a probability curve that peak where a component sets in to zero."""
+    """Set lobes of a probability curve to zero if they peak where a component begins."""
     stats = annotation.stats
     places = [(start - stats.starttime) * stats.sampling_rate for start in starts]
     mute_places(annotation.data, places, stats.sampling_rate)
@@ -67,11 +67,11 @@ def mute_starts(annotation: obspy.Trace, starts: Iterable[obspy.UTCDateTime]) ->
 
 def mute_places(curve: np.ndarray, places: Iterable[float], rate: float) -> None:
     """
-    The same as :py:func:`mute_starts`, for samples.
+    :py:func:`mute_starts` for samples.
 
-    :param curve: Probabilities, changed in place; NaN where there are none.
-    :param places: Samples at which a component sets in, with fractions, sorted. They may lie
-        outside of the curve.
+    :param curve: Probabilities, nan where there are none. They are changed in place.
+    :param places: Sorted samples, with fractions, at which a component begins. They may lie outside
+        the curve.
     :param rate: Samples per second.
     """
     reach = REACH_S * rate
@@ -93,5 +93,5 @@ def _slope(curve: np.ndarray) -> int:
     rising = np.flatnonzero(curve > lowest + RISE)
     if not len(rising):
         return len(lowest)
-    # Back to the bottom between the two lobes.
+    # Go back to the minimum between the two lobes.
     return int(np.nanargmin(curve[: rising[0]])) if rising[0] else 0

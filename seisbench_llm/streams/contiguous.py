@@ -1,8 +1,8 @@
 """
 Contiguous records, joined without a copy.
 
-The pieces of a stream stay where they are, in the type they came in; samples in double precision
-are made only of what is cut out.
+The pieces of a stream stay in place and keep their type. Only the samples that are cut out are
+converted to double precision.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ from ..trace_ids import TraceId, split_channel
 from .skipped import Skipped, SkippedList
 from .spans import BLOCK, Span, finite_ranges, union
 
-# Fraction of a sample by which pieces may be off a common grid, as in ObsPy's merge.
+# Largest distance of pieces from a common grid, as a fraction of a sample, as in ObsPy's merge.
 _MISALIGNMENT = 0.01
 
-# Fraction of a sample by which the end of a record may move if its rate is taken for a round one.
+# Largest shift of a record's end, as a fraction of a sample, if its rate is rounded.
 _RATE_DRIFT = 0.25
 
 
@@ -37,10 +37,10 @@ class ContiguousRecord:
     """
     A record without a gap.
 
-    :param trace_id: Its id; of the codes of K-NET and KiK-net, ``stats.channel`` has the component
-        last, as SEED has it.
-    :param stats: Header with the total length, and without what the pipeline has no use for, such
-        as an instrument's response.
+    :param trace_id: Id of the record. ``stats.channel`` ends with the component, as in SEED, also
+        for codes of K-NET and KiK-net.
+    :param stats: Header with the total length. Entries that the pipeline does not use, such as a
+        response, are left out.
     """
 
     def __init__(self, trace_id: TraceId, stats: Stats, pieces: list[tuple[int, np.ndarray]]):
@@ -48,7 +48,7 @@ class ContiguousRecord:
 
     @classmethod
     def of(cls, trace: obspy.Trace, first: int, last: int) -> ContiguousRecord:
-        """The samples of a trace from ``first`` to the one before ``last``."""
+        """The samples of a trace from ``first`` up to, but not including, ``last``."""
         trace_id = TraceId.of(trace)
         header = {
             "network": trace_id.network,
@@ -88,10 +88,10 @@ class ContiguousRecord:
         return ContiguousRecord(self.trace_id, stats, pieces)
 
     def outside(self, spans: list[Span]) -> list[ContiguousRecord]:
-        """The parts of the record outside of sorted, disjoint time spans."""
+        """The parts of the record outside sorted, disjoint time spans."""
         parts, stats = [], self.stats
         begin = 0
-        # A file may have thousands of gaps and conflicts: look only at those of the record.
+        # A file may have thousands of gaps and conflicts, so look only at those within the record.
         at = bisect_left(spans, (stats.starttime - stats.delta).ns, key=lambda span: span[1].ns)
         latest = stats.endtime + stats.delta
         while at < len(spans) and spans[at][0] <= latest:
@@ -112,7 +112,7 @@ class ContiguousRecord:
 
     @cached_property
     def mean(self) -> float:
-        """Mean of all samples; of equal samples exactly their value."""
+        """Mean of all samples. It is exact if all samples are equal."""
         first = self.read(0, 1)[0]
         if all(np.all(data == first) for _, data in self._pieces):
             return float(first)
@@ -122,12 +122,14 @@ class ContiguousRecord:
 
     @cached_property
     def peak(self) -> float:
-        """Largest distance of a sample from the mean; infinite or nan if their sum overflows."""
+        """
+        Largest distance of a sample from the mean. It is infinite or nan if the sum overflows.
+        """
         extremes = [float(limit(data)) for _, data in self._pieces for limit in (np.min, np.max)]
         return max(abs(extreme - self.mean) for extreme in extremes)
 
     def read(self, first: int, last: int) -> np.ndarray:
-        """Samples from ``first`` to the one before ``last``, in double precision."""
+        """Samples from ``first`` up to, but not including, ``last``, in double precision."""
         out = np.empty(last - first)
         for offset, data in self._pieces:
             begin, end = max(first, offset), min(last, offset + len(data))
@@ -136,22 +138,22 @@ class ContiguousRecord:
         return out
 
     def trace(self) -> obspy.Trace:
-        """The whole record, without its mean, as a trace of its own."""
+        """The whole record without its mean, as a new trace."""
         trace = make_trace(self.read(0, self.stats.npts) - self.mean, self.stats)
         trace.stats.record_peak = self.peak
         return trace
 
     def late(self, other: ContiguousRecord) -> float:
-        """Samples from the one after the last of this record to the first of another."""
+        """Number of samples between the end of this record and the start of another one."""
         return (other.stats.starttime - self.stats.endtime) / self.stats.delta - 1
 
     def join(self, other: ContiguousRecord) -> bool:
         """
-        Append a record that goes on where this one ends.
+        Append a record that continues this one.
 
-        These are the conditions of ``obspy.Stream.merge(-1)``.
+        The conditions are those of ``obspy.Stream.merge(-1)``.
 
-        :return: Whether it fitted. If not, nothing is changed.
+        :return: Whether the record was appended. If not, nothing is changed.
         """
         late = self.late(other)
         if other.stats.sampling_rate != self.stats.sampling_rate or abs(late) > _MISALIGNMENT:
@@ -166,9 +168,9 @@ class ContiguousRecord:
         """
         First and last of the samples in which another record differs.
 
-        :param first: Sample of this record that the other one begins at.
-        :param samples: How many to compare.
-        :return: Counted from ``first``; None if all are equal.
+        :param first: Sample of this record at which the other one begins.
+        :param samples: Number of samples to compare.
+        :return: First and last sample, counted from ``first``. None if all samples are equal.
         """
         found = []
         for begin in range(0, samples, BLOCK):
@@ -180,7 +182,7 @@ class ContiguousRecord:
         return (found[0], found[-1]) if found else None
 
     def ratio(self, rate: float) -> Fraction | None:
-        """Samples at another rate per sample of this record, None if that is not rational."""
+        """Samples at another rate per sample of this record, None if the ratio is not rational."""
         ratio = Fraction(rate / self.stats.sampling_rate).limit_denominator(1000)
         close = abs(float(ratio) * self.stats.sampling_rate / rate - 1) < 1e-9
         return ratio if ratio and close else None
@@ -198,7 +200,9 @@ class ContiguousRecord:
         return ContiguousRecord(self.trace_id, stats, [(0, data + self.mean)])
 
     def resampled_stats(self, rate: float) -> Stats:
-        """Header of the record at another rate, as :py:func:`seisbench_llm.preprocess.resample`."""
+        """
+        Header of the record at another rate, as after :py:func:`seisbench_llm.preprocess.resample`.
+        """
         stats = deepcopy(self.stats)
         ratio = self.ratio(rate) or Fraction(rate / stats.sampling_rate)
         stats.npts = math.ceil(stats.npts * ratio)
@@ -207,24 +211,27 @@ class ContiguousRecord:
 
     def resampled(self, first: int, last: int, rate: float) -> np.ndarray:
         """
-        Samples of the record without its mean at another rate, as if the whole were resampled.
+        Samples of the record at another rate, without its mean, as if the whole record were
+        resampled.
 
         :param first: First sample, counted at the other rate.
-        :param last: One after the last sample.
-        :param rate: One that :py:meth:`ratio` knows.
+        :param last: One after the last sample, counted at the other rate.
+        :param rate: Rate for which :py:meth:`ratio` is not None.
         """
         ratio = self.ratio(rate)
         if ratio == 1:
             return self.read(first, last) - self.mean
         up, down, samples = ratio.numerator, ratio.denominator, self.stats.npts
-        # Reach of the filter of scipy.signal.resample_poly, and where both grids coincide.
+        # The part begins where both grids coincide, beyond the reach of
+        # scipy.signal.resample_poly's filter.
         reach = 10 * max(1, -(-down // up)) + 1
         begin = (first * down // up - reach) // down * down
         end = -(-last * down // up) + reach
         inside = np.arange(max(begin, 0), min(end, samples))
         data = np.empty(end - begin)
         data[inside - begin] = self.read(inside[0], inside[-1] + 1) - self.mean
-        # scipy continues a signal by the line through its ends, which are those of the whole.
+        # scipy continues a signal by the line through its ends. These have to be the ends of the
+        # whole record.
         left, right = self.read(0, 1)[0] - self.mean, self.read(samples - 1, samples)[0] - self.mean
         slope = (right - left) / max(samples - 1, 1)
         outside = np.setdiff1d(np.arange(begin, end), inside, assume_unique=True)
@@ -234,7 +241,7 @@ class ContiguousRecord:
 
 
 def make_trace(data: np.ndarray, stats: Stats) -> obspy.Trace:
-    """A trace of its own header, with the length of the data; ``Trace(data, stats)`` keeps npts."""
+    """A trace with a new header and the length of the data. ``Trace(data, stats)`` keeps npts."""
     trace = obspy.Trace(header=stats)
     trace.data = data
     return trace
@@ -244,14 +251,14 @@ def find_contiguous(
     stream: Iterable[obspy.Trace], skipped: SkippedList | None = None, rate: float | None = None
 ) -> list[ContiguousRecord]:
     """
-    Records without gaps, masked or not finite samples, in the order of ids and times.
+    Find records without gaps, masked samples or samples that are not finite, sorted by id and time.
 
-    Of each id there is one record at a time. Where records overlap and contradict each other, the
-    samples between the first and the last that differ are left out of all of them.
+    Each id has one record at a time. If overlapping records contradict each other, the samples from
+    the first to the last difference are left out of all of them.
 
-    :param skipped: Takes what is left out; by default it is warned of.
-    :param rate: If an id comes with several sampling rates, the one to bring it to. By default
-        they stay.
+    :param skipped: List to which left-out data are added. By default there is a warning.
+    :param rate: Sampling rate for ids that have several sampling rates. By default they keep their
+        rates.
     """
     collected = SkippedList() if skipped is None else skipped
     pieces: dict[TraceId, list[ContiguousRecord]] = defaultdict(list)
@@ -275,7 +282,7 @@ def find_contiguous(
 
 
 def _not_finite(trace: obspy.Trace, finite: list[tuple[int, int]]) -> list[Skipped]:
-    """What lies between finite samples, unless it is masked."""
+    """Samples between finite ones that are not masked."""
     begins, ends = zip(*finite, strict=True)
     mask, stats, entries = np.ma.getmask(trace.data), trace.stats, []
     for first, last in zip((0, *ends), (*begins, stats.npts), strict=True):
@@ -286,12 +293,12 @@ def _not_finite(trace: obspy.Trace, finite: list[tuple[int, int]]) -> list[Skipp
 
 
 def _at_one_rate(records: list[ContiguousRecord], rate: float) -> list[ContiguousRecord]:
-    """Records of one id at one sampling rate, so that they can be joined."""
+    """Bring records of one id to one sampling rate, so that they can be joined."""
     for record in records:
         stats = record.stats
         ratio = Fraction(rate / stats.sampling_rate).limit_denominator(1000)
-        # What a digitiser says is 99.999992 Hz is 100 Hz, unless the record is so long that a
-        # sample is off by more than can be told.
+        # A digitiser that states 99.999992 Hz records at 100 Hz. The rate is rounded unless the
+        # record is so long that a sample would move visibly.
         if ratio and abs(rate / ratio / stats.sampling_rate - 1) * stats.npts < _RATE_DRIFT:
             stats.sampling_rate = float(rate / ratio)
     if len({record.stats.sampling_rate for record in records}) == 1:
@@ -346,5 +353,5 @@ def _disjoint(records: list[ContiguousRecord], skipped: SkippedList) -> list[Con
     for start, end in conflicts:
         cause = "its overlapping records contradict each other; keep one of them"
         skipped.append(Skipped(records[0].id, start, end, cause))
-    # Of three records that overlap, the third must not fill in what two disagree about.
+    # If three records overlap, the third must not fill in what the other two disagree about.
     return [part for record in joined for part in record.outside(conflicts)]

@@ -1,4 +1,4 @@
-"""Defects of a record that would silence what is about them: filled gaps and corrupt samples."""
+"""Defects of a record that would suppress nearby picks: filled gaps and corrupt samples."""
 
 from __future__ import annotations
 
@@ -8,23 +8,24 @@ from .contiguous import ContiguousRecord
 from .skipped import Skipped, SkippedList
 from .spans import BLOCK, union
 
-# Seconds from which on equal samples of zero are a filled gap, if the data about them are not zero.
+# Zeros for at least this many seconds are a filled gap, if the data beside them are not near zero.
 FILLED_S = 0.5
 
-# How many standard deviations of the second beside it a filled gap is away from the data.
+# A filled gap is at least this many standard deviations (of one second beside it) away from the
+# data.
 _FILLED_STEP = 5.0
 
-# No recorder writes counts as large as this; then, and only then, samples are compared with
-# their median to find corrupt ones, which are this many times larger.
+# No recorder writes counts as large as this. Only records that exceed it are searched for corrupt
+# samples, which are this many times larger than the median.
 _SUSPICIOUS_PEAK = 1e10
 _CORRUPT_RATIO = 1e6
 
-# The network computes in single precision, and squares what it normalises.
+# The network computes in single precision, and normalisation squares the samples.
 _MAX_AMPLITUDE = 1e34
 
 
 def without_defects(record: ContiguousRecord, skipped: SkippedList) -> list[ContiguousRecord]:
-    """The parts of a record between gaps that were filled with zeros, and corrupt samples."""
+    """The parts of a record between filled gaps and corrupt samples."""
     stats = record.stats
     spans = []
     for first, last in _zero_runs(record, max(2, round(FILLED_S * stats.sampling_rate))):
@@ -49,7 +50,7 @@ def without_defects(record: ContiguousRecord, skipped: SkippedList) -> list[Cont
         skipped.append(Skipped(record.id, *times[-1], cause))
     kept = []
     for part in record.outside(union(times, 1.5 * stats.delta)):
-        # Also if the peak is no number.
+        # This also holds if the peak is nan.
         if not part.peak <= _MAX_AMPLITUDE:
             skipped.add(
                 part, f"its samples exceed {_MAX_AMPLITUDE:g}, which single precision cannot hold"
@@ -63,7 +64,7 @@ def is_filled(beside: list[np.ndarray]) -> bool:
     """
     Whether zeros are a filled gap.
 
-    :param beside: Samples of the second before and behind them, as far as there are any.
+    :param beside: Samples of one second before and after the zeros, as far as there are any.
     """
     beside = [data for data in beside if len(data) > 1]
     return bool(beside) and all(abs(d.mean()) > _FILLED_STEP * d.std() > 0 for d in beside)
@@ -71,7 +72,7 @@ def is_filled(beside: list[np.ndarray]) -> bool:
 
 def may_have_defects(data: np.ndarray, rate: float) -> bool:
     """
-    Whether it is worth while to look for defects; cheap.
+    Whether a record may have defects. This check is cheap.
 
     :param data: Samples, finite.
     :param rate: Samples per second.
@@ -82,12 +83,12 @@ def may_have_defects(data: np.ndarray, rate: float) -> bool:
 
 
 def _zero_runs(record: ContiguousRecord, shortest: int) -> list[tuple[int, int]]:
-    """First and one after the last of the samples that are zero one after the other."""
+    """Runs of zeros: first sample, and one after the last."""
     runs: list[tuple[int, int]] = []
     for offset, data in record._pieces:
         for at in range(0, len(data), BLOCK):
             zero = data[at : at + BLOCK] == 0
-            # Cheap, as most records have few zeros or none.
+            # This is cheap, because most records have few zeros or none.
             if not zero.any():
                 continue
             edges = np.flatnonzero(np.diff(zero.astype(np.int8), prepend=0, append=0))

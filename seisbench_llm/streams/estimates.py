@@ -25,33 +25,33 @@ from .s_minus_p import sp_times
 from .skipped import Skipped, SkippedList
 from .textbook import combine_angles, polarisation_back_azimuth, sp_epicentral_distance
 
-# Normalised windows, precision -> outputs of the network.
+# Function of normalised windows and precision that returns outputs of the network.
 Predict = Callable[..., torch.Tensor]
 
 
 @dataclass(frozen=True)
 class Estimate:
     """
-    One estimate.
+    One estimate of a polarity, magnitude, distance or back-azimuth.
 
     :param trace_id: NET.STA.LOC or, where instruments share a location, NET.STA.LOC.HH.
-    :param time: Time of the P pick, or of the anchor of the window if there was no pick.
+    :param time: Time of the P pick or, without a pick, of the anchor of the window.
     :param quantity: Name of the task.
-    :param value: The estimate; for polarity the probability of an upward first motion.
+    :param value: The estimate. For polarity it is the probability of an upward first motion.
     :param unit: Unit of ``value`` and ``spread``.
-    :param spread: How uncertain the value is, nan if there was only one window. What it means
-        depends on the argument ``calibration`` of ``classify``, whose default comes with the
+    :param spread: Uncertainty of the value, nan if there was only one window. Its meaning depends
+        on the argument ``calibration`` of ``classify``. The default of that argument comes with the
         weights:
 
         - With a calibration (magnitude, distance, back-azimuth): how wrong the value may be. On
-          records like those it was fitted to, 68 % of the errors are within one spread and 95 %
-          within two, as near as could be; see :py:func:`calibrated_spread`. 180 degrees mean that
+          records like those of the calibration, about 68 % of the errors are within one spread and
+          95 % within two, see :py:func:`calibrated_spread`. A spread of 180 degrees means that
           nothing is known.
-        - Without, and for polarity: standard deviation over windows shifted against the pick
-          (circular for angles, Fisher 1993), which says how stable the value is, not how wrong.
-          How sure a polarity is, its probability itself says.
-        - From the textbook: its standard error, see :py:mod:`seisbench_llm.streams.textbook`.
-    :param method: What the value rests on: ``network``, ``S-P`` or ``network, polarisation``.
+        - Without a calibration, and for polarity: standard deviation over windows that are shifted
+          against the pick (circular for angles, Fisher 1993). It says how stable the value is, not
+          how wrong. The confidence of a polarity is its probability.
+        - For textbook methods: their standard error, see :py:mod:`seisbench_llm.streams.textbook`.
+    :param method: Method of the estimate: ``network``, ``S-P`` or ``network, polarisation``.
     """
 
     trace_id: str
@@ -78,14 +78,14 @@ class EstimateList(list):
     __repr__ = __str__
 
     def to_dataframe(self) -> pd.DataFrame:
-        """One row per estimate; times as numpy datetimes."""
+        """Table with one row per estimate. Times are NumPy datetimes."""
         columns = list(Estimate.__dataclass_fields__)
         rows = [{**asdict(e), "time": e.time.datetime} for e in self]
         return pd.DataFrame(rows, columns=columns)
 
 
 def classify_continuous(model: WaveformModel, annotations: obspy.Stream) -> ClassifyOutput:
-    """The estimates that :py:meth:`annotate` gives over time, as a list."""
+    """List of the estimates over time that :py:meth:`annotate` returns."""
     windows = defaultdict(dict)
     for trace in annotations:
         label = trace.stats.channel.removeprefix(f"{model.name}_")
@@ -106,16 +106,16 @@ def classify_at_picks(
     model: WaveformModel, stream: obspy.Stream, arguments: Arguments, predict: Predict
 ) -> ClassifyOutput:
     """
-    One estimate per P pick, from windows that have the pick where training had it.
+    One estimate per P pick, from windows with the pick at the same place as in training.
 
-    For polarity, ``polarity`` and ``polarity_value`` of SeisBench's picks are filled in: U, D, or
-    N below ``polarity_threshold`` (default 0.5, where U and D leave no N).
+    For polarity, ``polarity`` and ``polarity_value`` of SeisBench's picks are set: U, D, or N below
+    ``polarity_threshold``. With the default of 0.5 there is no N.
 
     :param stream: Waveforms; not changed.
-    :param arguments: Of ``classify``; for ``picks`` see
+    :param arguments: Arguments of ``classify``. For ``picks`` see
         :py:func:`seisbench_llm.streams.onsets.as_picks`.
     :param predict: The network.
-    :return: ``estimates``, the ``picks``, and ``skipped``, what was left out of the stream.
+    :return: Output with ``estimates``, the ``picks``, and ``skipped``, the list of left-out data.
     """
     picks = as_picks(arguments.picks)
     onsets = onsets_of(picks)
@@ -130,9 +130,9 @@ def classify_at_picks(
         spans = told[location_of(onset.trace_id)]
         if waveforms.find(onset) is not None:
             anchored.append(onset)
-        # Not if it has been told what is the matter with the data there.
+        # Not if there is already a message about the data there.
         elif not any(start <= onset.time <= end for start, end in spans):
-            cause = f"it has no usable data at this pick, which gets no {model.task.name}"
+            cause = f"it has no usable data at this pick, so there is no {model.task.name}"
             waveforms.skipped.append(Skipped(onset.trace_id, onset.time, onset.time, cause))
     waveforms.skipped.warn()
 
@@ -160,7 +160,8 @@ def classify_at_picks(
 
 
 def _by_sp(estimate: Estimate, sp_time: float) -> Estimate:
-    # Not joined: on regions that were not trained on, the network's spreads are too small.
+    # The two are not combined, because the network's spreads are too small in regions without
+    # training data.
     distance, error = sp_epicentral_distance(sp_time)
     return replace(estimate, value=float(distance), spread=float(error), method="S-P")
 
@@ -184,12 +185,12 @@ def _fill_polarity(pick, up: float, level: float) -> None:
 def _outputs(
     model: WaveformModel, windows: Iterator[np.ndarray], arguments: Arguments, predict: Predict
 ) -> np.ndarray:
-    """Windows of one pick after the other -> outputs, shape (picks, windows, outputs)."""
+    """Outputs for the windows of all picks, shape (picks, windows, outputs)."""
     size, each = arguments.batch_size, arguments.windows_per_pick
     predict = partial(predict, precision=arguments.precision)
     turns = arguments.rotations if model.task.head == "angle" else 1
     outputs = []
-    # Not all at once: a day of a swarm has thousands.
+    # Picks are processed in parts, because a day of a swarm has thousands.
     while group := list(islice(windows, max(1, size // (each * turns)))):
         batch = torch.from_numpy(np.concatenate(group)).to(model.device)
         for part in batch.split(max(1, size // turns)):
@@ -203,14 +204,14 @@ def _averaged(
     turns: int,
     predict: Callable[[torch.Tensor], torch.Tensor],
 ) -> torch.Tensor:
-    """The mean output for a batch with its horizontals turned by fractions of a circle."""
+    """The mean output for a batch over rotations of its horizontals."""
     if turns == 1:
         return predict(normalize(batch, model.joint_norm))
     north, east = (model.component_order.index(code) for code in "NE")
     angles = 2 * torch.pi * torch.arange(turns, device=batch.device) / turns
     turned = batch.repeat(turns, 1, 1, 1)
     for part, angle in zip(turned, angles, strict=True):
-        # North and east as a seismometer has them that is turned clockwise by the angle.
+        # North and east of a seismometer that is rotated clockwise by the angle.
         part[:, north] = batch[:, north] * angle.cos() + batch[:, east] * angle.sin()
         part[:, east] = batch[:, east] * angle.cos() - batch[:, north] * angle.sin()
     outputs = predict(normalize(turned.flatten(0, 1), model.joint_norm))
@@ -228,12 +229,13 @@ def summarize(
     calibration: Mapping[str, float] | None = None,
 ) -> Estimate:
     """
-    Mean and spread of the outputs for several windows, shape (windows, outputs).
+    Mean and spread of the outputs of several windows, shape (windows, outputs).
 
     Angles are averaged as vectors. The circular standard deviation is sqrt(-2 ln R) for a mean
     resultant length R (Fisher 1993, Statistical Analysis of Circular Data, eq. 2.12).
 
-    :param calibration: Factors of :py:func:`calibrated_spread`. None: the spread over the windows.
+    :param calibration: Factors of :py:func:`calibrated_spread`. With None, the spread is that over
+        the windows.
     """
     task, many = model.task, len(outputs) > 1
     if task.head == "angle":
@@ -246,34 +248,34 @@ def summarize(
         value = outputs[:, 0].mean()
         spread = outputs[:, 0].std(ddof=1) if many else np.nan
         scale = value
-    # A calibration holds for windows about a pick; the single ones of annotate are anywhere.
+    # A calibration holds for windows at a pick. Single windows of annotate lie anywhere.
     if calibration is not None and many:
         spread = calibrated_spread(task.head, spread, scale, calibration)
     return Estimate(trace_id, time, task.name, float(value), task.unit, float(spread))
 
 
 def _circular_deviation(vectors: np.ndarray) -> float:
-    """In degrees; a mean longer than one counts as one."""
+    """Circular standard deviation in degrees. A mean longer than one counts as one."""
     length = np.clip(np.abs(vectors.mean()), np.finfo(float).tiny, 1)
     return np.degrees(np.sqrt(-2 * np.log(length)))
 
 
 def calibrated_spread(head: str, windows, scale, calibration: Mapping[str, float]):
     """
-    Spread from what tells of the error, each with a factor that was fitted to errors: for numbers
-    sqrt(floor^2 + (relative * scale)^2 + (windows * spread over windows)^2), for angles with
-    ``length`` instead of ``relative``.
+    Spread from quantities that indicate the error, each with a fitted factor. For numbers it is
+    sqrt(floor^2 + (relative * scale)^2 + (windows * spread over windows)^2), for angles the same
+    with ``length`` instead of ``relative``.
 
-    A network that cannot tell a direction answers, to keep its loss small, with a vector shorter
-    than one: that of the mean of all that it holds possible.
+    A network that cannot tell a direction answers with a vector shorter than one, because the mean
+    of all possible directions keeps its loss small.
 
     :param head: Kind of the task's output, ``scalar`` or ``angle``.
     :param windows: Standard deviation over shifted windows.
-    :param scale: The value itself or, for angles, the circular standard deviation in degrees that
-        the length of the mean vector stands for.
+    :param scale: The value itself. For angles it is the circular standard deviation in degrees that
+        belongs to the length of the mean vector.
     :param calibration: ``floor`` in the unit of the task; ``windows`` and ``relative`` or
-        ``length`` without unit. What is left out counts as zero.
-    :return: In the unit of the task; for angles at most 180 degrees.
+        ``length`` without a unit. Missing entries count as zero.
+    :return: Spread in the unit of the task. For angles it is at most 180 degrees.
     """
     factor = calibration.get("length" if head == "angle" else "relative", 0)
     terms = (calibration.get("floor", 0), factor * scale, calibration.get("windows", 0) * windows)

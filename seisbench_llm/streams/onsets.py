@@ -12,20 +12,20 @@ import pandas as pd
 from obspy.core.event import Catalog, Event
 from seisbench.util import ClassifyOutput, Pick, PickList
 
-# P, Pn, Pg, p; with the impulsive or emergent onset that analysts note in front of it (IP, ePn).
-# Not the depth phases pP and sP.
+# P, Pn, Pg and p, also with the letter for an impulsive or emergent onset (IP, ePn). The depth
+# phases pP and sP do not match.
 _PHASES = {"P": re.compile(r"[IEQieq]?(P|p$)"), "S": re.compile(r"[IEQieq]?(S|s$)")}
 
 
 @dataclass(frozen=True)
 class Onset:
     """
-    Onset of a wave.
+    Onset of a phase.
 
-    :param pick: The pick it comes from.
+    :param pick: The pick of the onset.
     :param trace_id: NET.STA.LOC with or without a channel or instrument code.
     :param time: Time of the onset.
-    :param any_location: Whether the pick does not say which location it is of.
+    :param any_location: Whether the pick does not name a location.
     """
 
     pick: Any
@@ -38,10 +38,10 @@ def as_picks(picks: Any) -> list:
     """
     Picks as a list.
 
-    :param picks: Picks of SeisBench or ObsPy, or one; an ObsPy Event or Catalog; what ``classify``
-        returns; or a table with the columns ``trace_id``, ``phase`` and ``time``.
-    :raises TypeError: If it is something else.
-    :raises ValueError: If a table has other columns, or times that are numbers.
+    :param picks: One or more picks of SeisBench or ObsPy, an ObsPy Event or Catalog, a result of
+        ``classify``, or a table with the columns ``trace_id``, ``phase`` and ``time``.
+    :raises TypeError: If ``picks`` is of another type.
+    :raises ValueError: If a table lacks a column, or if its times are numbers.
     """
     if isinstance(picks, pd.DataFrame):
         return PickList(_rows(picks))
@@ -56,17 +56,17 @@ def as_picks(picks: Any) -> list:
     if isinstance(picks, Iterable) and not isinstance(picks, str | bytes | dict):
         return picks if isinstance(picks, list) else list(picks)
     raise TypeError(
-        f"picks={picks!r} is not possible: give picks of SeisBench or ObsPy, an Event, a Catalog, "
-        f"what classify returns, or a table with trace_id, phase and time."
+        f"picks={picks!r} is not possible: pass picks of SeisBench or ObsPy, an Event, a Catalog, "
+        f"a result of classify, or a table with trace_id, phase and time."
     )
 
 
 def onsets_of(picks: Iterable, phase: str = "P") -> list[Onset]:
     """
-    The onsets of a phase among picks; a pick without a phase counts as P.
+    The onsets of a phase among picks. A pick without a phase counts as P.
 
     :param phase: ``P`` or ``S``.
-    :raises ValueError: If a pick does not say which station it is of.
+    :raises ValueError: If a pick does not name a station.
     """
     onsets = []
     for pick in picks:
@@ -80,7 +80,7 @@ def onsets_of(picks: Iterable, phase: str = "P") -> list[Onset]:
             trace_id, any_location = pick.trace_id, False
             time, hint = pick.peak_time or pick.start_time, pick.phase
         else:
-            raise TypeError(f"{pick!r} is no pick of SeisBench or ObsPy.")
+            raise TypeError(f"{pick!r} is not a pick of SeisBench or ObsPy.")
         if _PHASES[phase].match(hint or "P"):
             onsets.append(Onset(pick, trace_id, time, any_location))
     return onsets
@@ -90,12 +90,12 @@ def _rows(table: pd.DataFrame) -> Iterable[Pick]:
     lacking = [name for name in ("trace_id", "time") if name not in table]
     if lacking:
         raise ValueError(
-            f"The table of picks has no column {' and '.join(lacking)}, but "
+            f"The table of picks has no column {' and '.join(lacking)}. It has "
             f"{', '.join(map(str, table.columns))}."
         )
     if pd.api.types.is_numeric_dtype(table["time"]):
         raise ValueError(
-            "The times of the table of picks are numbers: convert them, for epoch seconds by "
+            "The times of the table of picks are numbers. Convert epoch seconds by "
             "pandas.to_datetime(table['time'], unit='s')."
         )
     for row in table.itertuples():

@@ -1,8 +1,8 @@
 """
-Rotation of records to vertical, north and east, by the azimuth and dip of their channels.
+Rotation of records to vertical, north and east by the azimuth and dip of their channels.
 
-Horizontals 1, 2 and 3 point anywhere, sensors in boreholes and at the sea floor, too; those of a
-Galperin sensor (U, V, W) have a dip. What the network has learned is Z, N and E.
+Components 1, 2 and 3 may point anywhere, in particular in boreholes and at the sea floor. The
+components of a Galperin sensor (U, V, W) have a dip. The networks have learned Z, N and E.
 """
 
 from __future__ import annotations
@@ -23,24 +23,25 @@ from .contiguous import ContiguousRecord, find_contiguous, make_trace
 
 Direction = tuple[float, float]
 
-# Degrees by which a channel may be off and still is what its code says.
+# A channel points where its code says if it is off by at most this many degrees.
 _EXACT = 0.01
 
 # Smallest angle in degrees between two horizontals that tells north from east.
 _SMALLEST_ANGLE = 5.0
 
-# Components begin and end with packets of their own: a few samples alone are not worth a warning.
+# Components begin and end with packets of their own. A few samples without the other components are
+# not worth a warning.
 _SHORTEST_TOLD_S = 10.0
 
-# Samples that are rotated at once, so that memory is that of the result.
+# Number of samples that are rotated at once, so that memory use is that of the result.
 _BLOCK = 1 << 20
 
 
 class Rotation:
     """
-    Rotates streams, and warns once of each instrument and cause.
+    Rotation of streams, with one warning per instrument and cause.
 
-    :param stations: What is known of the channels, see :py:meth:`seisbench_llm.stations.Stations`.
+    :param stations: Directions of the channels, see :py:meth:`seisbench_llm.stations.Stations`.
     """
 
     def __init__(self, stations: Stations):
@@ -51,10 +52,10 @@ class Rotation:
 
     def __call__(self, stream: obspy.Stream | obspy.Trace) -> obspy.Stream:
         """
-        The stream with Z, N and E in place of other components, where their direction is known.
+        Replace components by Z, N and E where their directions are known.
 
-        Traces that point where their code says are the same objects as before, without a copy.
-        Times without all components that are needed keep those that are there, as they are.
+        Traces that point where their code says stay the same objects, without a copy. Times at
+        which a component is missing keep the others as they are.
 
         :param stream: Waveforms; not changed.
         """
@@ -106,7 +107,7 @@ class Rotation:
         return output
 
     def _by_epoch(self, trace: obspy.Trace) -> Iterable[tuple[obspy.Trace, Direction | None]]:
-        """Parts of a trace, each with its azimuth and dip."""
+        """The parts of a trace, each with its azimuth and dip."""
         stats = trace.stats
         if not stats.channel or not _has_samples(trace):
             return [(trace, None)]
@@ -129,10 +130,10 @@ class Rotation:
         return parts
 
     def _warn(self) -> None:
-        """One line per cause, of what has not been named before."""
+        """Warn in one line per cause about channels without an earlier warning."""
         causes = (
-            (self._unknown, "no azimuth and dip are known at the time of the data"),
-            (self._alone, "at times the components that it is rotated with are missing"),
+            (self._unknown, "azimuth and dip are unknown at the time of the data"),
+            (self._alone, "at times the other components of the rotation are missing"),
         )
         for names, cause in causes:
             new = sorted(names - self._warned)
@@ -146,7 +147,7 @@ class Rotation:
 
 def rotate_to_zne(stream: obspy.Stream | obspy.Trace, stations) -> obspy.Stream:
     """
-    A stream with Z, N and E in place of components that point elsewhere, see :py:class:`Rotation`.
+    Replace components that point elsewhere by Z, N and E, see :py:class:`Rotation`.
 
     >>> inventory = obspy.read_inventory()
     >>> rotate_to_zne(obspy.read(), inventory)[0].id
@@ -187,17 +188,17 @@ def _vectors(directions: Sequence[Direction]) -> np.ndarray:
 
 
 def _independent(directions: Sequence[Direction]) -> bool:
-    """Whether components tell all directions that they are to be rotated to."""
+    """Whether components span the directions that they are rotated to."""
     smallest = np.linalg.svd(_vectors(directions), compute_uv=False)[-1]
     return smallest > np.sin(np.radians(_SMALLEST_ANGLE / 2)) * np.sqrt(2)
 
 
 def _to_vertical(trace: obspy.Trace, direction: Direction) -> obspy.Trace:
-    """A vertical component as Z, upwards."""
+    """A vertical component as Z, positive upwards."""
     channel = with_component(trace.stats.channel, "Z")
     if direction[1] < 0 and channel == trace.stats.channel:
         return trace
-    # Integers of few bits have no room for the sign changed.
+    # Short integers may overflow when the sign changes.
     data = trace.data if direction[1] < 0 else -np.ma.asanyarray(trace.data).astype(np.float64)
     turned = make_trace(data, trace.stats)
     turned.stats.channel = channel
@@ -205,7 +206,7 @@ def _to_vertical(trace: obspy.Trace, direction: Direction) -> obspy.Trace:
 
 
 def _common(components: list[list[ContiguousRecord]]) -> list[list[ContiguousRecord]]:
-    """The spans that all of several components have, as slices of their records."""
+    """Slices of the records of several components over their common time spans."""
     groups = [[record] for record in components[0]]
     for records in components[1:]:
         groups = _intersect(groups, records)
@@ -238,7 +239,7 @@ def _intersect(
 def _to_zne(
     records: Sequence[ContiguousRecord], directions: Sequence[Direction]
 ) -> list[obspy.Trace]:
-    """Two horizontals as N and E, or three components as Z, N and E, by ObsPy's rotation."""
+    """Rotate two horizontals to N and E, or three components to Z, N and E, with ObsPy."""
     stats, count = records[0].stats, records[0].stats.npts
     data = np.empty((3, count))
     for first in range(0, count, _BLOCK):

@@ -21,14 +21,14 @@ def classify_picks(
     model: WaveformModel, annotations: obspy.Stream, arguments: Arguments
 ) -> ClassifyOutput:
     """
-    Picks and detections of an annotated stream, in the order of their times.
+    Picks and detections of an annotated stream, sorted by time.
 
-    A pick lies at a peak of at least the phase's threshold; it starts and ends where the curve
-    passes half the threshold. ``pick.time_uncertainty`` is that of :py:func:`time_uncertainty`,
-    ``pick.instrument`` the code of the instrument, and the trace id its
-    :py:attr:`seisbench_llm.trace_ids.TraceId.pick_id`.
+    A pick lies at a peak that reaches the phase's threshold. It starts and ends where the curve
+    passes half the threshold. ``pick.time_uncertainty`` is the value of
+    :py:func:`time_uncertainty`, ``pick.instrument`` is the instrument code, and the trace id is the
+    :py:attr:`~seisbench_llm.trace_ids.TraceId.pick_id`.
 
-    :return: ``picks``, ``detections`` and ``skipped``, what was left out of the stream.
+    :return: Output with ``picks``, ``detections`` and ``skipped``, the list of left-out data.
     """
     separation, calibration = arguments.min_separation, arguments.calibration
     picks = []
@@ -53,7 +53,7 @@ def classify_picks(
             detection.trace_id = pick_id(trace)
         detections.extend(found)
 
-    # SeisBench's own ordering of picks is not transitive.
+    # SeisBench's ordering of picks is not transitive.
     picks.sort(key=lambda pick: (pick.peak_time, pick.trace_id, pick.phase))
     detections.sort(key=lambda found: (found.start_time, found.trace_id))
     return ClassifyOutput(
@@ -68,17 +68,17 @@ def time_uncertainty(
     calibration: Mapping[str, float] | None, phase: str, probability: float
 ) -> float | None:
     """
-    How wrong the time of a pick may be, from how probable it is.
+    Uncertainty of a pick's time as a function of its probability.
 
-    On records like those that the calibration was fitted to, 68 % of the errors against analysts'
-    picks are within it and 95 % within two, as near as could be.
+    On records like those of the calibration, about 68 % of the errors against analysts' picks are
+    within it and 95 % within twice this value.
 
-    :param calibration: ``P`` and ``S``, the uncertainty in seconds at a probability of one, and
-        ``P_power`` and ``S_power``: it is that value over the probability to this power. The
-        argument ``calibration`` of ``classify``.
+    :param calibration: The argument ``calibration`` of ``classify``. ``P`` and ``S`` are the
+        uncertainties in seconds at a probability of one. They are divided by the probability to the
+        power ``P_power`` or ``S_power``.
     :param phase: P or S.
     :param probability: Height of the peak.
-    :return: Seconds, None without a calibration for the phase.
+    :return: Uncertainty in seconds, None without a calibration for the phase.
 
     >>> time_uncertainty({"P": 0.05, "P_power": 1}, "P", 0.5)
     0.1
@@ -89,7 +89,7 @@ def time_uncertainty(
 
 
 def pick_id(annotation: obspy.Trace) -> str:
-    """Name of the picks of an annotation."""
+    """Trace id of the picks of an annotation."""
     place = TraceId.of(annotation)[:3]
     return InstrumentId(*place, annotation.stats.get("instrument", "")).pick_id
 
@@ -97,9 +97,9 @@ def pick_id(annotation: obspy.Trace) -> str:
 def peaks(
     trace: obspy.Trace, trace_id: str, phase: str, level: float, separation: float
 ) -> list[Pick]:
-    """Picks of one probability curve."""
+    """Peaks of one probability curve as picks."""
     rate, start = trace.stats.sampling_rate, trace.stats.starttime
-    # A zero on either side makes a maximum at the very edge a peak, too.
+    # With a zero on either side, a maximum at the edge is a peak.
     curve = np.concatenate([[0.0], np.nan_to_num(trace.data), [0.0]])
     indices, _ = find_peaks(curve, height=max(level, 1e-6))
     indices = apart(indices, curve[indices], max(1, round(separation * rate)))
@@ -124,28 +124,30 @@ def peaks(
 
 def apart(indices: np.ndarray, heights: np.ndarray, distance: int) -> np.ndarray:
     """
-    The peaks that are left if of two that are too close the smaller is dropped.
+    Peaks that remain after the smaller of two close peaks is dropped.
 
-    :param indices: Samples of the peaks, sorted, none beside another.
-    :param heights: Their heights; of equal ones the later peak is kept. The argument ``distance``
-        of :py:func:`scipy.signal.find_peaks` itself leaves that to the length of the curve.
+    :param indices: Sorted samples of the peaks. Neighbouring samples are not allowed.
+    :param heights: Heights of the peaks. The later of two equal peaks is kept. With the argument
+        ``distance`` of :py:func:`scipy.signal.find_peaks` this would depend on the length of the
+        curve.
     :param distance: Smallest distance in samples.
     """
     if not len(indices):
         return indices
-    # With a zero on either side, as the first and the last sample are no peaks.
+    # A zero is added on either side, because find_peaks does not find peaks at the first and last
+    # sample.
     ranks = np.zeros(indices[-1] + 3)
     ranks[1 + indices[np.lexsort((indices, heights))]] = np.arange(1, len(indices) + 1)
     return find_peaks(ranks, height=0.5, distance=distance)[0] - 1
 
 
 def separate(picks: list[Pick], separation: float) -> list[Pick]:
-    """Drop the smaller of two picks that are too close, also across the parts of a trace."""
+    """Drop the smaller of two close picks, also across the parts of a trace."""
     kept: list[Pick] = []
     times: list[int] = []
-    # To a microsecond, as times of samples are rounded to nanoseconds.
+    # Times are compared to a microsecond, because times of samples are rounded to nanoseconds.
     closest = round(separation * 1e9) - 1000
-    # Of equal ones the later, however the parts of a trace are ordered.
+    # The later of two equal picks is kept, whatever the order of the parts of a trace.
     for pick in sorted(picks, key=lambda pick: (-pick.peak_value, -pick.peak_time.ns)):
         time = pick.peak_time.ns
         at = bisect_left(times, time)

@@ -1,9 +1,9 @@
 """
-SeisBench's asynchronous pipeline: its failures, and the threads it runs in.
+SeisBench's asynchronous pipeline: failures and threads.
 
 SeisBench 0.12 cuts windows, runs the network and stacks its outputs in tasks that pass their
-results on by queues. If one raises, its queue stays empty, and ``annotate`` never returns. Here the
-first exception of such a task is raised instead.
+results on through queues. If a task raises an exception, its queue stays empty, and ``annotate``
+never returns. This module raises the first exception of such a task instead.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from weakref import WeakKeyDictionary
 
 @dataclass
 class _Call:
-    """One call of the pipeline: where its first failure goes, and the tasks it started."""
+    """One call of the pipeline: a future for its first failure, and the tasks that it started."""
 
     failure: asyncio.Future
     tasks: set[asyncio.Task] = field(default_factory=set)
@@ -35,17 +35,17 @@ class _Call:
             self.failure.set_exception(task.exception())
 
 
-# Tasks inherit the context of the call that started them, so that concurrent calls do not see each
-# other's failures.
+# Tasks inherit the context of the call that started them. Concurrent calls therefore do not see
+# each other's failures.
 _call: ContextVar[_Call | None] = ContextVar("call", default=None)
 
-# Event loop -> the number of calls that run in it, and its own task factory.
+# Event loop -> number of calls that run in it, and its original task factory.
 _watched: WeakKeyDictionary[asyncio.AbstractEventLoop, tuple] = WeakKeyDictionary()
 
 
 @contextmanager
 def _tasks_are_watched(loop: asyncio.AbstractEventLoop):
-    """Let the tasks that a call starts in the loop be known to it, and no others be touched."""
+    """Register the tasks that a call starts in the loop. Other tasks are not affected."""
     calls, previous = _watched.get(loop, (0, loop.get_task_factory()))
 
     def factory(loop, coroutine, **kwargs):
@@ -73,10 +73,10 @@ def _tasks_are_watched(loop: asyncio.AbstractEventLoop):
 
 async def fail_instead_of_hanging(pipeline: Coroutine):
     """
-    Await a coroutine, but raise as soon as a task that it started raises.
+    Await a coroutine, but raise an exception as soon as one of its tasks does.
 
     :param pipeline: Coroutine of SeisBench.
-    :return: Its result.
+    :return: Result of the coroutine.
     """
     loop = asyncio.get_running_loop()
     call = _Call(loop.create_future())
@@ -98,7 +98,9 @@ async def fail_instead_of_hanging(pipeline: Coroutine):
 
 
 class CallingThread(ThreadPoolExecutor):
-    """Runs what is submitted at once, in the thread that submits; asyncio takes no other class."""
+    """
+    Executor that runs functions at once in the calling thread. asyncio requires this base class.
+    """
 
     def __init__(self):
         super().__init__(max_workers=1)  # threads start with the first submit, so never
@@ -107,7 +109,8 @@ class CallingThread(ThreadPoolExecutor):
         future = Future()
         try:
             future.set_result(fn(*args, **kwargs))
-        # Not BaseException: a second Ctrl-C shall end the loop, as it does between two batches.
+        # BaseException is not caught, so that a second Ctrl-C ends the loop, as between two
+        # batches.
         except Exception as error:
             future.set_exception(error)
         return future
@@ -115,14 +118,14 @@ class CallingThread(ThreadPoolExecutor):
 
 def run_here(coroutine: CoroutineType):
     """
-    Run a coroutine to its end, in this thread alone.
+    Run a coroutine to its end, in this thread only.
 
     Within a running loop (Jupyter) this is ``asyncio.run``, which SeisBench makes work in
-    notebooks; the loop is then the user's, and keeps its threads.
+    notebooks. The loop then belongs to the user and keeps its threads.
 
     :return: The coroutine's result.
-    :raises RuntimeError: Within a running loop, as SeisBench's own ``annotate``, with the name of
-        the method to await there.
+    :raises RuntimeError: Within a running loop, as for SeisBench's own ``annotate``. The message
+        names the method to await there.
     """
     try:
         asyncio.get_running_loop()

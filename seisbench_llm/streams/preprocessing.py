@@ -9,8 +9,8 @@ import obspy
 
 from ..preprocess import resample
 
-# What a filter or a resampler leaves of a constant is rounding noise, which normalisation would
-# blow up to full scale. No recorder resolves this fraction of its largest sample.
+# A filtered or resampled constant is rounding noise, which normalisation would scale up. No
+# recorder resolves this fraction of its largest sample.
 ROUNDING = 1e-11
 
 
@@ -18,12 +18,13 @@ def preprocess_stream(
     stream: obspy.Stream, rate: float, zerophase: bool, finish: Callable[[], obspy.Stream]
 ) -> obspy.Stream:
     """
-    Resample and filter in place, and set what is no more than rounding noise to zero.
+    Resample and filter a stream in place, and set traces of rounding noise to zero.
 
     :param rate: The model's sampling rate.
-    :param zerophase: Whether the anti-alias filter has no phase.
-    :param finish: SeisBench's own preprocessing of the stream: filter, other resampling.
-    :return: What ``finish`` returns.
+    :param zerophase: Whether the anti-alias filter is zero-phase.
+    :param finish: SeisBench's own preprocessing of the stream, which filters it and resamples the
+        rest.
+    :return: The return value of ``finish``.
     """
     peaks = [_peak(trace) for trace in stream]
     if zerophase:
@@ -36,7 +37,7 @@ def preprocess_stream(
 
 
 def _peak(trace: obspy.Trace) -> float:
-    """Largest sample of the whole record, if the trace is a part of one that says so."""
+    """Largest sample of the trace or, if its header tells it, of the whole record."""
     peak = trace.stats.get("record_peak")
     if peak is None:
         peak = float(np.max(np.abs(trace.data), initial=0.0))
@@ -47,7 +48,7 @@ def resample_stream(stream: obspy.Stream, rate: float) -> None:
     """
     Bring all traces to one sampling rate in place.
 
-    Rates without a ratio of small integers are left for SeisBench, which interpolates them.
+    Rates without a ratio of small integers are left to SeisBench, which interpolates.
     """
     for trace in stream:
         if trace.stats.sampling_rate == rate:

@@ -14,9 +14,9 @@ from ..trace_ids import station_of
 from .onsets import Onset, onsets_of
 from .spans import union
 
-# Seconds: the longest S minus P, and what a picker sees before P, for its filter and its window.
+# Longest S minus P in seconds, and seconds before P that a picker needs for its filter and window.
 MAX_SP_S, BEFORE_S = 60.0, 30.0
-# An S is not picked within this time of P, nor is a P within it another one.
+# S picks within this time in s after P are ignored, as are further P picks.
 MIN_SP_S = 0.1
 
 
@@ -28,24 +28,24 @@ def sp_times(
     s_picker: str | None,
 ) -> list[float | None]:
     """
-    S minus P in s of each onset, None where there is no S.
+    S minus P in s for each onset, None where there is no S.
 
-    The S of a P is the first one within a minute and before the next P of its station that is at
-    least half as probable as the most probable one of them.
+    Candidates for the S of a P lie within a minute after it and before the next P of its station.
+    The S is the first candidate that is at least half as probable as the most probable one.
 
-    :param model: Its class loads the picker.
+    :param model: Model whose class loads the picker.
     :param stream: Waveforms, for the picker; not changed.
     :param onsets: P onsets.
-    :param picks: Picks that may hold S. If they hold none, S are picked.
+    :param picks: Picks that may contain S. If they do not, S are picked.
     :param s_picker: Name of a weight that picks S, or None.
     """
     given = onsets_of(picks, "S")
     others = onsets
     if not given and s_picker is not None and onsets:
         picker = _load(type(model), s_picker)
-        # This thread may run an event loop already, that of the classify that needs the S.
+        # This thread may already run the event loop of the classify call that needs the S.
         with ThreadPoolExecutor(1) as executor:
-            # In the same context, as what it leaves out is told with the rest.
+            # It runs in the same context, so that its warnings are joined with the others.
             run, near = copy_context().run, _near(stream, onsets)
             found = executor.submit(run, picker.classify, near).result().picks
         given = onsets_of(found, "S")
@@ -76,7 +76,7 @@ def _site(onset: Onset) -> str:
 
 
 def _near(stream: obspy.Stream, onsets: list[Onset]) -> obspy.Stream:
-    """What a stream has of the stations of onsets about them; no copy of samples."""
+    """The part of a stream around onsets, at their stations. Samples are not copied."""
     spans = defaultdict(list)
     for onset in onsets:
         spans[_site(onset)].append((onset.time - BEFORE_S, onset.time + MAX_SP_S + BEFORE_S))

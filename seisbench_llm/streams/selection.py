@@ -21,19 +21,19 @@ from .defects import without_defects
 from .skipped import Skipped, SkippedList
 from .spans import data_spans
 
-# Fractions of the model's sampling rate. Below the first, resampling makes up most of what the
-# model looks at; below the second, the upper half of its band is missing.
+# Fractions of the model's sampling rate. Below the first, most of the model's band does not exist
+# in the data. Below the second, the upper half of its band is missing.
 LOWEST_RATE = 0.1
 POOR_RATE = 0.4
 
-# Multiple of the model's sampling rate beyond which a rate is a mistake; no ratio of integers up to
-# 1000 relates the two any more.
+# Rates above this multiple of the model's sampling rate are taken for a mistake. No ratio of
+# integers up to 1000 relates the two.
 HIGHEST_RATE = 1000
 
-_SAME_COMPONENT = "another channel of the same component runs beside it, and was taken instead"
+_SAME_COMPONENT = "another channel of the same component was used instead"
 
 _NO_AZIMUTH = (
-    "its horizontals are not north and east, and where they point is not known; rotate them first "
+    "its horizontals are not north and east, and their directions are unknown; rotate them first "
     "(obspy.Stream.rotate), or give stations with their azimuths"
 )
 
@@ -45,21 +45,21 @@ def select_records(
     skipped: SkippedList,
 ) -> dict[InstrumentId, list[ContiguousRecord]]:
     """
-    Contiguous, finite records of components that a model knows, not copied.
+    Select contiguous, finite records of components that a model knows. They are not copied.
 
-    At any time there is one record of each component. Its ``stats.channel`` has the component's
-    code in the model's order, N where the channel is HH1.
+    Each component has one record at a time. Its ``stats.channel`` has the component code of the
+    model, such as N for the channel HH1.
 
     :param stream: Waveforms of any kind; not changed.
     :param arguments: Of ``annotate``.
     :param skipped: Takes what is left out.
-    :return: Id of the instrument -> records, in the order of components and times.
-    :raises TypeError: If it is no stream.
+    :return: Id of the instrument -> records, sorted by component and time.
+    :raises TypeError: If ``stream`` is not a stream or a trace.
     """
     if isinstance(stream, obspy.Trace):
         stream = [stream]
     elif not isinstance(stream, obspy.Stream):
-        raise TypeError(f"Waveforms are an obspy.Stream or Trace, not {type(stream).__name__}.")
+        raise TypeError(f"Waveforms must be an obspy.Stream or Trace, not {type(stream).__name__}.")
     usable, turned = [], defaultdict(list)
     for trace in stream:
         cause = unusable(trace, model, arguments)
@@ -69,7 +69,7 @@ def select_records(
             turned[TraceId.of(trace).without_component].append(trace)
         else:
             skipped.add(trace, cause)
-    # By ids, not by their text: codes may hold dots.
+    # Sorted by ids, not by their text, because codes may contain dots.
     instruments = defaultdict(list)
     for record in find_contiguous(usable, skipped, model.sampling_rate):
         instruments[record.trace_id.without_component] += without_defects(record, skipped)
@@ -80,7 +80,7 @@ def select_records(
         if records and cause is None:
             selected[instrument] = _one_per_component(records, model, skipped)
         elif records:
-            # Once, of the instrument, rather than of its components one by one.
+            # One entry for the instrument instead of one for each component.
             spans = [(t.stats.starttime, t.stats.endtime) for t in records + turned[instrument]]
             start, end = min(start for start, _ in spans), max(end for _, end in spans)
             skipped.append(Skipped(f"{instrument.instrument_id}?", start, end, cause))
@@ -95,7 +95,7 @@ def unusable(
     trace: obspy.Trace, model: WaveformModel, arguments: Arguments, rotated: bool = False
 ) -> str | None:
     """
-    Why a trace cannot be used, None if it can.
+    Reason why a trace cannot be used, None if it can.
 
     :param rotated: Whether its component is rotated into those of the model afterwards.
     """
@@ -108,9 +108,9 @@ def unusable(
         if component_index(trace_id.component, order, flexible=True) is not None:
             return _NO_AZIMUTH
         known = sorted({*order, *(HORIZONTALS if flexible else "")})
-        return f"its component is none of {', '.join(known)}"
+        return f"its component is not one of {', '.join(known)}"
     if not records_ground_motion(trace_id.channel):
-        return "its channel code is that of something else than ground motion"
+        return "its channel code does not stand for ground motion"
     if not np.issubdtype(trace.data.dtype, np.number) or np.iscomplexobj(trace.data):
         return f"its samples are {trace.data.dtype}, not real numbers"
     if not rate >= LOWEST_RATE * model.sampling_rate:
@@ -130,13 +130,15 @@ def _warn_of_poor_rates(
         if rate < POOR_RATE * model.sampling_rate:
             cause = (
                 f"its sampling rate is {rate:g} Hz and the model's {model.sampling_rate:g} Hz, "
-                f"so that picks are few and late"
+                f"so picks will be few and late"
             )
             skipped.add(trace, cause, used=True)
 
 
 def _incomplete(records: list[ContiguousRecord], model: WaveformModel, turned: bool) -> str | None:
-    """Why an instrument has not the components that the model's task needs, None if it has."""
+    """
+    Reason why an instrument lacks components that the model's task needs, None if it does not.
+    """
     present = {record.trace_id.component for record in records}
     indices = {component_index(code, model.component_order, flexible=True) for code in present}
     if model.task.components == 1 or len(indices) >= model.task.components:
@@ -144,8 +146,8 @@ def _incomplete(records: list[ContiguousRecord], model: WaveformModel, turned: b
     if turned:
         return _NO_AZIMUTH
     return (
-        f"{model.task.name} needs three components ({', '.join(model.component_order)}) and found "
-        f"{', '.join(sorted(present))}"
+        f"{model.task.name} needs three components ({', '.join(model.component_order)}), but "
+        f"the data have only {', '.join(sorted(present))}"
     )
 
 
@@ -153,10 +155,10 @@ def _one_per_component(
     records: list[ContiguousRecord], model: WaveformModel, skipped: SkippedList
 ) -> list[ContiguousRecord]:
     """
-    The records of one instrument, but at any time one of each component.
+    The records of one instrument, with one record of each component at a time.
 
-    Of HHN and HH1 at the same time, the one with the model's own code is kept. If they have
-    several rates, the component is brought to that of the model.
+    If HHN and HH1 exist at the same time, the one with the model's own code is kept. A component
+    with several rates is resampled to that of the model.
     """
     order = model.component_order
     components: dict[int, dict[str, list[ContiguousRecord]]] = defaultdict(dict)
@@ -166,7 +168,7 @@ def _one_per_component(
     selected = []
     for index, channels in sorted(components.items()):
         kept: list[ContiguousRecord] = []
-        # The model's own code first.
+        # The model's own code comes first.
         for _, of_channel in sorted(
             channels.items(),
             key=lambda item: (item[1][0].trace_id.component != order[index], item[0]),

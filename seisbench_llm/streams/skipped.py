@@ -1,4 +1,4 @@
-"""Skipped traces: what annotate, classify and their relatives leave out, and why."""
+"""Skipped traces: data that annotate, classify and other functions leave out, and why."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import obspy
 import seisbench
 
-# Of calls that are parts of one, what they left out; None outside of said_once.
+# Left-out data of calls that are parts of one. None outside said_once.
 _parts: ContextVar[SkippedList | None] = ContextVar("parts", default=None)
 
 
@@ -23,8 +23,8 @@ class Skipped:
     :param trace_id: NET.STA.LOC.CHA, or NET.STA.LOC.CH where an instrument is concerned.
     :param start: Time of its first sample.
     :param end: Time of its last sample.
-    :param cause: Why, as the rest of a sentence.
-    :param used: Whether it was used all the same.
+    :param cause: Reason, as the end of a sentence.
+    :param used: Whether it was used nevertheless.
     """
 
     trace_id: str
@@ -45,7 +45,9 @@ class SkippedList(list):
         self.append(Skipped(trace.id, stats.starttime, stats.endtime, cause, used))
 
     def joined(self) -> SkippedList:
-        """Entries of the same trace and cause that overlap, as of parts of a stream, made one."""
+        """
+        Join overlapping entries of the same trace and cause, such as those of parts of a stream.
+        """
         joined: dict[tuple, list[Skipped]] = defaultdict(list)
         for entry in sorted(self, key=lambda entry: entry.start.ns):
             of_trace = joined[entry.trace_id, entry.cause, entry.used]
@@ -67,7 +69,7 @@ class SkippedList(list):
             causes[entry.cause, entry.used].append(entry)
         for (cause, used), entries in causes.items():
             first = entries[0]
-            verb = "annotated all the same" if used else "ignored"
+            verb = "annotated nevertheless" if used else "ignored"
             text = f"{first.trace_id} at {first.start} is {verb}: {cause}."
             if len(entries) > 1:
                 ids = len({entry.trace_id for entry in entries})
@@ -78,11 +80,11 @@ class SkippedList(list):
 @contextmanager
 def said_once() -> Iterator[SkippedList]:
     """
-    Several calls of ``annotate`` or ``classify`` as parts of one.
+    Treat several calls of ``annotate`` or ``classify`` as parts of one.
 
-    What they leave out is warned of once per cause when all are done.
+    At the end there is one warning per cause for all data that they leave out.
 
-    :return: List that has all of it, each once, at the end.
+    :return: List that finally contains all left-out data, each once.
     """
     whole = SkippedList()
     token = _parts.set(whole)

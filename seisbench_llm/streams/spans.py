@@ -1,4 +1,4 @@
-"""Spans of time, and of samples, in which there are data."""
+"""Spans of time or samples with data."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import obspy
 
 Span = tuple[obspy.UTCDateTime, obspy.UTCDateTime]
 
-# Samples that are looked at together.
+# Number of samples that are checked together.
 BLOCK = 1 << 20
 
 
 def union(spans: Iterable[Span], largest_gap: float) -> list[Span]:
-    """Spans of time in their order, joined where at most ``largest_gap`` seconds lie between."""
+    """Sorted time spans, joined where the gap between them is at most ``largest_gap`` seconds."""
     joined: list[Span] = []
     for start, end in sorted(spans):
         if joined and start - joined[-1][1] <= largest_gap:
@@ -28,16 +28,16 @@ def data_spans(traces: Iterable, rate: float) -> list[Span]:
     """
     Time spans in which at least one of several traces or records has data.
 
-    :param rate: Samples per second; what lies less than one and a half samples apart is joined.
+    :param rate: Samples per second. Spans less than one and a half samples apart are joined.
     """
     return union([(t.stats.starttime, t.stats.endtime) for t in traces], 1.5 / rate)
 
 
 def missing(spans: list[Span], covered: Iterable[Span], delta: float) -> list[Span]:
     """
-    The parts of sorted, disjoint time spans that others do not cover.
+    The parts of sorted, disjoint time spans that other spans do not cover.
 
-    :param delta: Seconds from sample to sample; what is missing is longer.
+    :param delta: Sampling interval in s. Shorter parts are left out.
     """
     holes, covered, at = [], union(covered, 1.5 * delta), 0
     for start, end in spans:
@@ -57,7 +57,7 @@ def missing(spans: list[Span], covered: Iterable[Span], delta: float) -> list[Sp
 
 
 def finite_ranges(data: np.ndarray) -> list[tuple[int, int]]:
-    """First and one after the last of samples that are neither masked nor not finite."""
+    """Ranges of samples that are finite and not masked: first sample, and one after the last."""
     if not np.ma.is_masked(data) and np.issubdtype(data.dtype, np.integer):
         return [(0, len(data))]
     spans: list[tuple[int, int]] = []

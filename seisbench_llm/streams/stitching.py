@@ -1,4 +1,4 @@
-"""Annotations of a long record: put together from its chunks, or only where they matter."""
+"""Annotations of a long record, joined from its chunks, as a whole or only around peaks."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .arguments import Arguments
 from .contiguous import make_trace
 from .spans import Span, finite_ranges
 
-# Samples below half the threshold to keep on either side of an excerpt.
+# Number of samples below half the threshold that are kept on either side of an excerpt.
 _MARGIN = 2
 
 
@@ -19,9 +19,9 @@ def trim(
     trace: obspy.Trace, spans: list[Span], rate: float, copy: bool = True
 ) -> list[obspy.Trace]:
     """
-    The parts of an annotation that lie within the spans, to half a sample of the waveforms.
+    The parts of an annotation within time spans, to half a sample of the waveforms.
 
-    :param copy: Whether the parts get memory of their own.
+    :param copy: Whether the samples of the parts are copied.
     """
     half = 0.5 / rate
     parts = []
@@ -37,7 +37,7 @@ def trim(
 
 
 def finite_spans(trace: obspy.Trace) -> list[Span]:
-    """Time spans in which an annotation holds numbers."""
+    """Time spans in which an annotation is not nan."""
     start, delta = trace.stats.starttime, trace.stats.delta
     return [
         (start + first * delta, start + (last - 1) * delta)
@@ -49,7 +49,7 @@ class StitchedAnnotation:
     """
     One output of the model over one segment.
 
-    :param stats: Header; its start is the time of the segment's first output.
+    :param stats: Header. Its start is the time of the segment's first output.
     :param samples: Number of outputs.
     :param spans: Time spans that hold data.
     :param rate: The model's sampling rate.
@@ -57,16 +57,17 @@ class StitchedAnnotation:
 
     def __init__(self, stats: Stats, samples: int, spans: list[Span], rate: float):
         self._header, self._spans, self._rate = stats, spans, rate
-        # Not in memory before it is written to.
+        # Pages of this array take no memory before they are written to.
         self._data = np.empty(samples, np.float32)
         self._range: tuple[int, int] | None = None
 
     def take(self, begin: int, end: int, first: int, data: np.ndarray) -> None:
         """
-        Add the answer from ``begin`` to the one before ``end``; chunks come in order.
+        Add the outputs from ``begin`` up to, but not including, ``end``. Chunks have to come in
+        order.
 
-        :param first: Place of the first sample of ``data``, which may reach beyond.
-        :param data: Answer of a chunk. Where it has none, there is none.
+        :param first: Position of the first sample of ``data``, which may extend beyond the range.
+        :param data: Outputs of a chunk, nan where it has none.
         """
         end = min(end, len(self._data))
         self._data[begin:end] = np.nan
@@ -76,7 +77,7 @@ class StitchedAnnotation:
             self._range = (self._range[0] if self._range else low, high)
 
     def parts(self) -> list[obspy.Trace]:
-        """One trace per time span that holds data."""
+        """One trace per time span with data."""
         if self._range is None:
             return []
         first, last = self._range
@@ -86,18 +87,19 @@ class StitchedAnnotation:
 
     @property
     def covered(self) -> list[Span]:
-        """Time spans in which there is an annotation."""
+        """Time spans with an annotation."""
         return [span for part in self.parts() for span in finite_spans(part)]
 
 
 class PeakFilter:
     """
-    Leaves of probability curves what can make a pick or a detection.
+    Filter that keeps only those parts of probability curves that matter for picks and detections.
 
-    A pick depends on the curve from where it rises above half the threshold to where it falls
-    below, and on other picks within the smallest separation. So curves can be cut wherever they
-    stay below for longer than that, and :py:func:`~seisbench_llm.streams.picks.classify_picks`
-    gives the same for the excerpts as for the whole.
+    A pick depends on the curve from where it rises above half the threshold to where it falls below
+    it, and on other picks within the smallest separation. Curves can therefore be cut wherever they
+    stay below half the threshold for longer than that.
+    :py:func:`~seisbench_llm.streams.picks.classify_picks` gives the same picks for the excerpts as
+    for the whole.
     """
 
     def __init__(self, model: WaveformModel, arguments: Arguments):
@@ -110,8 +112,9 @@ class PeakFilter:
 
     def excerpts(self, trace: obspy.Trace, closed: bool = True) -> tuple[list[obspy.Trace], int]:
         """
-        :param closed: Whether the curve ends here; if not, what reaches its end is kept back.
-        :return: Excerpts, and the number of samples that are done with.
+        :param closed: Whether the curve ends here. If not, an excerpt that reaches its end is kept
+            back.
+        :return: Excerpts, and the number of samples that have been dealt with.
         """
         level = self._levels[trace.stats.channel]
         loud = np.flatnonzero(~(np.nan_to_num(trace.data) < level))
@@ -130,7 +133,7 @@ class PeakFilter:
 
 
 class SparseAnnotation:
-    """What a peak filter leaves of a :py:class:`StitchedAnnotation`; otherwise the same."""
+    """A :py:class:`StitchedAnnotation` of which only the excerpts of a peak filter are kept."""
 
     def __init__(
         self, stats: Stats, samples: int, spans: list[Span], rate: float, peak_filter: PeakFilter
@@ -138,7 +141,7 @@ class SparseAnnotation:
         self._header, self._filter = stats, peak_filter
         self.covered: list[Span] = []
         self._parts: list[obspy.Trace] = []
-        # Which samples make up each part, by the same rule as for a whole curve.
+        # The samples of each part follow the same rule as for a whole curve.
         probe = obspy.Trace(header=stats)
         probe._always_contiguous = False
         probe.data = np.broadcast_to(np.float32(0), samples)
@@ -173,5 +176,5 @@ class SparseAnnotation:
                 self._held = (low + done, piece[done:].copy())
 
     def parts(self) -> list[obspy.Trace]:
-        """Excerpts in the order of their times."""
+        """Excerpts, sorted by time."""
         return self._parts

@@ -1,8 +1,8 @@
 """
 Textbook estimates from one station: distance from S minus P, back-azimuth from polarisation.
 
-They need no training, so they hold on any ground. What a network adds to them is for measurement to
-say; :py:func:`combine_angles` joins the two by their uncertainties.
+They need no training, so they work in any region. :py:func:`combine_angles` combines them with the
+answers of a network by their uncertainties.
 """
 
 from __future__ import annotations
@@ -10,16 +10,16 @@ from __future__ import annotations
 import numpy as np
 from scipy.signal import butter, sosfilt
 
-# km/s, vp vs / (vp - vs): 8 holds for vp = 5.8 and vp/vs = 1.73. Regions differ by a tenth or so;
-# the rest of the error stands for S that are not S.
+# vp vs / (vp - vs) in km/s: 8 is the value for vp = 5.8 and vp/vs = 1.73. Regions differ by about a
+# tenth. The rest of the error accounts for wrong S picks.
 SP_VELOCITY, SP_VELOCITY_ERROR = 8.0, 0.2
-# km; below it there are few earthquakes in a crust.
+# Depth in km below which there are few earthquakes in the crust.
 DEEPEST = 15.0
-# s of P after its onset, and what is taken before it for the error of the pick.
+# Seconds of P after its onset, and seconds before it that allow for the error of the pick.
 POLARISATION_WINDOW, PICK_ERROR = 0.5, 0.05
-# Hz. Below, microseism and long waves; above, the ground near the station turns the motion.
+# Band in Hz. Microseism lies below it. Above it, the ground near the station rotates the motion.
 POLARISATION_BAND = (1.0, 15.0)
-# Degrees: error of a perfectly coherent P, by the structure below the station.
+# Error in degrees of a perfectly coherent P, due to the structure below the station.
 POLARISATION_FLOOR = 20.0
 
 
@@ -27,17 +27,17 @@ def sp_epicentral_distance(sp_time):
     """
     Epicentral distance from S minus P, with its standard error.
 
-    The hypocentral distance is R = 8 km/s times S minus P. A source that may lie anywhere on the
-    sphere of that radius, seen from the surface, has a depth that is uniform from zero to R
-    (Archimedes' hat-box theorem), here at most to 15 km. The distance is that of the median depth;
-    far away this is the usual rule with a depth of 7.5 km. The error is that of the depth, and 20 %
-    for the velocity and the picks.
+    The hypocentral distance is R = 8 km/s times S minus P. If the source may lie anywhere on the
+    half-sphere of that radius, its depth is uniform from zero to R (Archimedes' hat-box theorem).
+    Here it is limited to 15 km. The distance is that of the median depth. For distant sources this
+    is the usual rule with a depth of 7.5 km. The error is that of the depth, plus 20 % for the
+    velocity and the picks.
 
     >>> distance, error = sp_epicentral_distance(5.0)
     >>> round(float(distance), 1), round(float(error), 1)
     (39.3, 7.9)
 
-    :param sp_time: S minus P in s, one or an array.
+    :param sp_time: S minus P in s, a number or an array.
     :return: Distance in km, its standard error in km.
     """
     hypocentral = SP_VELOCITY * np.asarray(sp_time, float)
@@ -55,17 +55,18 @@ def polarisation_back_azimuth(window: np.ndarray, rate: float, onset: int) -> tu
     """
     Back-azimuth from the particle motion of P.
 
-    P moves the ground along its ray: up goes with away from the source. The covariances of the
-    vertical with north and east therefore point away from it (Jurkevics 1988, BSSA 78, 1725-1743).
-    How coherent vertical and horizontals are tells the error: on records of four regions it is
-    20 degrees at a coherence of one, and grows with its power of -1.5.
+    P moves the ground along its ray: upward motion comes with motion away from the source. The
+    covariances of the vertical with north and east therefore point away from the source (Jurkevics
+    1988, BSSA 78, 1725-1743). The error depends on the coherence of vertical and horizontals. On
+    records of four regions it is 20 degrees at a coherence of one, and grows with the coherence to
+    the power of -1.5.
 
-    :param window: Z, N, E, shape (3, samples), of one sensitivity; not filtered by more than a
-        causal high-pass below 1 Hz, or so.
+    :param window: Components Z, N, E with the same sensitivity, shape (3, samples). A causal
+        high-pass up to about 1 Hz is the only filter allowed.
     :param rate: Sampling rate in Hz.
     :param onset: Sample of the P onset.
-    :return: Back-azimuth in degrees, its standard error in degrees, at most 180. Both nan if a
-        component is missing or the onset is outside of the window.
+    :return: Back-azimuth in degrees, and its standard error in degrees, at most 180. Both are nan
+        if a component is missing or the onset is outside the window.
     """
     window = np.asarray(window, float)
     last = onset + max(4, round(POLARISATION_WINDOW * rate))
@@ -88,18 +89,19 @@ def polarisation_back_azimuth(window: np.ndarray, rate: float, onset: int) -> tu
 
 def combine_angles(angles, errors) -> tuple[float, float]:
     """
-    One direction from several, each with a standard error, in degrees.
+    Combine several directions, each with a standard error, in degrees.
 
-    Each is a von Mises distribution of concentration 1 / error^2 (in radians); their product has
-    the direction and the length of the vectors' sum (Mardia & Jupp 2000, Directional Statistics,
-    3.5.4). So two that agree make the error smaller, and two that do not make it larger.
+    Each direction is a von Mises distribution of concentration 1 / error^2 (in radians). Their
+    product has the direction and the length of the sum of the vectors (Mardia & Jupp 2000,
+    Directional Statistics, 3.5.4). Directions that agree make the error smaller, others make it
+    larger.
 
     >>> direction, error = combine_angles([350.0, 12.0], [20.0, 20.0])
     >>> round(direction, 1), round(error, 1)
     (1.0, 14.3)
 
-    :return: Direction, its standard error, at most 180. What is not finite is left out; nan if
-        nothing is left.
+    :return: Direction, and its standard error, at most 180. Directions that are not finite are left
+        out. Both are nan if nothing is left.
     """
     angles, errors = np.radians(np.asarray(angles, float)), np.radians(np.asarray(errors, float))
     known = np.isfinite(angles) & np.isfinite(errors)

@@ -1,4 +1,4 @@
-"""Checkpoints that a kill or a full disk cannot destroy, and from which a run goes on as it was."""
+"""Checkpoints that survive a kill or a full disk, and from which a run continues exactly."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ LAST, BEST = "last.ckpt", "best.ckpt"
 
 class SafeCheckpointIO(TorchCheckpointIO):
     """
-    Lightning's checkpoint files, written by
-    :py:func:`~seisbench_llm.atomic.replacing` and read without executing any.
+    Lightning's checkpoint files, written by :py:func:`~seisbench_llm.atomic.replacing` and read
+    without executing anything in them.
 
-    Lightning's own writes into the folder for temporary files and moves the result. From another
-    file system that is a copy: a kill or a full disk leaves half a checkpoint in place of a whole.
+    Lightning writes into the folder for temporary files and moves the result. Between file systems
+    a move is a copy, so that a kill or a full disk leaves an incomplete checkpoint.
     """
 
     def save_checkpoint(self, checkpoint, path, storage_options=None) -> None:
@@ -32,10 +32,10 @@ class SafeCheckpointIO(TorchCheckpointIO):
 
 def load_checkpoint(path: str | Path) -> dict:
     """
-    What a checkpoint holds, on the CPU. Nothing in it is executed.
+    Content of a checkpoint, on the CPU. Nothing in it is executed.
 
     :param path: File that ``fit`` wrote.
-    :raises ValueError: If it is no checkpoint, with its name.
+    :raises ValueError: If the file is not a checkpoint. The message has its name.
     """
     try:
         state = read_torch(path)
@@ -43,23 +43,25 @@ def load_checkpoint(path: str | Path) -> dict:
         raise
     # Depending on where the file is broken: EOFError, RuntimeError, UnpicklingError, KeyError ...
     except Exception as error:
-        raise ValueError(f"{path} is no checkpoint that can be read: {one_line(error)}") from error
+        raise ValueError(
+            f"{path} is not a checkpoint that can be read: {one_line(error)}"
+        ) from error
     if not isinstance(state, dict) or "state_dict" not in state:
-        raise ValueError(f"{path} is no checkpoint of a training run: it has no 'state_dict'.")
+        raise ValueError(f"{path} is not a checkpoint of a training run: it has no 'state_dict'.")
     return state
 
 
 class LastCheckpoint(Checkpoint):
     """
-    Keeps ``last.ckpt``, from which a stopped run goes on.
+    Keeps ``last.ckpt``, from which a stopped run continues.
 
-    It is written every so many steps and at the end of each epoch, when validation, early stopping
-    and the choice of the best checkpoint are done. At the last step of an epoch itself it is not:
-    Lightning (2.6) goes on from there without validation, and miscounts the epochs from then on, so
-    that a run that is stopped once more trains longer than it should.
+    It is written at regular steps, and at the end of each epoch after validation, early stopping
+    and the choice of the best checkpoint. It is not written at the last step of an epoch. Lightning
+    (2.6) would continue from there without validation and would miscount the epochs, so that a run
+    that is stopped again would train too long.
 
-    :param folder: Where to.
-    :param every_n_train_steps: Optimizer steps from one to the next.
+    :param folder: Folder of the checkpoint.
+    :param every_n_train_steps: Number of optimizer steps between checkpoints.
     """
 
     def __init__(self, folder: Path, every_n_train_steps: int):
@@ -78,5 +80,5 @@ class LastCheckpoint(Checkpoint):
 
     def _save(self, trainer) -> None:
         self._saved = trainer.global_step
-        # Optimizer, schedule and loops, too.
+        # It includes optimizer, schedule and loops.
         trainer.save_checkpoint(self.path, weights_only=False)

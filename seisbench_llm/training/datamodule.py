@@ -26,7 +26,7 @@ from .teachers import Teachers
 SIDES = ("train", "dev", "test")
 
 
-# More draws of a record in one epoch than that would be those of the next.
+# Largest number of draws of a record in one epoch. Further draws would be those of the next epoch.
 _MOST_DRAWS = 10**6
 
 
@@ -34,8 +34,8 @@ class DataModule(lightning.LightningDataModule):
     """
     Windows and labels from one data set or a mixture of several.
 
-    What a sample is depends on the seed, the epoch and its record only: workers, processes and
-    interruptions change nothing. Task, window, sampling rate and filter are the model's:
+    A sample depends only on the seed, the epoch and its record, not on workers, processes or
+    interruptions. Task, window, sampling rate and filter are those of the model:
 
     .. code-block:: python
 
@@ -48,22 +48,23 @@ class DataModule(lightning.LightningDataModule):
     :param recipe: Augmentations: ``paper``, ``compact``, ``taught`` or ``plain``
         (:py:func:`~seisbench_llm.training.recipes.recipe`).
     :param teachers: Published pickers that label the windows of the recipe ``taught``, such as
-        ``PhaseNet/volpick`` (:py:class:`~seisbench_llm.training.teachers.Teachers`); by default the
+        ``PhaseNet/volpick`` (:py:class:`~seisbench_llm.training.teachers.Teachers`). By default the
         labels are those of the data set.
-    :param plain_copies: How many times an epoch has each record without augmentation beside the
-        augmented one; 1 in the paper.
-    :param split: How train, dev and test are told apart: ``event``, ``station``, ``row`` (as
-        published) or ``column``, the data set's own.
-    :param fractions: Of train, dev and test.
-    :param few_shot: Keep only 10 % of all records for training and 5 % for development: of whole
-        events, or, with ``split: row``, as published.
-    :param shares: With several data sets: how often each is drawn, instead of its size.
-    :param samples_per_epoch: Draw as many records per epoch, instead of all once.
-    :param noise: Name of a data set of noise to add, for recipes that do.
+    :param plain_copies: Number of times that an epoch contains each record without augmentation, in
+        addition to the augmented one. The paper has 1.
+    :param split: How train, dev and test are split: by ``event``, ``station``, ``row`` (as
+        published), or by the data set's own ``column``.
+    :param fractions: Fractions of train, dev and test.
+    :param few_shot: Whether to keep only 10 % of all records for training and 5 % for development.
+        With ``split: row`` this is as published. Otherwise whole events are kept.
+    :param shares: With several data sets, how often each is drawn. By default the sizes of the data
+        sets decide.
+    :param samples_per_epoch: Number of records per epoch. By default each record is drawn once.
+    :param noise: Name of a data set of noise, for recipes that add noise.
     :param batch_size: Windows per step and process.
-    :param num_workers: Processes that read.
-    :param validate_on: At most as many dev records, chosen by the seed.
-    :param seed: Of the split, the order and the augmentations.
+    :param num_workers: Number of processes that read records.
+    :param validate_on: Largest number of dev records. The seed selects them.
+    :param seed: Seed of the split, the order and the augmentations.
     :raises ValueError: If an option is unknown, or if a side of the split is empty.
     """
 
@@ -86,7 +87,7 @@ class DataModule(lightning.LightningDataModule):
     ):
         super().__init__()
         if split not in ("event", "station", "row", "column"):
-            raise ValueError(f"split is event, station, row or column, not '{split}'.")
+            raise ValueError(f"split must be event, station, row or column, not '{split}'.")
         self.save_hyperparameters(logger=False)
         self.names = [dataset] if isinstance(dataset, str) else list(dataset)
         if teachers and recipe != "taught":
@@ -97,7 +98,7 @@ class DataModule(lightning.LightningDataModule):
         self.sides: list[pd.Series] = []
 
     def match(self, model: SeisMoLLM) -> None:
-        """Take task, window, sampling rate and filter from the model that is to be trained."""
+        """Take task, window, sampling rate and filter from the model that will be trained."""
         self.model = model
 
     def setup(self, stage: str | None = None) -> None:
@@ -127,7 +128,10 @@ class DataModule(lightning.LightningDataModule):
         self.noise = None if noise is None else open_dataset(noise, sampling_rate=rate)
 
     def _check_onsets(self) -> None:
-        """A picker that is shown no onset at all learns to pick nothing, with a falling loss."""
+        """
+        Check that there are onsets. Without them, a picker learns to pick nothing while its loss
+        falls.
+        """
         parts = zip(self.datasets, self.sides, strict=True)
         shown = [dataset.metadata[(sides == "train").to_numpy()] for dataset, sides in parts]
         for phases in ("PS", "P", "S"):
@@ -178,7 +182,7 @@ class DataModule(lightning.LightningDataModule):
             table = pd.DataFrame({"trace_name": dataset.metadata["trace_name"], "split": sides})
             table.insert(0, "dataset", name)
             with replacing(folder / f"split_{i}.csv.gz") as partial:
-                # The same bytes for the same split, whenever it is written.
+                # The same split gives the same bytes at any time.
                 table.to_csv(partial, index=False, compression={"method": "gzip", "mtime": 0})
 
     def _generators(self, side: str, augment: bool) -> list[SeededGenerator]:
@@ -186,7 +190,7 @@ class DataModule(lightning.LightningDataModule):
         name = options.recipe if augment else "plain"
         teachers = self.teachers if augment else None
         steps = recipe_for(self.model, name, noise=self.noise, teachers=teachers)
-        # Not the same draws on the same record in training and validation.
+        # Training and validation make different draws for the same record.
         seed = options.seed * len(SIDES) + SIDES.index(side)
         return [
             SeededGenerator(dataset.filter((sides == side).to_numpy(), inplace=False), steps, seed)
@@ -240,14 +244,15 @@ class DataModule(lightning.LightningDataModule):
             "num_workers": workers,
             "persistent_workers": workers > 0,
             "pin_memory": torch.cuda.is_available(),
-            # A generator of its own, so that dropout does not depend on how often loaders start.
+            # The loader has its own generator, so that dropout does not depend on the number of
+            # starts of loaders.
             "generator": torch.Generator().manual_seed(self.hparams.seed),
         }
 
 
 class Epochs(Dataset):
     """
-    Several generators one after the other; an index is a pair of draw and number.
+    Several generators, one after the other. An index is a pair of draw and number.
 
     :param parts: Generators.
     """
@@ -268,14 +273,15 @@ class Epochs(Dataset):
 
 class EpochSampler(torch.utils.data.Sampler):
     """
-    Order of the records in an epoch, from the seed and the epoch alone.
+    Order of the records in an epoch, which depends only on the seed and the epoch.
 
     :param sizes: Number of records of each part.
-    :param shares: How often each part is drawn, with replacement; by default every record once.
-    :param samples: Records per epoch over all processes; all by default.
+    :param shares: How often each part is drawn, with replacement. By default each record is drawn
+        once.
+    :param samples: Number of records per epoch over all processes. By default all records.
     :param seed: Any integer >= 0.
     :param rank: Number of this process.
-    :param world_size: Number of processes; each gets its own share of the order.
+    :param world_size: Number of processes. Each gets its own share of the order.
     """
 
     def __init__(self, sizes, shares=None, samples=None, seed=0, rank=0, world_size=1):
@@ -294,7 +300,7 @@ class EpochSampler(torch.utils.data.Sampler):
     def __iter__(self):
         skip, self.skip = self.skip, 0
         order = self._order()
-        # What is drawn again in an epoch is to be augmented anew.
+        # Records that are drawn again in an epoch are augmented anew.
         again = pd.Series(order).groupby(order).cumcount().to_numpy()
         order = np.stack([self.epoch * _MOST_DRAWS + again, order], axis=1)
         order = order[self.rank :: self.world_size][: len(self)]
@@ -316,7 +322,7 @@ class EpochSampler(torch.utils.data.Sampler):
 
 
 class ResumableLoader(DataLoader):
-    """A loader that goes on in the middle of an epoch; Lightning keeps its state."""
+    """A loader that can continue in the middle of an epoch. Lightning keeps its state."""
 
     _position = (0, 0)
 
@@ -341,7 +347,7 @@ class ResumableLoader(DataLoader):
         if state["batches"] < len(self):
             self.sampler.skip = state["batches"] * self.batch_size
         else:
-            # Workers begin to read before Lightning says which epoch it is.
+            # Workers begin to read before Lightning sets the epoch.
             self.sampler.epoch += 1
 
 

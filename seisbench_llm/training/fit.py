@@ -27,11 +27,11 @@ from .datamodule import DataModule, fingerprint
 from .module import TrainingModule
 from .run_folder import RunFolder, logged_metrics, read_yaml
 
-# What a configuration file may name as a class. Files are passed on; to import whatever one names
-# would be to run it.
+# Modules whose classes a configuration file may name. Files are shared, and importing a class means
+# running code.
 TRUSTED_MODULES = ("lightning.", "seisbench_llm.")
 
-# As of a process that SIGTERM or Ctrl-C ends.
+# Exit codes of a process that SIGTERM or Ctrl-C ends.
 TERMINATED, INTERRUPTED = 128 + 15, 128 + 2
 
 
@@ -119,17 +119,17 @@ class FitCLI(LightningCLI):
 
 def fit(args: list[str]) -> Path | None:
     """
-    Train as a configuration file and overrides say, or go on with a run that was stopped.
+    Train with a configuration file and overrides, or continue a stopped run.
 
-    The run folder gets ``config.yaml``, ``versions.json``, ``split_*.csv.gz`` (which record was
-    on which side), ``logs/metrics.csv``, ``tensorboard/``, ``checkpoints/last.ckpt`` and
-    ``best.ckpt`` and, at the end, ``metrics.json``.
+    The run folder gets ``config.yaml``, ``versions.json``, ``split_*.csv.gz`` (the side of each
+    record), ``logs/metrics.csv``, ``tensorboard/``, ``checkpoints/last.ckpt`` and ``best.ckpt``
+    and, at the end, ``metrics.json``.
 
     :param args: Command line, such as ``["--config", "picking.yaml", "--data.batch_size=32"]``.
-    :return: The run folder; None after ``--fast-dev-run``, which writes nothing.
-    :raises ValueError: If an option or a file is wrong, or if the run folder holds a run with
+    :return: The run folder. None after ``--fast-dev-run``, which writes nothing.
+    :raises ValueError: If an option or a file is wrong, or if the run folder contains a run with
         another configuration.
-    :raises SystemExit: With code 143 if it was stopped by SIGTERM, 130 by Ctrl-C.
+    :raises SystemExit: With code 143 after SIGTERM, 130 after Ctrl-C.
     """
     _silence()
     cli = _parse(["--trainer.fast_dev_run=true" if a == "--fast-dev-run" else a for a in args])
@@ -139,8 +139,8 @@ def fit(args: list[str]) -> Path | None:
         cli.trainer.fit(cli.model, cli.datamodule)
         return None
     folder = cli.folder
-    # Under torchrun or SLURM all processes come by here at once, while the first one prepares the
-    # folder: that they agree must not depend on who is faster.
+    # Under torchrun or SLURM all processes run this at once, while the first one prepares the
+    # folder. The result must not depend on which is faster.
     last = None if cli.config["overwrite"] else folder.last
     _prepare(cli, folder)
     try:
@@ -156,7 +156,7 @@ def fit(args: list[str]) -> Path | None:
     except SystemExit as error:
         if not isinstance(error.__context__, KeyboardInterrupt):
             raise
-        # Lightning ends with 1, as of a failure.
+        # Lightning would end with 1, like after a failure.
         _say_stopped(cli, "Ctrl-C")
         raise SystemExit(INTERRUPTED) from None
     _finish(cli, folder)
@@ -165,7 +165,7 @@ def fit(args: list[str]) -> Path | None:
 
 def _say_stopped(cli: FitCLI, by: str) -> None:
     seisbench.logger.warning(
-        f"Stopped by {by} at step {cli.trainer.global_step}. The same command goes on from the "
+        f"Stopped by {by} at step {cli.trainer.global_step}. The same command continues from the "
         f"last checkpoint in {cli.folder.checkpoints}."
     )
 
@@ -182,9 +182,9 @@ def _parse(args: list[str]) -> FitCLI:
 
 def _check_classes(args: list[str]) -> None:
     """
-    Make sure that the configuration files name no classes but those of trusted modules.
+    Check that configuration files only name classes of trusted modules.
 
-    :raises ValueError: If one does, with the file and the class.
+    :raises ValueError: If a file names another class. The message has the file and the class.
     """
     # Also of --trainer=FILE, or as "-cFILE".
     named = {value for a in args for value in (a, a.partition("=")[2], a[2:])}
@@ -194,14 +194,14 @@ def _check_classes(args: list[str]) -> None:
             if not name.startswith(TRUSTED_MODULES):
                 raise ValueError(
                     f"{file} names the class {name}, which is not of {' or '.join(TRUSTED_MODULES)}"
-                    f" and would be run. Give it on the command line if you trust it."
+                    f" and would be run. Pass it on the command line if you trust it."
                 )
 
 
 def _read_config(file: str):
     content = read_yaml(Path(file))
     if not isinstance(content, dict):
-        raise ValueError(f"{file} is no configuration: it has no options such as 'model:'.")
+        raise ValueError(f"{file} is not a configuration: it has no options such as 'model:'.")
     return content
 
 
@@ -217,7 +217,7 @@ def _class_names(content, key: str = "", trainer: bool = False) -> list[str]:
 
 
 def _silence() -> None:
-    """Keep from users what they can do nothing about."""
+    """Hide messages that users cannot do anything about."""
     os.environ.setdefault("JSONARGPARSE_DEPRECATION_WARNINGS", "off")
     warnings.filterwarnings("ignore", "LightningCLI's args parameter")
     warnings.filterwarnings("ignore", ".*LeafSpec.* is deprecated")
@@ -227,7 +227,7 @@ def _silence() -> None:
 
 @rank_zero_only
 def _prepare(cli: FitCLI, folder: RunFolder) -> None:
-    """Write what describes the run, or make sure that it is the same as before."""
+    """Write the description of the run, or check that it has not changed."""
     config = yaml.safe_load(cli.parser.dump(cli.config, skip_link_targets=False))
     if cli.config["overwrite"]:
         folder.clear()
@@ -249,7 +249,7 @@ def _finish(cli: FitCLI, folder: RunFolder) -> None:
     trainer = cli.trainer
     if not trainer.state.finished:
         return
-    # Whoever saves further checkpoints has theirs first.
+    # Callbacks that save further checkpoints come first.
     best = next(c for c in trainer.checkpoint_callbacks if getattr(c, "monitor", "") == "val/loss")
     metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
     result = {

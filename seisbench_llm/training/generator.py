@@ -8,11 +8,11 @@ class SeededGenerator(sbg.GenericGenerator):
     """
     SeisBench's :py:class:`~seisbench.generate.GenericGenerator`, with a seed for every sample.
 
-    What augmentations draw from ``numpy.random`` depends on the seed, the epoch and the record
-    alone: not on the number of workers or processes, nor on what was drawn before. A training
-    that is resumed in the middle of an epoch therefore sees what it would have seen.
+    Random numbers of augmentations depend only on the seed, the epoch and the record, not on the
+    number of workers or processes or on earlier draws. A training that is resumed in the middle of
+    an epoch therefore sees the same samples.
 
-    An index counts on through the epochs: ``i + epoch * len(generator)``.
+    Indices continue through the epochs: ``i + epoch * len(generator)``.
 
     :param dataset: SeisBench data set.
     :param augmentations: In the order in which they are applied.

@@ -22,7 +22,7 @@ from ..tasks import get_task
 
 class Labeller:
     """
-    Base class: writes a label beside the waveforms.
+    Base class that adds a label to the waveforms.
 
     :param key: Keys in the state dict to read waveforms and metadata from and to write to.
     """
@@ -47,22 +47,22 @@ class OnsetLabeller(Labeller):
     """
     Label curves of a picker, float32 (3, samples): none or detection, P, S.
 
-    All columns of onsets of a record count, see :py:func:`~seisbench_llm.data.metadata.phase_of`;
-    where curves of one phase overlap, the larger value holds. A detection lasts from P to
-    S + 1.4 (S - P), as in SeisBench's DetectionLabeller, for each event by itself. The height of
-    a curve is one, or what ``trace_p_probability`` and so on say of an onset that a picker told.
+    All columns of onsets of a record count, see :py:func:`~seisbench_llm.data.metadata.phase_of`.
+    Where curves of one phase overlap, the larger value counts. A detection lasts from P to S + 1.4
+    (S - P) for each event, as in SeisBench's DetectionLabeller. The height of a curve is one or,
+    for onsets of a picker, the value of ``trace_p_probability`` and so on.
 
-    With ``weights``, a second array of the same shape tells what is known: one, but zero
+    With ``weights``, a second array of the same shape is one where the label is known. It is zero
 
-    - around ``trace_p_unsure_sample``, ``trace_p2_unsure_sample`` and so on, likewise s: arrivals
-      that may or may not be there;
+    - around doubtful arrivals: ``trace_p_unsure_sample``, ``trace_p2_unsure_sample`` and so on, and
+      the same for s;
     - for all of a phase if ``trace_p_unlabelled`` or ``trace_s_unlabelled`` is true;
-    - neither of the two within ``half_width`` of a sure onset;
-    - for detection, if an event has but one of P and S, or a phase is unlabelled.
+    - but not within ``half_width`` of a known onset;
+    - for detection, if an event lacks P or S, or if a phase is unlabelled.
 
     :param sigma: Standard deviation of the curves in samples.
-    :param half_width: Samples beyond which they are zero.
-    :param detection: Whether the first channel is a detection instead of none.
+    :param half_width: Distance in samples beyond which the curves are zero.
+    :param detection: Whether the first channel is a detection curve instead of none.
     :param weights: Whether to write weights.
     :param unsure: Half width of the zeros around unsure arrivals in seconds.
     :param weight_key: Key in the state dict to write weights to.
@@ -103,7 +103,7 @@ class OnsetLabeller(Labeller):
         return y
 
     def weight(self, x: np.ndarray, metadata: dict) -> np.ndarray:
-        """What is known of a record (components, samples), float32 (3, samples)."""
+        """Weights of the label of a record (components, samples), float32 (3, samples)."""
         samples = np.arange(x.shape[1])
         w = np.ones((3, x.shape[1]), np.float32)
         for i, phase in enumerate("PS", start=1):
@@ -140,10 +140,10 @@ def _events(metadata: dict) -> list[tuple[float, float]]:
 
 class TruthLabeller(Labeller):
     """
-    The answer to a task from the metadata: float32 (1,), or one-hot float32 (classes,).
+    The truth of a task from the metadata: float32 (1,), or one-hot float32 (classes,).
 
     :param task: Name of a task that has columns.
-    :raises ValueError: If the record has none; the message names trace and column.
+    :raises ValueError: If the record has no truth. The message has trace and column.
     """
 
     def __init__(self, task: str, key: tuple[str, str] = ("X", "y")):
@@ -167,11 +167,11 @@ class TruthLabeller(Labeller):
 
 def labeller_for(task: str, sampling_rate: float, detection: bool = False) -> Labeller:
     """
-    What writes the label of a task.
+    Labeller of a task.
 
     :param task: Name of the task.
     :param sampling_rate: Hz.
-    :param detection: Whether the first channel of a picker's label is a detection.
+    :param detection: Whether the first channel of a picker's label is a detection curve.
     """
     if get_task(task).head != "curves":
         return TruthLabeller(task)
@@ -185,13 +185,14 @@ def onset_curves(
     """
     Label curves of a picker: Gaussians around onsets, cut off at a fixed distance.
 
-    :param onsets: Sample number of P and S, shape (records, 2); nan or a number outside the window
+    :param onsets: Sample numbers of P and S, shape (records, 2). nan or a number outside the window
         means no onset.
     :param samples: Length of the curves.
     :param sigma: Standard deviation of the Gaussian in samples.
     :param half_width: Samples on either side of an onset beyond which the label is zero; 0.25 s
         at 100 Hz.
-    :return: Shape (records, 3, samples): none, P, S, which add to one unless P and S overlap.
+    :return: Curves, shape (records, 3, samples): none, P, S. They add up to one unless P and S
+        overlap.
     """
     onsets = np.asarray(onsets, dtype=np.float64)[..., None]
     distance = np.arange(samples) - onsets

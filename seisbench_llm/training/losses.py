@@ -1,4 +1,4 @@
-"""Training losses, as published, by the name that a TaskSpec gives."""
+"""Training losses, as published, by their names in a TaskSpec."""
 
 import torch
 import torch.nn.functional as F
@@ -18,11 +18,11 @@ def curve_bce(
 
     :param predicted: Probabilities, shape (batch, channels, samples).
     :param target: Labels from 0 to 1, same shape.
-    :param channel_weights: Weight of each channel. The published ones leave the first untrained;
-        the mean is nevertheless over all channels.
-    :param positive_weight: Samples near an onset are rare; they weigh one plus this times their
-        label. None in the paper.
-    :param weight: Weight of each sample, same shape as the target; zero where nothing is known.
+    :param channel_weights: Weight of each channel. With the published weights the first channel is
+        not trained, but the mean is still over all channels.
+    :param positive_weight: Extra weight of samples near an onset, which are rare. The weight is one
+        plus this factor times the label. The paper has no such weight.
+    :param weight: Weight of each sample, same shape as the target, zero where the label is unknown.
     """
     loss = target * torch.log(predicted + _EPS) + (1 - target) * torch.log(1 - predicted + _EPS)
     loss = loss * loss.new_tensor(channel_weights)[:, None]
@@ -53,9 +53,9 @@ def huber(predicted: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
 
 def log_huber(predicted: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
     """
-    Huber loss of the logarithm: what counts is the ratio, of small values (below 3) the difference.
+    Huber loss of the logarithm: the ratio counts and, for small values (below 3), the difference.
 
-    For distances, whose errors grow with them. Not in the paper.
+    It suits distances, whose errors grow with the distance. Not in the paper.
 
     :param predicted: Positive estimates, shape (batch, 1).
     :param target: Truth, same shape.

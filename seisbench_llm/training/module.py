@@ -23,36 +23,38 @@ class TrainingModule(lightning.LightningModule):
     """
     A SeisMoLLM under training.
 
-    The defaults are those of the paper on STEAD: the published network, language model frozen
-    but for LoRA, LayerNorms and positions, Adam, and a learning rate that cycles with every step.
+    The defaults are those of the paper for STEAD: the published network, a language model that is
+    frozen except for LoRA, LayerNorms and positions, Adam, and a learning rate that changes
+    cyclically with every step.
 
-    :param task: What to train for.
+    :param task: Name of the task.
     :param preset: Size of a new model, a name in :py:data:`seisbench_llm.models.presets.PRESETS`.
     :param weights: Weight to start from instead, any name that ``from_pretrained`` takes. If it
-        is of another task or window, whatever fits by name and shape is taken over; window and
-        normalisation of another task are then the preset's.
-    :param model_args: Arguments of :py:class:`~seisbench_llm.SeisMoLLM` that differ from the
-        preset's, or from those of ``weights``.
+        belongs to another task or window, tensors that fit by name and shape are used. Window and
+        normalisation then come from the preset.
+    :param model_args: Arguments of :py:class:`~seisbench_llm.SeisMoLLM` that differ from the preset
+        or from ``weights``.
     :param language_model: How to train the backbone: ``lora``, ``full`` or ``frozen``.
     :param lora_rank: Rank of the adapters.
-    :param lora_alpha: Their scale; outputs are multiplied by alpha / rank.
-    :param lora_dropout: Dropout on their input.
-    :param lora_targets: Which linear layers of each block get adapters.
+    :param lora_alpha: Scale of the adapters. Their outputs are multiplied by alpha / rank.
+    :param lora_dropout: Dropout on the adapters' input.
+    :param lora_targets: Linear layers of each block that get adapters.
     :param optimizer: ``adam`` or ``adamw``.
-    :param weight_decay: Of ``adamw``.
+    :param weight_decay: Weight decay of ``adamw``.
     :param learning_rate: Largest learning rate.
     :param least_learning_rate: Smallest learning rate of a cycle.
-    :param backbone_rate: Factor to the learning rate for the backbone.
+    :param backbone_rate: Factor of the learning rate for the backbone.
     :param schedule: ``cyclic`` (triangular), ``onecycle`` (over all steps of the run) or
         ``constant``.
-    :param steps_up: Steps from the smallest to the largest learning rate; of ``onecycle``, the
-        warm-up.
-    :param steps_down: Steps back.
+    :param steps_up: Steps from the smallest to the largest learning rate. For ``onecycle`` it is
+        the warm-up.
+    :param steps_down: Steps from the largest back to the smallest learning rate.
     :param positive_weight: Extra weight of samples near an onset
         (:py:func:`~seisbench_llm.training.losses.curve_bce`).
-    :param loss: One of :py:data:`~seisbench_llm.training.losses.LOSSES`; by default the task's own.
+    :param loss: One of :py:data:`~seisbench_llm.training.losses.LOSSES`. By default the loss of the
+        task.
     :param seed: Seed of initial weights and of dropout.
-    :raises ValueError: If an option is unknown, or if ``weights`` is for another size of model.
+    :raises ValueError: If an option is unknown, or if ``weights`` belongs to another size of model.
     """
 
     def __init__(
@@ -88,7 +90,7 @@ class TrainingModule(lightning.LightningModule):
         self.task = get_task(task)
         torch.manual_seed(seed)
         self.model = build_model(task, preset, weights, model_args or {})
-        # Recorded before adapters are added: what a checkpoint is rebuilt from.
+        # These arguments rebuild a checkpoint. They are recorded before adapters are added.
         built = {"built_args": self.model.get_model_args(), "default_args": self.model.default_args}
         self.save_hyperparameters(built)
         self._prepare_backbone()
@@ -108,7 +110,8 @@ class TrainingModule(lightning.LightningModule):
             backbone.requires_grad_(False)
 
     def on_train_batch_start(self, batch, batch_idx: int) -> None:
-        # Dropout depends on the step alone, so that a resumed run goes on as if it had not stopped.
+        # Dropout depends only on the step, so that a resumed run continues as if it had not
+        # stopped.
         step = self.trainer.fit_loop.epoch_loop.total_batch_idx
         entropy = np.random.SeedSequence([self.hparams.seed, step, self.global_rank])
         torch.manual_seed(int(entropy.generate_state(1, np.uint64)[0] >> 1))
@@ -191,7 +194,7 @@ class TrainingModule(lightning.LightningModule):
 
 def build_model(task: str, preset: str, weights: str | None, model_args: dict) -> SeisMoLLM:
     """
-    A model to train: new, or with as much of a weight as fits.
+    Build a model to train: a new one, or one with the fitting tensors of a weight.
 
     :raises ValueError: If less than half of the weight fits.
     """
@@ -221,7 +224,7 @@ def validation_figures(
     task: str, prediction: torch.Tensor, target: torch.Tensor
 ) -> dict[str, torch.Tensor]:
     """
-    A figure that one can follow while training: accuracy, or mean absolute error.
+    A figure to follow during training: accuracy or mean absolute error.
 
     :param task: Name of the task.
     :param prediction: Output of the network for a batch.
@@ -237,7 +240,7 @@ def validation_figures(
         return {"mae": ((angle - target[:, 0] + 180) % 360 - 180).abs().mean()}
     if head != "curves":
         return {}
-    # The largest label is at a pick: how much probability is there.
+    # The largest label is at an onset. The figure is the probability there.
     peak = target[:, 1:].amax(-1)
     there = torch.gather(prediction[:, 1:], -1, target[:, 1:].argmax(-1, keepdim=True))[..., 0]
     onsets = (peak > 0.5).float()
@@ -246,18 +249,18 @@ def validation_figures(
 
 def trained_model(checkpoint: str) -> SeisMoLLM:
     """
-    The model of a checkpoint, LoRA adapters folded in.
+    The model of a checkpoint with LoRA adapters folded in.
 
-    :param checkpoint: File that ``fit`` wrote; read without executing anything in it.
-    :raises ValueError: If it is no such file.
+    :param checkpoint: File that ``fit`` wrote. Nothing in it is executed.
+    :raises ValueError: If the file is not such a checkpoint.
     """
     state = load_checkpoint(checkpoint)
     try:
         return _model_of(state, str(checkpoint))
     except Exception as error:
-        # What is odd may show anywhere, as an error of any kind.
+        # A wrong entry may raise an error of any kind.
         raise ValueError(
-            f"{checkpoint} is no checkpoint of a training run: {one_line(error)}"
+            f"{checkpoint} is not a checkpoint of a training run: {one_line(error)}"
         ) from error
 
 

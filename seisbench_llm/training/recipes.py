@@ -1,4 +1,4 @@
-"""Recipes of augmentations: from a SeisBench record to what a model is trained on."""
+"""Recipes of augmentations: from a SeisBench record to a training sample."""
 
 from __future__ import annotations
 
@@ -13,13 +13,14 @@ from .teachers import Teach, Teachers
 
 _KEYS = sbg.FilterKeys(include=["X", "y", "w"])
 
-# Seconds by which taught windows are longer, for the filter to settle.
+# Seconds by which taught windows are longer, so that the filter settles.
 LEAD = 15.0
 
 RECIPES = ("plain", "paper", "compact", "taught")
 
 
-# As published. A record that becomes noise is neither shifted nor gets gaps, noise and so on.
+# Probabilities as published. A record that becomes noise is not shifted and gets no gaps, noise and
+# so on.
 PAPER_PROBABILITIES = {
     "noise_only": 0.05,
     "add_event": 0.0,
@@ -32,8 +33,8 @@ PAPER_PROBABILITIES = {
 }
 
 
-# Largest deviation of P from its place in training, in seconds. What P itself tells is lost on a
-# network that has to find it first.
+# Largest deviation of P from its place in training, in seconds. A network that first has to find P
+# does not learn from its shape.
 _JITTER, _OTHER_JITTER = {"polarity": 0.1, "back_azimuth": 0.1}, 0.5
 
 
@@ -59,13 +60,13 @@ def recipe(
     Samples are ``X``, float32 (3, in_samples), and ``y``; in picking also ``w``, the weight of each
     sample of ``y``, see :py:class:`~seisbench_llm.training.labellers.OnsetLabeller`.
 
-    ``plain`` does not augment and is for evaluation; ``paper`` is as published; ``compact`` is what
-    the packaged compact picker was trained with. ``taught`` is for pickers that learn from others:
-    records are stretched, get other levels, events and noise; teachers label the result; then
-    components begin late, steps and pulses are added and so on, which change the labels as
-    :py:class:`~seisbench_llm.training.augmentations.Disturb` says.
+    ``plain`` does not augment and is for evaluation. ``paper`` is as published. ``compact`` is for
+    compact models. ``taught`` is for pickers that learn from other pickers: records are stretched
+    and get other levels, further events and noise. Then teachers label the result. Then late
+    components, steps, pulses and so on are added, which change the labels
+    (:py:class:`~seisbench_llm.training.augmentations.Disturb`).
 
-    What would make a label wrong is left out:
+    Augmentations that would make a label wrong are left out:
 
     ======================  =========  ==========  ==========  ====================  ==============
     Augmentation            picking    polarity    magnitude   distance              back_azimuth
@@ -85,18 +86,21 @@ def recipe(
     :param task: Name of the task.
     :param in_samples: Length of a window.
     :param sampling_rate: Hz, of the model and of the data set.
-    :param pred_sample: Sample of P in a window, for all tasks but picking; when augmenting it
-        varies a little.
-    :param filter_args: Those of the model, applied to the whole record as in ``annotate``.
+    :param pred_sample: Sample of P in a window, for all tasks except picking. Augmentation varies
+        it a little.
+    :param filter_args: Filter of the model. It is applied to the whole record as in ``annotate``.
     :param filter_kwargs: Likewise.
-    :param noise: SeisBench data set of noise at ``sampling_rate``; coloured or white noise if None.
+    :param noise: SeisBench data set of noise at ``sampling_rate``. With None, noise is coloured or
+        white.
     :param detection: Whether the first channel of a picker's label is a detection.
-    :param joint_norm: As of the model.
+    :param joint_norm: Normalisation of the model.
     :param augment: If false, every recipe is ``plain``.
-    :param add_event: ``paper``: probability of a second event, which the paper leaves at zero.
-    :param teachers: ``taught``: those who label; by default the onsets of the data set, such as
-        teachers have told before, are the labels.
-    :raises ValueError: If there is no such recipe or task, or ``pred_sample`` is not in the window.
+    :param add_event: Probability of a second event in the recipe ``paper``. It is zero in the
+        paper.
+    :param teachers: Teachers of the recipe ``taught``. By default the labels are the onsets of the
+        data set, for example those of an earlier run of teachers.
+    :raises ValueError: If the recipe or the task is unknown, or if ``pred_sample`` is not in the
+        window.
     """
     if name not in RECIPES:
         raise ValueError(f"Unknown recipe '{name}'. Known recipes: {', '.join(RECIPES)}.")
@@ -125,7 +129,7 @@ def recipe(
 
 def steps_before_teaching(in_samples: int, sampling_rate: float, noise=None, events=None) -> list:
     """
-    What is done to records before teachers label them, in windows that are longer by a lead.
+    Augmentations before teachers label the windows, which are longer by a lead.
 
     :param in_samples: Length of the learner's windows.
     :param sampling_rate: Hz.
@@ -153,7 +157,7 @@ def _taught(in_samples, prepare, noise, teachers) -> list:
         before = [raw, PickWindow(in_samples + lead, round(0.5 * rate), training=True)]
     else:
         before = [*steps_before_teaching(in_samples, rate, noise), Teach(teachers)]
-    # As at the start of a stream, or with a past that the filter knows of.
+    # The window is the start of a stream, or the filter has seen earlier data.
     start = sbg.OneOf(
         [sbg.FixedWindow(p0=at, windowlen=in_samples + lead - at) for at in (lead, 0)], [0.3, 0.7]
     )
@@ -218,7 +222,7 @@ def _compact(task, noise, prepare) -> list:
     return [
         *([sometimes(aug.AddEvent(), 0.2)] if curves else []),
         sometimes(aug.FlipPolarity(), 0.5),
-        # No direction is to be preferred.
+        # No direction is preferred.
         sometimes(aug.RotateHorizontals(), 1.0 if task == "back_azimuth" else 0.5),
         sometimes(colour, 0.45),
         sometimes(aug.LowPass((15, 30) if task == "polarity" else (5, 30)), 0.15),
@@ -241,8 +245,8 @@ def recipe_for(model, name: str = "plain", **kwargs) -> list:
     :py:func:`recipe` with the task, window, filter and so on of a model.
 
     :param model: A :py:class:`~seisbench_llm.SeisMoLLM`.
-    :param name: As there.
-    :param kwargs: As there: noise, augment, add_event, teachers.
+    :param name: See there.
+    :param kwargs: See there: noise, augment, add_event, teachers.
     """
     return recipe(
         name,

@@ -19,18 +19,18 @@ PACKAGES = (
     *("numpy", "pandas", "scipy"),
 )
 
-# How long a run is and where it runs, which may differ from one start to the next, as it changes
-# nothing of what is learnt.
+# Options about the length and the machine of a run. They may differ between starts, because they do
+# not change what is learnt.
 MAY_DIFFER_ON_RESUME = {
     "trainer": {"max_epochs", "max_steps", "max_time", "enable_progress_bar", "accelerator"},
     "data": {"num_workers"},
     "checkpoint": {"every_n_train_steps"},
 }
 
-# More than any configuration has; a few lines of YAML may stand for a billion.
+# More entries than any configuration has. A few lines of YAML may stand for a billion entries.
 MOST_YAML_ENTRIES = 100_000
 
-# All that a run writes, and so all that --overwrite removes.
+# Everything that a run writes, and therefore everything that --overwrite removes.
 _CONTENTS = (
     *("config.yaml", "versions.json", "split_*.csv.gz", "metrics.csv", "metrics.json"),
     *("logs", "tensorboard", "checkpoints", f"{PARTIAL}*"),
@@ -39,9 +39,9 @@ _CONTENTS = (
 
 class RunFolder:
     """
-    What a run leaves behind, and what the next start of it finds.
+    Files of a run, which the next start of the run finds.
 
-    :param path: The folder; it need not be there yet.
+    :param path: The folder. It may not exist yet.
     """
 
     def __init__(self, path: str | Path):
@@ -50,7 +50,7 @@ class RunFolder:
 
     @property
     def last(self) -> Path | None:
-        """The checkpoint to go on from, None if there is none yet."""
+        """The checkpoint to continue from, None if there is none yet."""
         last = self.checkpoints / LAST
         return last if last.is_file() else None
 
@@ -58,7 +58,7 @@ class RunFolder:
         """
         The options of the run.
 
-        :raises ValueError: If ``config.yaml`` is not what a run writes.
+        :raises ValueError: If ``config.yaml`` was not written by a run.
         """
         config = read_yaml(self.config)
         parts = ("model", "data", "trainer")
@@ -71,9 +71,9 @@ class RunFolder:
 
     def read_metrics(self) -> dict:
         """
-        What ``metrics.json`` of a finished run says; empty if it is not finished.
+        Content of ``metrics.json`` of a finished run, empty if the run is not finished.
 
-        :raises ValueError: If the file is damaged, with its name.
+        :raises ValueError: If the file is damaged. The message has its name.
         """
         file = self.path / "metrics.json"
         if not file.is_file():
@@ -83,19 +83,19 @@ class RunFolder:
         except (ValueError, RecursionError) as error:
             raise ValueError(f"{file} cannot be read: {_first_line(error)}") from None
         if not isinstance(metrics, dict):
-            raise ValueError(f"{file} holds no metrics by name.")
+            raise ValueError(f"{file} has no metrics by name.")
         return metrics
 
     def clear(self) -> None:
         """
-        Remove an earlier run, and nothing but what a run writes.
+        Remove an earlier run. Other files are kept.
 
-        :raises ValueError: If there is something, but no run.
+        :raises ValueError: If the folder is not empty but has no run.
         """
         if not self.path.is_dir() or not any(self.path.iterdir()):
             return
         if not self.config.is_file():
-            raise ValueError(f"{self.path} holds no run (config.yaml), so nothing is overwritten.")
+            raise ValueError(f"{self.path} has no run (config.yaml), so nothing is overwritten.")
         self.read_config()
         for item in (item for name in _CONTENTS for item in self.path.glob(name)):
             if item.is_dir() and not item.is_symlink():
@@ -105,9 +105,9 @@ class RunFolder:
 
     def check_config(self, config: dict) -> None:
         """
-        Make sure that the run, if there is one, has the same options but for those that may differ.
+        Check that an existing run has the same options, except for those that may differ.
 
-        :raises ValueError: If not, with what differs.
+        :raises ValueError: If options differ. The message names them.
         """
         if not self.config.is_file():
             return
@@ -115,12 +115,12 @@ class RunFolder:
         if changed:
             raise ValueError(
                 f"{self.path} holds a run with another configuration ({'; '.join(changed)}). "
-                f"Give another --run, or --overwrite=true."
+                f"Use another --run, or --overwrite=true."
             )
 
     def write_config(self, config: dict) -> None:
         """Write ``config.yaml`` and ``versions.json``."""
-        # Of starts that were killed.
+        # Leftovers of killed starts.
         remove_leftovers([self.path, self.checkpoints])
         with replacing(self.config) as partial:
             partial.write_text(yaml.safe_dump(config, sort_keys=False))
@@ -133,9 +133,9 @@ class RunFolder:
 
 def read_yaml(file: Path):
     """
-    Content of a YAML file; nothing in it is executed.
+    Content of a YAML file. Nothing in it is executed.
 
-    :raises ValueError: If it is none, or becomes too large, with its name.
+    :raises ValueError: If the file is not YAML or grows too large. The message has its name.
     """
     try:
         content = yaml.safe_load(file.read_text())
@@ -147,11 +147,11 @@ def read_yaml(file: Path):
 
 
 def _size(content, known: dict[int, int]) -> int:
-    """Number of entries, those of an alias once for each time that it is named."""
+    """Number of entries. Those of an alias count each time that it is used."""
     if not isinstance(content, dict | list):
         return 1
     if id(content) not in known:
-        # An alias may name what it is in.
+        # An alias may refer to its own container.
         known[id(content)] = MOST_YAML_ENTRIES
         parts = content.values() if isinstance(content, dict) else content
         known[id(content)] = 1 + sum(_size(part, known) for part in parts)
@@ -160,9 +160,9 @@ def _size(content, known: dict[int, int]) -> int:
 
 def logged_metrics(folder: Path) -> pd.DataFrame:
     """
-    What a run has logged, a row per step; empty if nothing is logged yet.
+    Logged values of a run, one row per step, empty if nothing is logged yet.
 
-    Steps that were run again after an interruption are there once.
+    Steps that were repeated after an interruption occur once.
 
     :param folder: Run folder.
     """
@@ -177,7 +177,7 @@ def logged_metrics(folder: Path) -> pd.DataFrame:
 
 
 def versions() -> dict[str, str]:
-    """Versions of what a result may depend on."""
+    """Versions of packages on which a result may depend."""
     installed = {name: importlib.metadata.version(name) for name in PACKAGES if _installed(name)}
     return {"python": platform.python_version(), "platform": platform.platform(), **installed}
 
@@ -191,7 +191,7 @@ def _installed(name: str) -> bool:
 
 
 def _differences(old: dict, new: dict, path: str = "") -> list[str]:
-    """What of a configuration differs, as text, but for what may differ."""
+    """Differences of two configurations as text, without options that may differ."""
     differences = []
     for key in sorted({*old, *new}):
         may = key in MAY_DIFFER_ON_RESUME.get(path, ())

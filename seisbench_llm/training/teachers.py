@@ -1,4 +1,4 @@
-"""Teachers of a picker: published pickers that label the windows it is trained on."""
+"""Teachers of a picker: published pickers that label its training windows."""
 
 from __future__ import annotations
 
@@ -31,15 +31,15 @@ the latter.
 
 class Teachers:
     """
-    Probability curves of P and S, by the mean of several pickers.
+    Several pickers, whose mean gives probability curves of P and S.
 
-    The teachers of the class of the first one tell when an onset is, as classes differ in where
-    they set a pick; all of them tell how probable it is. Each gets windows normalised as it was
-    trained; one of shorter windows gets parts that overlap by half, whose curves are averaged,
-    with less weight towards their ends.
+    Teachers of the same class as the first one tell the time of an onset, because classes differ in
+    where they place a pick. All teachers together tell its probability. Each gets windows that are
+    normalised as in its training. A teacher with shorter windows gets parts that overlap by half.
+    Its curves are averaged with less weight towards the ends.
 
     :param models: SeisBench pickers with the labels P and S, all of one sampling rate.
-    :raises ValueError: If there is none, or one is no such picker.
+    :raises ValueError: If there are no models, or if one of them is not such a picker.
     """
 
     def __init__(self, models: list[WaveformModel]):
@@ -56,9 +56,9 @@ class Teachers:
         """
         Teachers by name, from SeisBench's cache or its repository.
 
-        :param names: Such as ``PhaseNet/volpick``: a class of :py:mod:`seisbench.models`, or
+        :param names: Names such as ``PhaseNet/volpick``: a class of :py:mod:`seisbench.models` or
             SeisMoLLM, and the name of a weight.
-        :raises ValueError: If there is no such class.
+        :raises ValueError: If the class is unknown.
         """
         models = []
         for name in names:
@@ -81,7 +81,7 @@ class Teachers:
 
     def curves(self, windows: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
         """
-        Curves that tell the time, and curves that tell the probability.
+        Curves for the time of onsets, and curves for their probability.
 
         :param windows: float32 (windows, 3, samples), components ZNE, any unit.
         :return: Each (windows, 2, samples), P and S.
@@ -103,7 +103,7 @@ class Teachers:
         timing, mean = self.curves(windows)
         half = round(SEPARATION * self.sampling_rate)
         largest = F.max_pool1d(timing, 2 * half + 1, 1, half)
-        # The others may have theirs a little earlier or later.
+        # The other teachers may have their peaks a little earlier or later.
         near = round(0.2 * self.sampling_rate)
         height = F.max_pool1d(mean, 2 * near + 1, 1, near)
         peak = (timing == largest) & (timing > LOWEST / 2) & (height > LOWEST)
@@ -119,7 +119,7 @@ class Teachers:
 @torch.inference_mode()
 def _curves(model: WaveformModel, x: torch.Tensor) -> torch.Tensor:
     size, samples = model.in_samples, x.shape[-1]
-    # What is shorter than a window is at its beginning.
+    # A record shorter than a window is placed at its beginning.
     x = F.pad(x, (0, max(0, size - samples)))
     count = 1 + -(-(x.shape[-1] - size) // (size // 2))
     channels = model.task.outputs if isinstance(model, SeisMoLLM) else model.labels
@@ -128,13 +128,13 @@ def _curves(model: WaveformModel, x: torch.Tensor) -> torch.Tensor:
     total, weight = torch.zeros(len(x), 2, x.shape[-1]), torch.zeros(x.shape[-1])
     for first in np.linspace(0, x.shape[-1] - size, count).astype(int):
         part = x[:, order, first : first + size]
-        # SeisBench's networks add 1e-10 to what they divide by.
+        # SeisBench's networks add 1e-10 to the divisor.
         part = part / part.abs().amax(dim=(1, 2), keepdim=True).clamp(min=1e-20)
         part = model.annotate_batch_pre(part, dict(model.default_args))
         part = part[0] if isinstance(part, tuple) else part
         y = model(part)
         y = torch.stack(list(y), dim=1) if isinstance(y, tuple | list) else y
-        # Networks know little of what is near an edge, and a step there would be a peak.
+        # Networks know little near an edge, and a step there would be a peak.
         inside = torch.arange(1, size + 1).minimum(torch.arange(size, 0, -1)).clamp(max=size // 6)
         total[..., first : first + size] += y[:, rows].float() * inside
         weight[first : first + size] += inside
@@ -143,11 +143,12 @@ def _curves(model: WaveformModel, x: torch.Tensor) -> torch.Tensor:
 
 class Teach(Augmentation):
     """
-    Replace a record's onsets by those that teachers find in it.
+    Replace a record's onsets by those of teachers.
 
-    Each is written as ``trace_p_arrival_sample``, ``trace_p2_arrival_sample`` and so on, with its
-    probability in ``trace_p_probability``, which :py:class:`OnsetLabeller` takes for the height of
-    the label. An analyst's onset confirms a peak; one that no teacher sees becomes an unsure one.
+    They are written as ``trace_p_arrival_sample``, ``trace_p2_arrival_sample`` and so on, with
+    their probability in ``trace_p_probability``, which is the height of the label in
+    :py:class:`OnsetLabeller`. An analyst's onset confirms a peak. An analyst's onset that no
+    teacher sees becomes unsure.
 
     :param teachers: See :py:class:`Teachers`.
     """
@@ -166,10 +167,10 @@ class Teach(Augmentation):
 
 def taught(metadata: dict, found: list[list[tuple[int, float]]]) -> dict:
     """
-    Metadata of a window whose onsets teachers have found.
+    Metadata of a window with onsets of teachers.
 
     :param found: For P and for S, pairs of sample and probability, as of :py:meth:`Teachers.peaks`.
-    :return: What :py:class:`Teach` says; other columns stay.
+    :return: Metadata as described for :py:class:`Teach`. Other columns are kept.
     """
     rate = rate_of(metadata)
     analyst = {phase: list(onsets_of(metadata, phase).values()) for phase in "PS"}
@@ -178,7 +179,7 @@ def taught(metadata: dict, found: list[list[tuple[int, float]]]) -> dict:
     for phase, peaks in zip("PS", found, strict=True):
         kept = [(at, height) for at, height in peaks if height >= lowest]
         name = f"trace_{phase.lower()}{{}}_arrival_sample"
-        # Also where there is none, so that everybody sees that the phase was looked for.
+        # The column also exists without an onset, to show that the phase was looked for.
         columns[name.format("")] = np.nan
         for i, (at, height) in enumerate(kept):
             column = name.format(i + 1 if i else "")
@@ -208,24 +209,24 @@ def write_taught(
     batch: int = 16,
 ) -> Path:
     """
-    Write windows with their teachers' labels as a data set, so that teachers need not run again.
+    Write windows with labels of teachers as a data set, so that teachers do not have to run again.
 
     :param dataset: SeisBench data set of records.
-    :param steps: Augmentations before teachers look, such as
+    :param steps: Augmentations before teaching, such as
         :py:func:`~seisbench_llm.training.recipes.steps_before_teaching`.
-    :param teachers: Who labels; None if there is no onset in any of the records.
-    :param folder: Where to.
-    :param count: Number of windows; records are drawn again, and augmented anew, until there are
-        so many.
-    :param seed: Of the augmentations.
-    :param batch: Windows that teachers look at together.
+    :param teachers: Teachers that label the windows. None if the records have no onsets.
+    :param folder: Folder to write.
+    :param count: Number of windows. Records are drawn again and augmented anew until there are
+        enough.
+    :param seed: Seed of the augmentations.
+    :param batch: Number of windows per call of the teachers.
     :return: The folder, a data set for ``fit`` with the recipe ``taught`` and without teachers.
     :raises ValueError: If teachers have another sampling rate than the records.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     generator = SeededGenerator(dataset, [*steps, _keep_metadata], seed)
-    # Not one record after the other, so that a bank that is cut short has of all of them.
+    # Records are drawn in random order, so that a data set that is cut short contains all kinds.
     order = np.random.default_rng(seed).permutation(len(generator))
     with sbd.WaveformDataWriter(folder / "metadata.csv", folder / "waveforms.hdf5") as writer:
         writer.data_format = {"dimension_order": "CW", "component_order": "ZNE"}

@@ -25,25 +25,25 @@ def export_run(
     half: bool = False,
 ) -> SeisMoLLM:
     """
-    Write the model of a run as a SeisBench weight: JSON and safetensors, adapters folded in.
+    Write the model of a run as a SeisBench weight (JSON and safetensors) with adapters folded in.
 
-    The record says what the run folder knows: data sets and how many records of each, split and
-    its hash, steps, seed, versions.
+    The record contains data sets and their numbers of records, the split and its hash, steps, seed
+    and versions.
 
     :param run: Run folder of ``fit``.
-    :param out: Path without suffix; its last part is the weight's name.
+    :param out: Path without suffix. Its last part is the weight's name.
     :param checkpoint: ``best.ckpt`` or ``last.ckpt``.
     :param docstring: Description of the weight.
-    :param version: Its version.
-    :param licence: Its licence.
-    :param limits: Where it is not to be trusted.
+    :param version: Version of the weight.
+    :param licence: Licence of the weight.
+    :param limits: Where it should not be trusted.
     :param figures: Measured figures, such as those of ``evaluate``.
-    :param language_model: Name of the language model to record if the run read it from a local
-        folder.
+    :param language_model: Name of the language model for the record, if the run read it from a
+        local folder.
     :param default_args: Arguments of ``annotate`` that get other defaults.
     :param half: Whether to write half precision.
     :return: The exported model.
-    :raises FileNotFoundError: If the run has no such checkpoint.
+    :raises FileNotFoundError: If the checkpoint does not exist.
     """
     run, out = Path(run), Path(out)
     file = run / "checkpoints" / checkpoint
@@ -82,7 +82,7 @@ def export_run(
 
 
 def _language_model(model: SeisMoLLM, config: dict) -> str | None:
-    """Name of the language model whose weights the run began with, None if they were random."""
+    """Name of the language model from whose weights the run started, None for random weights."""
     options = config["model"]
     if options.get("weights"):
         started = SeisMoLLM.from_pretrained(options["weights"]).record
@@ -93,7 +93,7 @@ def _language_model(model: SeisMoLLM, config: dict) -> str | None:
 
 
 def _describe(config: dict, measured: dict) -> str:
-    """The data of a run in words."""
+    """Description of a run's data."""
     data = config["data"]
     names = [data["dataset"]] if isinstance(data["dataset"], str) else data["dataset"]
     records = measured.get("records", {})

@@ -230,13 +230,13 @@ def test_worker_with_other_weights_ends_the_run(original, scheduler, tmp_path, m
     "change, message",
     [
         ({"start": "2020-01-02T12:00"}, "no whole day"),
-        ({"start": "abc"}, "'abc' is no day. Give one such as"),
-        ({"end": ""}, "'' is no day"),
+        ({"start": "abc"}, "'abc' is not a day. Pass one such as"),
+        ({"end": ""}, "'' is not a day"),
         ({"memory": "1kB"}, "memory=1kB is less than the 500 MB"),
-        ({"memory": "much"}, "memory=much is no size"),
+        ({"memory": "much"}, "memory=much is not a size"),
         ({"start": "2020-01-04", "end": "2020-01-04"}, "is not after the start"),
-        ({"archive": "ftp://x"}, "is no archive"),
-        ({"archive": "/no/such/folder"}, "is no folder"),
+        ({"archive": "ftp://x"}, "is not an archive"),
+        ({"archive": "/no/such/folder"}, "is not a folder"),
         ({"workers": 1, "scheduler": "tcp://x"}, "either workers or scheduler"),
     ],
 )

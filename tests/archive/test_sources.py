@@ -76,7 +76,7 @@ def test_choice_of_instruments(patterns, expected):
     "patterns, message",
     [
         (["YY.*"], "it has nothing that matches YY.*"),
-        (["XX."], "'XX.' is no pattern"),
+        (["XX."], "'XX.' is not a pattern"),
         (["XX.ONE..HHZ", "XX.ONE..HH?"], "same instrument"),
     ],
 )

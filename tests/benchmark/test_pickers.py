@@ -84,7 +84,7 @@ def test_detection_of_each_kind():
 
 def test_a_model_of_another_kind_is_refused():
     for model in (sbm.CRED(), tiny_model("magnitude")):
-        with pytest.raises(ValueError, match="no picker of P and S"):
+        with pytest.raises(ValueError, match="not a picker of P and S"):
             BenchmarkPicker(model)
     with pytest.raises(ValueError, match="no model 'Nothing'"):
         make_picker("Nothing")
@@ -194,7 +194,7 @@ def test_training_and_evaluation(toy, tmp_path, monkeypatch, name, arguments):
 def test_resampled(toy, tmp_path):
     records = str(toy / "records")
     tiny_model(sampling_rate=50).save(tmp_path / "slow")
-    with pytest.raises(ValueError, match="works at 50 Hz; say --rate 50"):
+    with pytest.raises(ValueError, match="works at 50 Hz; pass --rate 50"):
         predict_with_weights(str(tmp_path / "slow"), toy / "targets/toy", records, tmp_path)
     folder = predict_with_weights(
         str(tmp_path / "slow"), toy / "targets/toy", records, tmp_path, rate=50

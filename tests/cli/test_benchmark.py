@@ -46,5 +46,5 @@ def test_paper(tmp_path):
 def test_wrong_options(tmp_path):
     with pytest.raises(ValueError, match="either --trained or --weights"):
         run("predict", tmp_path)
-    with pytest.raises(ValueError, match="--data says"):
+    with pytest.raises(ValueError, match="also needs --data"):
         run("predict", tmp_path, "--weights", "compact_picking")

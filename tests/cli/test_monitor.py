@@ -111,7 +111,7 @@ def test_command_can_be_quiet(files, tmp_path):
     "change, message",
     [
         (["--inventory", "nothing.xml"], "There is no file nothing.xml"),
-        (["--inventory", __file__], "no station file that can be read"),
+        (["--inventory", __file__], "cannot be read as a station file"),
         (["--weights", "no_such_family"], "no_such_family_picking"),
         (["nothing.mseed"], "There is no file nothing.mseed"),
         ([__file__], "no waveform file that ObsPy can read"),

@@ -73,7 +73,9 @@ def test_results_below_the_data_are_no_input(files, tmp_path):
         result = run(cli.app, ["pick", str(data), *files[1:], *LEVELS, *out])
         assert result.exit_code == 0, result.exception
     pattern = str(data / "out" / "picks.csv")
-    assert "picks.csv is no waveform file" in str(run(cli.app, ["pick", pattern, *out]).exception)
+    assert "picks.csv is not a waveform file" in str(
+        run(cli.app, ["pick", pattern, *out]).exception
+    )
 
 
 def test_closed_standard_error_does_no_harm(files, tmp_path):

@@ -141,7 +141,7 @@ FAULTS = {
         ("other part", "row of another part", None),
         ("mag_type", "unknown mag_type", "source_magnitude"),
         ("p_motion", "unknown p_motion", "trace_polarity"),
-        ("number", "dis that is no number", "path_ep_distance_km"),
+        ("number", "dis that is not a number", "path_ep_distance_km"),
         ("onset", "p_pick outside the record", "trace_p_arrival_sample"),
         ("event", "no ev_id", "source_id"),
     ],

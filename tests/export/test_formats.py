@@ -125,7 +125,7 @@ def test_hypodd_comes_back(tmp_path, warnings_of):
     )
     events["time"] = pd.to_datetime(events["time"], unit="s", utc=True)
     path = export(frame, tmp_path / "phase.pha", events=events)
-    assert "1 picks belong to no event and are not in phase.pha" in warnings_of()
+    assert "1 picks do not belong to an event and are not in phase.pha" in warnings_of()
     read = obspy.read_events(path, format="HYPODDPHA")
     assert len(read) == 1 and read[0].origins[0].time == origin
     assert read[0].origins[0].depth == 8000

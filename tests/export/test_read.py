@@ -108,7 +108,7 @@ def test_hypodd_is_read_back(tmp_path):
 @pytest.mark.parametrize("name", ["a.csv", "a.parquet", "a.xml", "a.pha", "a.obs", "a.gamma.csv"])
 def test_broken_files_are_named(name, tmp_path):
     (tmp_path / name).write_bytes(b"\x00\xff no picks, whatever\n1,2\n")
-    with pytest.raises(ValueError, match=f"{name} is no file of picks that can be read"):
+    with pytest.raises(ValueError, match=f"{name} cannot be read as a file of picks"):
         read_picks(tmp_path / name)
     with pytest.raises(FileNotFoundError, match=f"There is no file .*x{name}"):
         read_picks(tmp_path / f"x{name}")
@@ -132,6 +132,6 @@ def test_whatever_a_file_holds_it_is_a_table_or_one_error(name, head, rest, tmp_
     try:
         table = read_picks(tmp_path / name)
     except ValueError as error:
-        assert f"{name} is no file of picks that can be read" in str(error)
+        assert f"{name} cannot be read as a file of picks" in str(error)
     else:
         assert str(table["time"].dtype) == TIME and table["time"].notna().all()

@@ -53,7 +53,7 @@ def test_times_in_years_that_are_rare():
     [
         (T0.ns, "'time' holds 1.70925126e.18: numbers are seconds since 1970"),
         (T0.timestamp * 1e3, "seconds since 1970"),
-        ("yesterday", "'time' holds what is no time"),
+        ("yesterday", "'time' contains an invalid time"),
         (np.nan, "Pick 0 has no time"),
         (None, "Pick 0 has no time"),
     ],

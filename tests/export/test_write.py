@@ -26,10 +26,10 @@ from tests.helpers.picks import T0, located, pick_at
         ([pick_at(0, "XX.STATIONCODE.")], "a.xml", "room for codes of 8"),
         ([pick_at(0, "STA")], "a.xml", "'STA' is not NET.STA.LOC"),
         ([pick_at(0, "STA")], "a.pyocto.csv", "'STA' is not NET.STA.LOC"),
-        ([pick_at(0, phase="Pn")], "a.pyocto.csv", "phases P and S only, not .'Pn'"),
+        ([pick_at(0, phase="Pn")], "a.pyocto.csv", "only the phases P and S, not .'Pn'"),
         ([pick_at(0, phase="Pn")], "a.gamma.csv", "phases P and S only"),
         (pd.DataFrame({"trace_id": ["XX.A."]}), "a.csv", "no column phase, time"),
-        ([pick_at(0)], "a.doc", "a.doc stands for no format.*csv.*nlloc"),
+        ([pick_at(0)], "a.doc", "suffix of a.doc is not one of a format.*csv.*nlloc"),
     ],
 )
 def test_what_a_format_cannot_hold_is_an_error(picks, name, message, tmp_path):
@@ -41,15 +41,15 @@ def test_what_a_format_cannot_hold_is_an_error(picks, name, message, tmp_path):
 def test_unknown_format_and_events_without_room(tmp_path):
     with pytest.raises(ValueError, match=f"Formats: {', '.join(FORMATS)}"):
         export([], tmp_path / "x", format="sac")
-    with pytest.raises(ValueError, match="no room for events"):
+    with pytest.raises(ValueError, match="cannot contain events"):
         export([], tmp_path / "x.csv", events=pd.DataFrame())
-    with pytest.raises(ValueError, match="events of its own"):
+    with pytest.raises(ValueError, match="its own events"):
         export(Catalog(), tmp_path / "x.xml", events=pd.DataFrame())
     frame = picks_to_dataframe([pick_at(0)]).assign(event_id=3)
     events = pd.DataFrame([{"event_id": 1, "time": "2020-01-01", "latitude": 0, "longitude": 0}])
     with pytest.raises(ValueError, match="no column depth_km"):
         export(frame, tmp_path / "x.xml", events=events)
-    with pytest.raises(ValueError, match="not there: .'3'"):
+    with pytest.raises(ValueError, match="do not exist: .'3'"):
         export(frame, tmp_path / "x.xml", events=events.assign(depth_km=1))
 
 

@@ -252,8 +252,8 @@ def test_location_codes_of_a_table():
     [
         ({"id": ["A.B", "A.B"]}, "there twice"),
         ({"id": ["A", "B"]}, "neither NET.STA nor"),
-        ({"latitude": [91.0, 0.0]}, "no possible coordinates"),
-        ({"longitude": [np.nan, 0.0]}, "no possible coordinates"),
+        ({"latitude": [91.0, 0.0]}, "impossible coordinates"),
+        ({"longitude": [np.nan, 0.0]}, "impossible coordinates"),
     ],
 )
 def test_bad_tables_name_the_station(changes, message):

@@ -148,7 +148,7 @@ def test_causality():
         ({"backbone_layers": 4}, "has 1 blocks, not 4"),
         ({"backbone_config": {**TINY_SHAPE, "heads": 3}}, "not divisible by 3 heads"),
         ({"backbone_config": {**TINY_SHAPE, "depth": 3}}, "Unknown entries.*depth"),
-        ({"pretrained": True}, "goes with pretrained=False"),
+        ({"pretrained": True}, "use it with pretrained=False"),
         ({"width": 48}, "32 wide, width is 48"),
         ({"patch": 5}, "not a multiple of the patch"),
         ({"in_samples": 20000}, "tokens; the model takes 1 to 128"),
@@ -191,7 +191,7 @@ def test_lora_trains_what_the_paper_trains_and_merges():
 
 def test_lora_misuse():
     model = tiny_model()
-    with pytest.raises(ValueError, match="targets are among"):
+    with pytest.raises(ValueError, match="Unknown LoRA targets"):
         model.add_lora(targets=("attn.everything",))
     model.add_lora(targets=("attn.qkv",))
     with pytest.raises(ValueError, match="already"):
@@ -245,7 +245,7 @@ def test_weights_without_the_newer_entries():
     """As they were saved before there were backbones of the Llama family."""
     config = BackboneConfig.from_dict(TINY_SHAPE)
     assert not config.gated and config.kv_heads is None and config.bias
-    with pytest.raises(ValueError, match="4 heads cannot share 3 of keys"):
+    with pytest.raises(ValueError, match="4 heads cannot share 3 heads of keys"):
         BackboneConfig.from_dict({**TINY_SHAPE, "heads": 4, "kv_heads": 3})
     with pytest.raises(ValueError, match="rotary_theta cannot be 0"):
         BackboneConfig.from_dict({**TINY_SHAPE, "rotary_theta": 0})

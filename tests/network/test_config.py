@@ -47,7 +47,7 @@ def test_cannot_be_changed():
         ({"width": 0}, "width=0 is not possible: it must be 1 to"),
         ({"width": 64.0}, "width=64.0 is not possible"),
         ({"in_samples": True}, "in_samples=True is not possible"),
-        ({"patch": 5}, "Width 768 is not a multiple of the patch length 5"),
+        ({"patch": 5}, "The width 768 is not a multiple of the patch length 5"),
         ({"pooled_hidden": -1}, "pooled_hidden=-1 is not possible"),
         ({"embedder_branches": 1000}, "embedder_branches=1000 is not possible"),
         ({"embedder_kernels": (3, 3)}, "embedder_kernels needs 4 entries, one more than"),

@@ -56,7 +56,7 @@ def test_what_is_no_station_file_is_named(written, tmp_path):
     with pytest.raises(FileNotFoundError, match="There is no file"):
         read_stations(tmp_path)
     for name in ("stations.xml", "stations.csv"):
-        with pytest.raises(ValueError, match="no station file that can be read"):
+        with pytest.raises(ValueError, match="cannot be read as a station file"):
             read_stations(written("", name))
     with pytest.raises(ValueError, match="no column id"):
         Stations.read(read_stations(written("name,latitude,longitude\nA,1,2\n")))
@@ -68,12 +68,12 @@ TABLE = "id,latitude,longitude,elevation\n"
 @pytest.mark.parametrize(
     "rows, message",
     [
-        ("XX.A,north,2,3\n", "Station XX.A has the latitude 'north', which is no number"),
-        ("XX.A,1,2,high\n", "Station XX.A has the elevation 'high', which is no number"),
-        ("XX.A,1,,3\n", "Station XX.A has no possible coordinates"),
-        ("XX.A,91,2,3\n", "Station XX.A has no possible coordinates"),
-        ("XX.A.,1,2,\nXX.A.,1.5,2,3\n", "Station XX.A. is there twice, at different places"),
-        ("XX.A,1,2,3\nXX.A.,1.5,2,3\n", "Station XX.A. is there twice, at different places"),
+        ("XX.A,north,2,3\n", "Station XX.A has the latitude 'north', which is not a number"),
+        ("XX.A,1,2,high\n", "Station XX.A has the elevation 'high', which is not a number"),
+        ("XX.A,1,,3\n", "Station XX.A has impossible coordinates"),
+        ("XX.A,91,2,3\n", "Station XX.A has impossible coordinates"),
+        ("XX.A.,1,2,\nXX.A.,1.5,2,3\n", "Station XX.A. occurs twice, at different places"),
+        ("XX.A,1,2,3\nXX.A.,1.5,2,3\n", "Station XX.A. occurs twice, at different places"),
         ("XX,1,2,3\n", "Station id 'XX' is neither NET.STA nor NET.STA.LOC"),
     ],
 )
@@ -122,9 +122,9 @@ def test_channels_of_a_table(written):
 @pytest.mark.parametrize(
     "row, message",
     [
-        ("XX,A,,HH1,50,9,31,0,1e9,\n", "Channel XX.A..HH1 is there twice, with different azimuth"),
+        ("XX,A,,HH1,50,9,31,0,1e9,\n", "Channel XX.A..HH1 occurs twice, with different azimuth"),
         ("XX,C,,HH1,50,9,31,0,1e9,volt\n", "has the units 'VOLT'; gains are per M, M/S, M/S"),
-        ("XX,C,,HH1,50,9,east,0,1e9,\n", "XX.C..HH1 has the azimuth 'east', which is no number"),
+        ("XX,C,,HH1,50,9,east,0,1e9,\n", "XX.C..HH1 has the azimuth 'east', which is not a number"),
     ],
 )
 def test_wrong_channels_are_named(written, row, message):
@@ -174,7 +174,7 @@ def test_fdsn_service(monkeypatch):
     for address, message in (
         ("fdsn://LMU", "it names no network"),
         ("fdsn://LMU?net=BW", "there is no parameter net"),
-        ("fdsn://LMU?network=BW&starttime=now", "a time that is none"),
+        ("fdsn://LMU?network=BW&starttime=now", "an invalid time"),
         ("fdsn://LMU?network=XX", "the service has no such stations"),
     ):
         with pytest.raises(ValueError, match=message):

@@ -127,7 +127,7 @@ def test_blinding_discards_predictions():
 
 def test_blinding_that_leaves_holes_warns(warnings_of):
     tiny_model().annotate(make_stream(9000), overlap=0, blinding=(100, 100))
-    assert "Blinding (100, 100) discards more than the windows overlap" in warnings_of()
+    assert "Blinding (100, 100) discards more samples than the windows overlap" in warnings_of()
 
 
 @pytest.mark.parametrize(
@@ -253,7 +253,7 @@ def test_back_azimuth_needs_three_components(components, warnings_of):
     model = tiny_model("back_azimuth")
     assert len(model.annotate(make_stream(components=components))) == 0
     assert "XX.STA.00.HH? at 2020-01-01" in warnings_of()
-    unknown = "its horizontals are not north and east, and where they point is not known"
+    unknown = "its horizontals are not north and east, and their directions are unknown"
     cause = {"Z12": unknown}.get(components, "back_azimuth needs three components")
     assert f"is ignored: {cause}" in warnings_of()
     both = make_stream(components=components) + make_stream(station="FULL")

@@ -42,4 +42,4 @@ def test_as_given_else_by_the_model_else_by_the_class():
 
 def test_blinding_more_than_the_overlap_is_warned_of_once(caplog):
     tiny_model().classify(make_stream(4000), overlap=0.1, blinding=(250, 250))
-    assert caplog.text.count("discards more than the windows overlap") == 1
+    assert caplog.text.count("discards more samples than the windows overlap") == 1

@@ -90,8 +90,8 @@ def test_fractional_samples():
 @pytest.mark.parametrize(
     "change, cause",
     [
-        (lambda t: t.stats.update({"channel": "HHX"}), "its component is none of"),
-        (lambda t: t.stats.update({"channel": ""}), "its component is none of"),
+        (lambda t: t.stats.update({"channel": "HHX"}), "its component is not one of"),
+        (lambda t: t.stats.update({"channel": ""}), "its component is not one of"),
         (lambda t: setattr(t, "data", np.array([])), "it has no samples"),
         (lambda t: setattr(t, "data", np.array([b"a"] * 100)), "not real numbers"),
     ],

@@ -206,7 +206,7 @@ def test_picks_without_data_are_named(warnings_of):
     assert len(result.estimates) == 0
     left_out = [("XX.OTHER.00", START + 10), ("XX.STA.00", START + 500), ("XX.STA.00", START + 501)]
     assert [(entry.trace_id, entry.start) for entry in result.skipped] == left_out
-    cause = "it has no usable data at this pick, which gets no magnitude"
+    cause = "it has no usable data at this pick, so there is no magnitude"
     assert {line for line in warnings_of().splitlines() if cause in line} != set()
     assert "3 traces with 2 ids are ignored, the first: XX.OTHER.00 at" in warnings_of()
 

@@ -78,7 +78,7 @@ def test_unknown_location_is_filled_in():
         (table().drop(columns="trace_id"), ValueError, "has no column trace_id"),
         (table(time=[1577836830.0]), ValueError, "are numbers"),
         ("picks.csv", TypeError, "is not possible"),
-        ([3], TypeError, "is no pick"),
+        ([3], TypeError, "is not a pick"),
     ],
 )
 def test_what_cannot_be_read(values, picks, error, message):

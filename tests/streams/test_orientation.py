@@ -102,7 +102,7 @@ def test_one_warning_for_all_that_nothing_is_known_of(caplog):
         stream += turned(make_stream(10, station=f"S{number}"), BOREHOLE)
     rotated = rotate_to_zne(stream, table_of(make_stream(10), dict.fromkeys("ZNE", (0, 0))))
     assert len(rotated) == 24
-    told = {text for text in caplog.messages if "no azimuth" in text}
+    told = {text for text in caplog.messages if "azimuth and dip are unknown" in text}
     assert len(told) == 1 and "and 11 more" in told.pop()
 
 

@@ -127,7 +127,7 @@ def test_horizontals_that_point_somewhere(warnings_of):
     annotations = tiny_model("back_azimuth").annotate(stream + make_stream())
     assert {trace.stats.station for trace in annotations} == {"STA"}
     assert [s.trace_id for s in annotations.skipped] == [f"XX.S{i}.00.HH?" for i in range(5)]
-    assert len(lines(warnings_of(), "where they point is not known")) == 1
+    assert len(lines(warnings_of(), "their directions are unknown")) == 1
     assert len(lines(warnings_of(), "ignored")) == 1
 
 
@@ -219,7 +219,7 @@ def test_one_warning_per_cause(model, warnings_of):
         stream += renamed(make_stream(200, station=f"S{i}", components="Z"), "HHX")
     annotations = model.annotate(stream)
     assert len(annotations.skipped) == 20
-    assert len(lines(warnings_of(), "its component is none of")) == 1
+    assert len(lines(warnings_of(), "its component is not one of")) == 1
     assert "20 traces with 20 ids are ignored" in warnings_of()
 
 

@@ -78,10 +78,10 @@ def test_checkpoint_before_is_kept(tmp_path, monkeypatch, fault):
 def test_what_is_no_checkpoint_is_named(tmp_path, content):
     path = tmp_path / "odd.ckpt"
     path.write_bytes(content)
-    with pytest.raises(ValueError, match=r"odd\.ckpt is no checkpoint"):
+    with pytest.raises(ValueError, match=r"odd\.ckpt is not a checkpoint"):
         trained_model(path)
     torch.save({"weights": 1}, path)
-    with pytest.raises(ValueError, match=r"odd\.ckpt is no checkpoint of a training run"):
+    with pytest.raises(ValueError, match=r"odd\.ckpt is not a checkpoint of a training run"):
         trained_model(path)
 
 
@@ -89,7 +89,7 @@ class TestRunFolder:
     def test_clear_removes_a_run_only(self, tmp_path):
         folder = RunFolder(tmp_path)
         (tmp_path / "thesis.tex").write_text("years of work")
-        with pytest.raises(ValueError, match="holds no run"):
+        with pytest.raises(ValueError, match="has no run"):
             folder.clear()
         folder.config.write_text(yaml.safe_dump({"name": "of something else"}))
         with pytest.raises(ValueError, match="is not the configuration of a run"):

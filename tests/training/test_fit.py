@@ -239,7 +239,7 @@ def test_configuration_files_run_nothing_of_others(config, tmp_path, monkeypatch
 def test_overwrite_removes_runs_only(config, tmp_path):
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "data.csv").write_text("1")
-    with pytest.raises(ValueError, match="mine holds no run"):
+    with pytest.raises(ValueError, match="mine has no run"):
         fit(config, f"--run={tmp_path / 'mine'}", "--overwrite=true")
     assert (tmp_path / "mine" / "data.csv").read_text() == "1"
 

@@ -69,7 +69,7 @@ def write_report(folder: str | Path, out: str | Path, title: str = "", draws: in
 
 def verdict(results: Results) -> list[dict]:
     """
-    What the results say, a sentence or three for each question.
+    Summary of the results in one to three sentences per question.
 
     :return: Dictionaries of target, name and text.
     """
@@ -142,7 +142,7 @@ def shown(question: Question, model: str, measure: Measure) -> str:
 
 
 def number(value: float, measure: Measure, signed: bool = False) -> str:
-    """A value with as many digits as mean something, and its unit."""
+    """A value with significant digits and unit."""
     if not np.isfinite(value):
         return "not known"
     digits = _DIGITS.get(measure.unit, 3)
@@ -151,7 +151,7 @@ def number(value: float, measure: Measure, signed: bool = False) -> str:
 
 
 def limits(low: float, high: float, measure: Measure, signed: bool = False) -> str:
-    """Limits in parentheses, nothing if they are not known."""
+    """Limits in parentheses, empty if unknown."""
     if not (np.isfinite(low) and np.isfinite(high)):
         return ""
     digits = _DIGITS.get(measure.unit, 3)

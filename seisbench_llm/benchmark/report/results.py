@@ -1,8 +1,8 @@
 """
 Results of a folder of predictions, for the report: by target, with measures and their intervals.
 
-Intervals are those of a bootstrap over earthquakes, of the test side, with the threshold that was
-chosen on dev held fixed. All models are resampled alike, so that differences are paired.
+Intervals come from a bootstrap over earthquakes of the test side. The threshold that was chosen on
+dev stays fixed. All models are resampled alike, so that differences are paired.
 """
 
 from __future__ import annotations
@@ -105,7 +105,7 @@ class Question:
             self.differences[model] = (value, *limits)
 
     def as_good_as_best(self) -> list[str]:
-        """Models that these records do not tell from the best one."""
+        """Models that these records cannot tell from the best one."""
         return [
             m for m in self.ranking[1:] if self.differences[m][1] <= 0 <= self.differences[m][2]
         ]

@@ -31,8 +31,8 @@ from .path import draw_crust, draw_paths
 _EVENT, _RECORD, _EXTRA = 1, 2, 3
 
 
-# Seconds simulated ahead of the window, so that it may begin within an event, and behind it, where
-# filters wrap around.
+# Seconds that are simulated before the window, so that it may begin within an event, and after it,
+# where filters wrap around.
 _LEAD, _TAIL = 25.0, 8.0
 
 
@@ -47,8 +47,8 @@ class Synthetic:
     Physically based records of local and regional earthquakes, with exact labels for picking,
     polarity, magnitude, distance and back-azimuth.
 
-    Record ``i`` depends on ``seed`` and the settings only, not on ``n`` or on how records are cut
-    into chunks. Records of one event follow each other and share ``source_id`` and ``split``.
+    Record ``i`` depends only on ``seed`` and the settings, not on ``n`` or on chunks. Records of
+    one event follow each other and share ``source_id`` and ``split``.
 
     .. code-block:: python
 
@@ -57,17 +57,18 @@ class Synthetic:
         synthetic.write("synthetic")
         dataset = Synthetic.dataset("synthetic")
 
-    Metadata follow SeisBench. ``trace_p_arrival_sample`` is the first P phase one can see: a Pn
-    that is hidden, or faint and dwarfed by what follows, is passed over as an analyst would. It is
-    nan if no P is visible, or if it lies outside the window or in a gap; S likewise. The first
-    arrivals, visible or not, are ``trace_p_theoretical_sample`` and ``trace_s_theoretical_sample``;
-    ``trace_p2_arrival_sample`` and so on belong to further events. ``trace_polarity`` is U or D
-    where the first swing stands out of the noise, else N. ``trace_components_available`` leaves
-    out dead components, which are zero.
+    Metadata follow SeisBench. ``trace_p_arrival_sample`` is the first visible P phase. A Pn that is
+    hidden or dwarfed by later phases does not count, as for an analyst. It is nan if no P is
+    visible, or if P lies outside the window or in a gap. The same holds for S.
+    ``trace_p_theoretical_sample`` and ``trace_s_theoretical_sample`` are the first arrivals,
+    visible or not. ``trace_p2_arrival_sample`` and so on belong to further events.
+    ``trace_polarity`` is U or D if the first swing stands out from the noise, else N.
+    ``trace_components_available`` does not contain dead components, which are zero.
 
-    Envelopes, distribution of signal-to-noise ratios and the threshold of visibility were tuned by
-    hand to test records of public repositories (northern California, New Zealand, Iceland, strong
-    motion): these are no independent test of what was trained on synthetic records.
+    Envelopes, the distribution of signal-to-noise ratios and the threshold of visibility were tuned
+    by hand to test records of public repositories (northern California, New Zealand, Iceland,
+    strong motion). Those records are therefore not an independent test of models that were trained
+    on synthetic records.
 
     :param n: Number of records.
     :param seed: Integer >= 0.
@@ -77,9 +78,9 @@ class Synthetic:
     :param max_distance: Largest epicentral distance in km.
     :param noise_only: Fraction of records without an event.
     :param extra_events: Fraction of the other records with a second event in the window.
-    :param noise: Real noise to mix in, (records, 3, samples) at ``sampling_rate``, components ZNE,
-        any unit; see :py:meth:`noise_from`. It is brought to the level of the synthetic noise.
-    :param real_noise: Fraction of records that take their noise from ``noise``.
+    :param noise: Real noise to mix in, shape (records, 3, samples) at ``sampling_rate``, components
+        ZNE, any unit, see :py:meth:`noise_from`. It is scaled to the level of the synthetic noise.
+    :param real_noise: Fraction of records with noise from ``noise``.
     :param faults: Whether to add offsets, spikes, gaps, dead channels and clipping.
     :raises ValueError: If ``n`` or ``seed`` is negative, or ``noise`` has a wrong shape.
     """
@@ -115,7 +116,7 @@ class Synthetic:
         return self.n
 
     def _assign_events(self) -> np.ndarray:
-        """Number of the event of each record; one to ten stations record an event."""
+        """Number of the event of each record. One to ten stations record an event."""
         generator = np.random.default_rng([self.seed, 0])
         parts, total, events = [], 0, 0
         while total < self.n:
@@ -132,9 +133,9 @@ class Synthetic:
         Make records in memory.
 
         :param start: Number of the first record.
-        :param count: How many, all that remain by default.
-        :return: Waveforms, float32 (count, 3, samples), components ZNE, in counts or in m/s or
-            m/s^2 (``trace_unit``); and metadata, a DataFrame of count rows.
+        :param count: Number of records. By default all that remain.
+        :return: Waveforms, float32 (count, 3, samples), components ZNE, in counts, m/s or m/s^2
+            (``trace_unit``); and metadata, a DataFrame with count rows.
         :raises ValueError: If the range does not lie within the ``n`` records.
         """
         count = self.n - start if count is None else count
@@ -157,7 +158,8 @@ class Synthetic:
         record = Draws(self._keys(_RECORD, numbers))
 
         sources = synth_source.draw_sources(event, self.magnitude)
-        # A record without an event still draws all else, so that the streams stay in step.
+        # A record without an event still draws all other numbers, so that the random streams stay
+        # in step.
         silent = record.chance(self.noise_only)
         crust = draw_crust(event, record, sources.depth)
         place = self._draw_places(event, record, sources.magnitude)
@@ -171,7 +173,7 @@ class Synthetic:
         )
 
         times = synth_wave.first_times(crust, sources.depth, paths.distance)
-        # P early enough for S to follow, mostly; now and then the window begins after P.
+        # In most records P is early enough for S to follow. Some windows begin after P.
         onset = record.uniform(0.03, 0.6) * samples - times[0] * rate
         late = record.uniform(0.03, 0.5) * samples - times[1] * rate
         origin = np.where(record.chance(0.06), late, onset)
@@ -226,7 +228,7 @@ class Synthetic:
 
     def _draw_places(self, event: Draws, record: Draws, magnitude: np.ndarray) -> dict:
         """Source and station on the globe, and the path between them."""
-        # How far an event of a magnitude is picked at all.
+        # Largest distance at which an event of this magnitude is picked.
         reach = np.minimum(18 * 10 ** (0.43 * magnitude), self.max_distance)
         distance = 0.5 + np.maximum(reach - 0.5, 1) * record.uniform() ** 0.9
         azimuth = record.uniform(0, 2 * np.pi)
@@ -242,7 +244,7 @@ class Synthetic:
         station = np.degrees(np.stack([np.arcsin(sine), longitude + turn], axis=1))
         station[:, 1] = (station[:, 1] + 180) % 360 - 180
         station = station.round(5)
-        # On the ellipsoid, from the very coordinates that are written.
+        # Computed on the ellipsoid from the coordinates that are written.
         path = np.array(
             [gps2dist_azimuth(*a, *b) for a, b in zip(source, station, strict=True)]
         ).reshape(-1, 3)
@@ -351,7 +353,7 @@ class Synthetic:
     @staticmethod
     def dataset(folder: str | Path, **kwargs) -> sbd.WaveformDataset:
         """
-        Open what :py:meth:`write` has written.
+        Open records that :py:meth:`write` has written.
 
         :param kwargs: Passed to :py:class:`seisbench.data.WaveformDataset`.
         """
@@ -360,11 +362,11 @@ class Synthetic:
     @staticmethod
     def noise_from(dataset: sbd.WaveformDataset, sampling_rate: float, seconds: float):
         """
-        Noise records of a SeisBench dataset in the form :py:class:`Synthetic` takes.
+        Noise records of a SeisBench dataset in the format of :py:class:`Synthetic`.
 
-        :param dataset: Three-component records without events; shorter ones are left out.
+        :param dataset: Three-component records without events. Shorter records are left out.
         :param sampling_rate: Hz.
-        :param seconds: Length to cut them to.
+        :param seconds: Length of the cut records.
         :return: float32 (records, 3, samples).
         """
         samples = round(seconds * sampling_rate)
@@ -377,7 +379,7 @@ class Synthetic:
 
 
 def _filter(waveforms: np.ndarray, response: np.ndarray, samples: int) -> np.ndarray:
-    """Apply a real response (records, samples // 2 + 1) where it does anything."""
+    """Apply a real response, shape (records, samples // 2 + 1), where it differs from one."""
     rows = np.flatnonzero((response < 1).any(axis=1))
     if len(rows):
         spectrum = scipy.fft.rfft(waveforms[rows], samples, axis=-1) * response[rows, None]

@@ -45,7 +45,7 @@ class Sites:
     rate: np.ndarray
 
     def is_a(self, *names: str) -> np.ndarray:
-        """Whether a record's instrument is one of those, (records,)."""
+        """Whether a record's instrument is one of these, (records,)."""
         return np.isin(self.instrument, [INSTRUMENTS.index(name) for name in names])
 
 
@@ -115,8 +115,8 @@ def resonance(frequency, rate, travel, contrast, damping) -> np.ndarray:
     """
     Transfer function of a soft layer, (1 + r) / (1 + r d exp(-2 i w t)) (Haskell 1960).
 
-    The travel time through the layer is left out, so that the first motion stays where it is, and
-    echoes come at whole samples, as a fraction of one would ring ahead of the onset.
+    The travel time through the layer is left out, so that the first motion does not move. Echoes
+    arrive at whole samples, because fractions of a sample would ring before the onset.
 
     :param frequency: Hz, (frequencies,).
     :param rate: Hz.
@@ -179,10 +179,10 @@ def seismometer(frequency: np.ndarray, corner: np.ndarray, rate: float) -> np.nd
 
 def ground_to_instrument(frequency: np.ndarray, sites: Sites, rate: float) -> np.ndarray:
     """
-    From ground displacement to what the instrument records: velocity or acceleration.
+    Transfer function from ground displacement to the recorded velocity or acceleration.
 
-    A difference in time, causal unlike 2 pi i f; :py:func:`difference_correction` restores its
-    amplitude.
+    It is a difference in time, which is causal, unlike 2 pi i f. :py:func:`difference_correction`
+    restores its amplitude.
 
     :return: Complex, (records, frequencies).
     """
@@ -200,7 +200,7 @@ def difference_correction(frequency: np.ndarray, sites: Sites, rate: float) -> n
 
 def digitiser(frequency: np.ndarray, original: np.ndarray, rate: float) -> np.ndarray:
     """
-    Anti-alias filter of the original sampling rate, zero-phase as digitisers have it.
+    Zero-phase anti-alias filter of the original sampling rate, as in digitisers.
 
     :param original: Sampling rates in Hz, (records,).
     :return: Real, (records, frequencies).
@@ -217,11 +217,11 @@ def to_counts(waveforms: np.ndarray, noise: np.ndarray, sites: Sites) -> np.ndar
     Multiply by the gain and round, in place, where a site has one.
 
     :param waveforms: (records, 3, samples).
-    :param noise: Its noise, which the gain is chosen to resolve.
+    :param noise: Noise of the records. The gain is chosen to resolve it.
     :return: Gain in counts per m/s or m/s^2, nan for records in physical units.
     """
     counts = sites.gain > 0
-    # Above the microseism, which by itself would hide the steps.
+    # The level above the microseism counts, because the microseism alone would hide the steps.
     level = np.std(noise[..., 4:] - noise[..., :-4], axis=-1).min(axis=1)
     gain = np.where(counts, np.maximum(sites.gain, 1.5 / np.maximum(level, 1e-20)), 1.0)
     waveforms *= gain[:, None, None].astype(np.float32)

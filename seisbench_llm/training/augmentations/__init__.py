@@ -1,9 +1,9 @@
 """
-Augmentations in the style of :py:mod:`seisbench.generate`, for whatever that lacks or gets wrong.
+Augmentations in the style of :py:mod:`seisbench.generate` that SeisBench lacks or gets wrong.
 
-All work on records (components, samples) in the order Z, N, E and keep three promises: onsets in
-the metadata stay true, and are nan where the onset is no more to be seen; missing components, all
-of whose samples are zero, stay zero; neither the record nor its metadata are changed in place.
+All work on records (components, samples) in the order Z, N, E, with three guarantees. Onsets in the
+metadata stay true, and become nan if the onset is no longer visible. Missing components, which are
+zero, stay zero. Neither the record nor its metadata are changed in place.
 """
 
 from .base import Augmentation, Chain, sometimes

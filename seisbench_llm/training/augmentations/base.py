@@ -10,7 +10,7 @@ from ...data.metadata import samples_in
 
 class Augmentation:
     """
-    Base class: reads and writes the state dict; subclasses change copies.
+    Base class that reads and writes the state dict. Subclasses change copies.
 
     :param key: Key in the state dict, or a tuple of the keys to read from and to write to.
     """
@@ -43,7 +43,7 @@ def draw_record(dataset, prepare) -> tuple[np.ndarray, dict]:
 
 
 def extend(x: np.ndarray, samples: int) -> np.ndarray:
-    """A random part of a record that goes on as its own mirror image for ever."""
+    """A random part of a record that is continued by its mirror images."""
     if x.shape[1] < samples:
         x = np.concatenate([x, x[:, ::-1]], axis=1)
         x = np.tile(x, -(-2 * samples // x.shape[1]))
@@ -52,7 +52,7 @@ def extend(x: np.ndarray, samples: int) -> np.ndarray:
 
 
 def shift_record(x: np.ndarray, shift: int, samples: int | None = None) -> np.ndarray:
-    """The record at another place of a window with zeros."""
+    """The record, shifted within a window and padded with zeros."""
     window = np.zeros((len(x), x.shape[1] if samples is None else samples))
     low, high = max(shift, 0), min(shift + x.shape[1], window.shape[1])
     if low < high:
@@ -61,7 +61,7 @@ def shift_record(x: np.ndarray, shift: int, samples: int | None = None) -> np.nd
 
 
 def samples_of(metadata: dict) -> dict[str, float]:
-    """All positions in a record that are known, by column."""
+    """All known positions in a record, by column."""
     return samples_in(metadata, lambda column: column.endswith("_sample"))
 
 

@@ -1,4 +1,6 @@
-"""Disturbances of a stream: late components, steps, calibration pulses; and what they hide."""
+"""
+Disturbances of a stream: late components, steps, calibration pulses, and onsets that they hide.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,7 @@ the latter there is none: where data begin is no onset.
 
 class ChangeLevel(Augmentation):
     """
-    Make what comes after a random time smoothly larger or smaller.
+    Scale the record smoothly after a random time.
 
     :param factor: Largest factor.
     """
@@ -36,9 +38,9 @@ class ChangeLevel(Augmentation):
 
 class LateComponents(Augmentation):
     """
-    Let components begin later or end earlier than the others; what is not there becomes nan.
+    Let components begin later or end earlier than the others. Missing samples become nan.
 
-    :param early_end: How often they end instead.
+    :param early_end: Probability that they end earlier instead.
     """
 
     def __init__(self, early_end: float = 0.3, key="X"):
@@ -76,7 +78,7 @@ class Step(Augmentation):
 
 class CalibrationPulse(Augmentation):
     """
-    Add a pulse as of a calibration: decaying, ringing, a boxcar, or a sine that is switched on.
+    Add a calibration pulse: decaying, ringing, a boxcar, or a sine that is switched on.
 
     :param size: Smallest and largest peak over the standard deviation of the record.
     """
@@ -105,14 +107,14 @@ class CalibrationPulse(Augmentation):
 
 class Disturb(Augmentation):
     """
-    Disturb a record with known onsets, filter it as ``annotate`` does, and mend the onsets.
+    Disturb a record with known onsets, filter it as ``annotate`` does, and adapt the onsets.
 
-    Each contiguous piece of a component loses its mean and is filtered from its own start, as each
-    piece of a stream is; what is nan becomes zero afterwards. An onset without any data before it
-    is none, one with little is unsure. Where noise or a pulse hides an onset, its probability falls
-    by as much as it is less likely to be seen at its signal-to-noise ratio.
+    Each contiguous piece of a component loses its mean and is filtered from its own start, like the
+    pieces of a stream. nan becomes zero afterwards. An onset without data before it is removed, and
+    one with few data before it is unsure. If noise or a pulse hides an onset, its probability
+    decreases with its signal-to-noise ratio.
 
-    :param steps: Augmentations that leave onsets where they are.
+    :param steps: Augmentations that do not move onsets.
     :param prepare: Filter of the model.
     """
 

@@ -1,4 +1,4 @@
-"""Augmentations of events: shifts, further events, noise in their place, stretches in time."""
+"""Augmentations of events: shifts, further events, replacement by noise, stretches in time."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ class ShiftEvent(Augmentation):
     """
     Move a window's content in time.
 
-    :param circular: If true, what leaves at one end enters at the other, as published; else zeros
-        enter, and onsets that leave become nan.
-    :param max_shift: Largest shift in samples to either side; the window's length by default.
+    :param circular: If true, samples that leave at one end enter at the other, as published.
+        Otherwise zeros enter, and onsets that leave become nan.
+    :param max_shift: Largest shift in samples to either side. By default the window's length.
     """
 
     def __init__(self, circular: bool = True, max_shift: int | None = None, key="X"):
@@ -35,13 +35,14 @@ class ShiftEvent(Augmentation):
 
 class NoiseOnly(Augmentation):
     """
-    Replace an event by noise; no onset is left.
+    Replace an event by noise and remove all onsets.
 
     The noise is what precedes the first P onset, mirrored to the window's length, if that fills a
     quarter of it. Else it is coloured noise at the level of what precedes. Records without an
     onset stay as they are.
 
-    :param guard: Seconds before the onset that are not taken for noise, as onsets are emergent.
+    :param guard: Seconds before the onset that do not count as noise, because onsets may be
+        emergent.
     """
 
     def __init__(self, guard: float = 0.5, key="X"):
@@ -57,7 +58,7 @@ class NoiseOnly(Augmentation):
         before = x[:, : max(0, int(inside[first] - self.guard * rate_of(metadata)))]
         # Zeros in front are padding.
         before = before[:, np.argmax(before.any(axis=0)) if before.any() else before.shape[1] :]
-        # What precedes S may hold an unpicked P.
+        # The record before S may contain an unpicked P.
         quiet = phase_of(first) == "P" and (before.any(axis=1) == x.any(axis=1)).all()
         if quiet and before.shape[1] >= samples / 4:
             x = extend(before, samples)

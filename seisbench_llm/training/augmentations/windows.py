@@ -16,7 +16,8 @@ from .base import Augmentation
 
 class Prepare(Augmentation):
     """
-    A record as ``annotate`` prepares a stream: finite, double precision, zero-mean, filtered.
+    Prepare a record as ``annotate`` prepares a stream: finite, double precision, zero-mean,
+    filtered.
 
     Zeros of a second or more at either end are taken for padding and stay zero, as the gaps of a
     stream do.
@@ -67,7 +68,7 @@ class Prepare(Augmentation):
         return [(f"HH{name}", data) for name, data in zip("ZNE", x, strict=True)]
 
     def span(self, data: np.ndarray) -> tuple[int, int]:
-        """First and last sample that are no padding, the latter excluded."""
+        """First sample that is not padding, and one after the last."""
         live = np.flatnonzero(data)
         if not len(live):
             return 0, 0
@@ -97,11 +98,11 @@ class Prepare(Augmentation):
 
 class PickWindow(sbg.FixedWindow):
     """
-    A window for training or evaluating a picker; zeros where the record ends.
+    A window for training or evaluating a picker, with zeros beyond the ends of the record.
 
-    A record of the window's length is taken as it is. In training, a random onset lies anywhere in
-    the window, and one window in ten is anywhere in the record. Otherwise the window holds the
-    first P and S, if both fit in, and as much of the record as possible.
+    A record of the window's length is used as it is. In training, the window contains a random
+    onset at a random place, and some windows lie anywhere in the record. In evaluation, the window
+    contains the first P and S, if both fit in, and as much of the record as possible.
 
     :param in_samples: Length.
     :param margin: Samples between onsets and the window's ends.
@@ -128,7 +129,7 @@ class PickWindow(sbg.FixedWindow):
             first = at - np.random.randint(self.margin, length - self.margin)
         else:
             low, high = self._range(onsets)
-            # Rather an onset near the window's end than zeros.
+            # An onset near the window's end is better than zeros in the window.
             low, high = np.clip([low, high], min(0, spare), max(0, spare))
             first = np.random.randint(low, high + 1)
         super().__call__(state_dict, p0=int(first))
@@ -148,7 +149,7 @@ class PickWindow(sbg.FixedWindow):
 
 class OnsetWindow(sbg.FixedWindow):
     """
-    A window with the first onset of P at a fixed sample; zeros where the record ends.
+    A window with the first onset of P at a fixed sample, with zeros beyond the ends of the record.
 
     :param in_samples: Length.
     :param pred_sample: Sample of the onset.
