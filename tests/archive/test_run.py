@@ -229,7 +229,7 @@ def test_worker_with_other_weights_ends_the_run(original, scheduler, tmp_path, m
 @pytest.mark.parametrize(
     "change, message",
     [
-        ({"start": "2020-01-02T12:00"}, "no whole day"),
+        ({"start": "2020-01-02T12:00"}, "not a whole day"),
         ({"start": "abc"}, "'abc' is not a day. Pass one such as"),
         ({"end": ""}, "'' is not a day"),
         ({"memory": "1kB"}, "memory=1kB is less than the 500 MB"),

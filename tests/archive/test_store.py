@@ -57,7 +57,7 @@ def test_files_of_others_are_passed_over_and_named(undisturbed, original, schedu
     assert run_stub(original, out, scheduler=scheduler).new == 0
     assert merge(out, tmp_path / "all.csv").rows == len(EXPECTED)
     for name in (".nfs000000012", ".DS_Store", "notes.txt", "caf\\udce9"):
-        assert f"{name}' is passed over" in warnings_of()
+        assert f"{name}' is ignored" in warnings_of()
 
 
 @pytest.mark.parametrize("name", ["config.json", "plan.json"])

@@ -109,7 +109,7 @@ def test_shell_completion():
     "arguments, message",
     [
         (["pick", "nothing.mseed"], "There is no file nothing.mseed"),
-        (["pick", __file__], "no waveform file that ObsPy can read"),
+        (["pick", __file__], "not a waveform file that ObsPy can read"),
         (["weights", "show", "no_such_weights"], "no_such_weights"),
         (["convert", "nothing.pth", "--task", "dpk", "--out", "x"], "nothing.pth"),
         (["convert", "nothing.pth", "--task", "volcano", "--out", "x"], "Unknown task"),

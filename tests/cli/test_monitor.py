@@ -114,7 +114,7 @@ def test_command_can_be_quiet(files, tmp_path):
         (["--inventory", __file__], "cannot be read as a station file"),
         (["--weights", "no_such_family"], "no_such_family_picking"),
         (["nothing.mseed"], "There is no file nothing.mseed"),
-        ([__file__], "no waveform file that ObsPy can read"),
+        ([__file__], "not a waveform file that ObsPy can read"),
     ],
 )
 def test_command_names_what_is_wrong(files, change, message):

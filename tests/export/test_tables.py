@@ -51,7 +51,7 @@ def test_times_in_years_that_are_rare():
 @pytest.mark.parametrize(
     "value, message",
     [
-        (T0.ns, "'time' holds 1.70925126e.18: numbers are seconds since 1970"),
+        (T0.ns, "'time' contains 1.70925126e.18: numbers are seconds since 1970"),
         (T0.timestamp * 1e3, "seconds since 1970"),
         ("yesterday", "'time' contains an invalid time"),
         (np.nan, "Pick 0 has no time"),

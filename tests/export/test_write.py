@@ -27,7 +27,7 @@ from tests.helpers.picks import T0, located, pick_at
         ([pick_at(0, "STA")], "a.xml", "'STA' is not NET.STA.LOC"),
         ([pick_at(0, "STA")], "a.pyocto.csv", "'STA' is not NET.STA.LOC"),
         ([pick_at(0, phase="Pn")], "a.pyocto.csv", "only the phases P and S, not .'Pn'"),
-        ([pick_at(0, phase="Pn")], "a.gamma.csv", "phases P and S only"),
+        ([pick_at(0, phase="Pn")], "a.gamma.csv", "only the phases P and S"),
         (pd.DataFrame({"trace_id": ["XX.A."]}), "a.csv", "no column phase, time"),
         ([pick_at(0)], "a.doc", "suffix of a.doc is not one of a format.*csv.*nlloc"),
     ],
@@ -63,6 +63,6 @@ def test_nothing_to_export(tmp_path):
 
 
 def test_picks_that_a_format_cannot_hold_leave_no_file(tmp_path):
-    with pytest.raises(ValueError, match="phases P and S only"):
+    with pytest.raises(ValueError, match="only the phases P and S"):
         export([Pick("XX.A.", T0, T0, T0, 1, "Pn")], tmp_path / "b.gamma.csv")
     assert not list(tmp_path.iterdir())

@@ -250,7 +250,7 @@ def test_location_codes_of_a_table():
 @pytest.mark.parametrize(
     "changes, message",
     [
-        ({"id": ["A.B", "A.B"]}, "there twice"),
+        ({"id": ["A.B", "A.B"]}, "occurs twice"),
         ({"id": ["A", "B"]}, "neither NET.STA nor"),
         ({"latitude": [91.0, 0.0]}, "impossible coordinates"),
         ({"longitude": [np.nan, 0.0]}, "impossible coordinates"),
