@@ -12,11 +12,13 @@ from seisbench_llm import weights
 ROOT = Path(__file__).parents[1]
 NOTICE = (ROOT / "NOTICE.md").read_text()
 
+PAGES = ("pages", "live/dashboard/page")
+
 # Package data that NOTICE.md speaks of.
 LISTED = (
     *("py.typed", "pretrained/*.json", "pretrained/*.safetensors"),
     *("benchmark/paper_results.json", "benchmark/report/*.html"),
-    *("pages/*.html", "pages/*.js", "pages/*.css"),
+    *(f"{folder}/*.{kind}" for folder in PAGES for kind in ("html", "js", "css")),
 )
 
 # As the records of weights name what they were made from: "hvsrpy, GPL-3", "MIT".

@@ -50,6 +50,7 @@ OF_EXTRA = {
     "benchmark": ("tests/benchmark",),
     "archive": ("tests/archive",),
     "monitor": ("tests/monitor",),
+    "pages": ("tests/live/dashboard",),
     "export": ("tests/export", "tests/plotting"),
 }
 

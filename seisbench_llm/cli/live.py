@@ -67,6 +67,13 @@ def live(
     timeout: Annotated[
         float, typer.Option(min=1, help="Seconds of silence that count as a lost connection.")
     ] = 60.0,
+    dashboard: Annotated[
+        int | None,
+        typer.Option(min=0, max=65535, help="Port of a page for the browser, 0 for a free one."),
+    ] = None,
+    dashboard_host: Annotated[
+        str, typer.Option(help="Where the page listens; other than 127.0.0.1, others can read it.")
+    ] = "127.0.0.1",
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No statistics at the end.")] = False,
 ) -> None:
     """
@@ -75,7 +82,8 @@ def live(
     Each pick is reported as preliminary a few seconds after its onset, and about a minute later
     as confirmed, if "pick" on the same data would give it, or as rejected. Ends with
     SIGINT or SIGTERM, and then reports what it can. With --resume it may be ended or killed at
-    any time: the same command goes on, and OUT/picks.jsonl has each report once.
+    any time: the same command goes on, and OUT/picks.jsonl has each report once. With --dashboard
+    a page shows map, picks, waveforms, latency and the health of stations as long as it runs.
 
     Example: seisbench-llm live --seedlink geofon.gfz.de:18000 --select 'GE.APE..BH?'
     """
@@ -120,6 +128,11 @@ def live(
             source = Replay(stream, speed)
         else:
             source = SeedLink(seedlink, select, reconnect, timeout, picker.counts)
+        if dashboard is not None:
+            from ..live.dashboard import Dashboard
+
+            page = Dashboard(picker, dashboard, dashboard_host, source=source)
+            typer.echo(f"Dashboard: {stack.enter_context(page).url}", err=True)
         feed_from(picker, source, stop, duration, state)
     if not quiet:
         for name, value in picker.statistics().items():

@@ -23,6 +23,7 @@ from ..trace_ids import TraceId, codes_of
 from .data import orient_as, warm_up
 from .final import PHASES, is_in_calendar
 from .instrument import Instrument, Window
+from .observer import Observer
 from .picks import LivePick, Report
 from .settings import LiveSettings
 from .sources import Packet
@@ -85,6 +86,8 @@ class Live:
         self._all_since = -np.inf
         # Picks reported before a restart, of instruments that have not been heard since.
         self._reported: dict[str, list[LivePick]] = {}
+        # Told of packets and reports, as a dashboard.
+        self.observers: list[Observer] = []
         # In a replay, the time of the data.
         self.data_now: Callable[[], float] = time.time
 
@@ -113,6 +116,8 @@ class Live:
                 self._ignore(name, error)
                 return
         instrument = self.instruments[name]
+        for observer in self.observers:
+            observer.packet(trace, wall, self.data_now())
         jumped = instrument.add(trace, clock, wall)
         while jumped:
             self._answer([instrument], clock, closing=True)
@@ -240,6 +245,8 @@ class Live:
             if report.status in self.latencies:
                 self.latencies[report.status].append(latency)
             self.on_pick(pick)
+            for observer in self.observers:
+                observer.report(pick)
 
     def state(self, clock: float) -> dict:
         """

@@ -97,6 +97,10 @@ class SeedLink:
         """Whether another packet has come already."""
         return not self._queue.empty()
 
+    def waiting(self) -> int:
+        """Number of packets that have come and were not taken."""
+        return self._queue.qsize()
+
     def received(self) -> Iterator[Packet]:
         """What has come before the end and was not taken."""
         while (packet := self.get(timeout=0.001)) is not None:

@@ -1,0 +1,5 @@
+"""A page beside the running live picking: map, picks, health of stations, latency, metrics."""
+
+from .dashboard import Dashboard
+
+__all__ = ["Dashboard"]
