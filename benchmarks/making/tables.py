@@ -44,7 +44,13 @@ TABLES: dict[str, Callable[[], str]] = {
     "clear-p": unseen.clear_p,
     "disturbances": unseen.disturbances,
     "held-out-picking": studies.held_out_picking,
+    **{
+        f"failures-{task.replace('_', '-')}": lambda task=task: studies.failures(task)
+        for task in ("picking", "polarity", "magnitude", "distance", "back_azimuth")
+    },
     "learning": studies.learning,
+    "live-agreement": studies.live,
+    "pick-stability": studies.stability,
     "monitor": studies.monitor,
     "language-model-sizes": studies.language_model_sizes,
     **{

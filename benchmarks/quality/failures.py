@@ -3,11 +3,13 @@ Where do the packaged weights fail worst? The twelve worst held-out records of e
 
     python -m benchmarks.quality.failures --records RECORDS --data DATA
 
-DATA is what making/data.py wrote. Without names, for all packaged weights. Writes
-docs/figures/failures_TASK.png and, unless it is there, docs/explanation/failures.md with a line per
-panel to be completed by what went wrong. Held out are records of split test and, as these are few,
-those of which the station or the event is unknown to the training (unused); for polarity all, as it
-is learnt from synthetic records alone.
+DATA is the folder that making/data.py wrote. Without names, all packaged weights are examined. The
+script writes docs/figures/failures_TASK.png and benchmarks/results/failures.json, from which
+making/tables.py makes the tables of docs/explanation/failures.md. What went wrong is for a human to
+say: benchmarks/tables/causes.json has a sentence for each record, by task and key. Records are held
+out if their split is test or, as these are few, unused: their station or their event is unknown to
+the training. For polarity all records are held out, because it is learnt from synthetic records
+alone.
 
 Worst is: for picking what the probabilities of missed and false picks add up to, threshold 0.3,
 tolerance 0.5 s; for polarity the least probability of the right answer; for distance the error in
@@ -17,7 +19,9 @@ units of what is allowed (25 % or 5 km); else the error.
 from __future__ import annotations
 
 import argparse
+import json
 import logging
+import textwrap
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,6 +36,7 @@ from benchmarks.common.estimating import errors_of, estimate
 from benchmarks.common.matching import DEFAULT_THRESHOLD, NEAR_PICK_SECONDS, match, true_picks
 from benchmarks.common.pickers import Picker
 from benchmarks.common.records import SETS, AnalystRecord
+from benchmarks.common.timing import RESULTS
 from seisbench_llm import weights
 from seisbench_llm.models.seismollm import SeisMoLLM
 from seisbench_llm.weights import WeightsError
@@ -55,12 +60,14 @@ class Panel:
     """
     What is shown of one record.
 
+    :param key: Name of the record, the same in every run.
     :param marks: (phase, seconds from the start of the stream, probability or None if it is the
         analyst's).
     :param span: Seconds from the start of the stream that are shown.
     """
 
     score: float
+    key: str
     place: str
     outcome: str
     stream: obspy.Stream
@@ -95,8 +102,9 @@ def picking_panel(picker: Picker, record: AnalystRecord) -> Panel | None:
     times = [time for _, time, value in marks if value is None]
     span = (min(times) - NEAR_PICK_SECONDS, max(times) + NEAR_PICK_SECONDS)
     place = f"{record.dataset}, {record.station}"
+    key = f"{record.dataset} {record.station} {record.event}"
     components = "".join(trace.stats.channel[-1] for trace in record.stream)
-    return Panel(score, place, ", ".join(outcome), record.stream, components, marks, span)
+    return Panel(score, key, place, ", ".join(outcome), record.stream, components, marks, span)
 
 
 def picking_panels(model: SeisMoLLM, folder: Path, data: Path) -> list[Panel]:
@@ -127,7 +135,8 @@ def estimate_panels(model: SeisMoLLM, folder: Path, data: Path) -> list[Panel]:
             outcome = f"{letter}, probability of up {row.value:.2f}"
         place = f"{case.dataset}, {case.station}, P {case.snr:.0f} dB"
         span, marks = (onset - before, onset + after), [("P", onset, None)]
-        panels.append(Panel(score, place, outcome, case.stream, components, marks, span))
+        key = f"{case.dataset} {case.station} {case.event}"
+        panels.append(Panel(score, key, place, outcome, case.stream, components, marks, span))
     return panels
 
 
@@ -170,29 +179,8 @@ def draw(panels: list[Panel], title: str, out: Path) -> None:
 
 
 def _wrapped(text: str, width: int = 62) -> str:
-    import textwrap
-
     lines = textwrap.wrap(text, width)
     return "\n".join(lines[:2] + (["..."] if len(lines) > 2 else []))
-
-
-def section(task: str, panels: list[Panel], total: int, figure: str) -> str:
-    """Part of the page."""
-    name = task.replace("_", "-").capitalize()
-    lines = [
-        f"## {name}",
-        "",
-        f"Of {total} held-out records"
-        + (" with a missed or false pick." if task == "picking" else "."),
-        "",
-        f"![The twelve worst records: {name}]({figure})",
-        "",
-        "| | record | truth and answer | what went wrong |",
-        "| --- | --- | --- | --- |",
-    ]
-    for number, panel in enumerate(panels, start=1):
-        lines.append(f"| {number} | {panel.place} | {panel.outcome} | TO BE WRITTEN |")
-    return "\n".join(lines)
 
 
 def main() -> None:
@@ -201,7 +189,7 @@ def main() -> None:
     parser.add_argument("--records", type=Path, required=True, help="folder of the real records")
     parser.add_argument("--data", type=Path, required=True, help="what making/data.py wrote")
     parser.add_argument("--figures", type=Path, default=Path("docs/figures"))
-    parser.add_argument("--page", type=Path, default=Path("docs/explanation/failures.md"))
+    parser.add_argument("--out", type=Path, default=RESULTS / "failures.json")
     args = parser.parse_args()
     seisbench.logger.setLevel(logging.ERROR)
     try:
@@ -209,12 +197,7 @@ def main() -> None:
         models = [SeisMoLLM.from_pretrained(name) for name in names]
     except WeightsError as error:
         parser.error(str(error))
-    parts = [
-        "# Where the packaged weights fail",
-        "The twelve worst held-out real records per task; `python -m benchmarks.quality.failures` "
-        "finds them. Full lines: analysts' picks; dotted: those found, with their probability. "
-        "Waveforms above 1 Hz, each component scaled to its largest value in the panel.",
-    ]
+    results = {}
     for model in models:
         task = model.task.name
         find = picking_panels if task == "picking" else estimate_panels
@@ -222,12 +205,15 @@ def main() -> None:
         worst = sorted(panels, key=lambda panel: -panel.score)[:PANELS]
         figure = args.figures / f"failures_{task}.png"
         draw(worst, f"{task.replace('_', '-')}: the {len(worst)} worst of {len(panels)}", figure)
-        parts.append(section(task, worst, len(panels), f"../{args.figures.name}/{figure.name}"))
-        print(f"\n{parts[-1]}")
-    if args.page.is_file():
-        print(f"\n{args.page} is there already and stays as it is.")
-    else:
-        args.page.write_text("\n\n".join(parts) + "\n")
+        results[task] = {
+            "weight": f"{model.record.name} {model.weights_version}",
+            "records": len(panels),
+            "worst": [
+                {"key": panel.key, "record": panel.place, "outcome": panel.outcome}
+                for panel in worst
+            ],
+        }
+    args.out.write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n")
 
 
 if __name__ == "__main__":

@@ -1,16 +1,20 @@
 """
 Do live picks agree with those of classify, and how late are they?
 
-    python -m benchmarks.quality.live_agreement FILES --settle 1 2 3 5
+    python -m benchmarks.quality.live_agreement FILES --settle 1 2 3 5 \
+        --out benchmarks/results/live_agreement.json
 
-The files are replayed packet by packet as fast as the model goes. Prints, for each settling time:
-confirmed picks against batch ones, what became of preliminary picks, latencies, and the cost.
+The files are replayed packet by packet as fast as the model goes. For each settling time, the
+script compares confirmed picks with batch ones and preliminary picks with confirmed ones, and tells
+latencies and the cost. Latencies count seconds of data, so they do not depend on the machine.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import time
+from pathlib import Path
 from threading import Event
 
 import numpy as np
@@ -24,19 +28,19 @@ from seisbench_llm.models.seismollm import SeisMoLLM
 from seisbench_llm.trace_ids import TraceId, location_of
 
 
-def replay(model: SeisMoLLM, stream: obspy.Stream, settle: float) -> tuple[list[LivePick], Live]:
-    """All reports of a live picker; prints what a window costs."""
+def replay(model: SeisMoLLM, stream: obspy.Stream, settle: float) -> tuple[list[LivePick], dict]:
+    """All reports of a live picker, and what a window costs."""
     reports = []
     live = Live(model, reports.append, LiveSettings(settle=settle))
     begun = time.process_time()
     feed_from(live, Replay(stream, 0), Event())
     cost = time.process_time() - begun
-    print(f"settle {settle:g} s: {1000 * cost / live.counts['windows']:.1f} ms of CPU per window")
-    return reports, live
+    windows = live.counts["windows"]
+    return reports, {"windows": windows, "CPU ms per window": round(1000 * cost / windows, 1)}
 
 
-def compare(batch: list[Pick], reports: list[LivePick]) -> None:
-    """Print confirmed picks against batch ones, and preliminary ones against confirmed ones."""
+def compare(batch: list[Pick], reports: list[LivePick]) -> dict:
+    """Confirmed picks against batch ones, and preliminary ones against confirmed ones."""
     confirmed = {}
     for pick in reports:
         if pick.status == "confirmed":
@@ -47,12 +51,16 @@ def compare(batch: list[Pick], reports: list[LivePick]) -> None:
         for b in batch
         if (same := confirmed.get((b.trace_id, b.phase)))
     ]
-    print(
-        f"  batch {len(batch)}, confirmed {sum(map(len, confirmed.values()))}, largest difference "
-        f"{max((abs(p.time - b.peak_time) for b, p in pairs), default=np.nan):.1e} s, "
-        f"{max((abs(p.probability - b.peak_value) for b, p in pairs), default=np.nan):.1e} in "
-        "probability"
-    )
+    result = {
+        "batch": len(batch),
+        "confirmed": sum(map(len, confirmed.values())),
+        "largest difference, s": max((abs(p.time - b.peak_time) for b, p in pairs), default=None),
+        "largest difference of probabilities": max(
+            (abs(p.probability - b.peak_value) for b, p in pairs), default=None
+        ),
+    }
+    late = [p.data_latency for p in reports if p.status == "confirmed"] or [0]
+    result["confirmed after the onset, s"] = [round(q, 1) for q in (np.median(late), max(late))]
     for phase in "PS":
         first, last = (
             {p.id: p for p in reports if p.status == status and p.phase == phase}
@@ -61,12 +69,19 @@ def compare(batch: list[Pick], reports: list[LivePick]) -> None:
         both = first.keys() & last.keys()
         shift = [abs(first[i].time - last[i].time) for i in both] or [0]
         age = [p.data_latency for p in first.values()] or [0]
-        print(
-            f"  {phase}: batch {len(last)}, preliminary {len(first)}, of these confirmed "
-            f"{len(both)}, rejected {len(first) - len(both)}; moved by median "
-            f"{np.median(shift):.2f} s, 95 % {np.percentile(shift, 95):.2f} s; came "
-            f"{np.median(age):.1f} s (95 % {np.percentile(age, 95):.1f} s) after the onset"
-        )
+        result[phase] = {
+            "confirmed": len(last),
+            "preliminary": len(first),
+            "preliminary and confirmed": len(both),
+            "moved, s": _quantiles(shift),
+            "after the onset, s": _quantiles(age),
+        }
+    return result
+
+
+def _quantiles(values: list[float]) -> list[float]:
+    """Median and 95 % quantile."""
+    return [round(float(np.percentile(values, q)), 3) for q in (50, 95)]
 
 
 def main() -> None:
@@ -75,6 +90,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=20)
     parser.add_argument("--settle", type=float, nargs="+", default=[2.0])
     parser.add_argument("--weights", default="compact_picking")
+    parser.add_argument("--out", type=Path, help="JSON file to write")
     args = parser.parse_args()
     torch.set_num_threads(1)
     model, stream = SeisMoLLM.from_pretrained(args.weights), obspy.Stream()
@@ -82,15 +98,19 @@ def main() -> None:
         stream += trace.trim(endtime=trace.stats.starttime + 60 * args.minutes)
     batch = model.classify(stream).picks
     instruments = {TraceId.of(trace).instrument_id for trace in stream}
-    print(f"{len(instruments)} instruments, {args.minutes:g} min each")
+    results = {
+        "weight": f"{args.weights} {model.weights_version}",
+        "instruments": len(instruments),
+        "minutes": args.minutes,
+        "settle": {},
+    }
     for settle in args.settle:
-        reports, live = replay(model, stream, settle)
-        compare(batch, reports)
-        late = [p.data_latency for p in reports if p.status == "confirmed"]
-        print(
-            f"  confirmed {np.median(late):.0f} s (at most {max(late):.0f} s) after the onset; "
-            f"wall clock latency (median, 95 %, max) {live.statistics()['latency']}"
-        )
+        reports, cost = replay(model, stream, settle)
+        results["settle"][f"{settle:g}"] = {**compare(batch, reports), **cost}
+    text = json.dumps(results, indent=1)
+    print(text)
+    if args.out:
+        args.out.write_text(text + "\n")
 
 
 if __name__ == "__main__":

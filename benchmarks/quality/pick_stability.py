@@ -2,15 +2,17 @@
 Do picks move when the stream starts elsewhere?
 
     python -m benchmarks.quality.pick_stability --data DATA --weights WEIGHTS \
-        compact_picking phasenet/original
+        --out benchmarks/results/pick_stability.json compact_picking phasenet/original
 
-Any number of samples (1 to 1,999) is cut off the start of a record: all windows lie elsewhere.
-Prints the share of picks that move by at most two samples, per phase, and percentiles.
+A random number of samples (1 to 1,999) is removed from the start of a record, so that all windows
+lie elsewhere. Tells, for each phase, the share of picks that move by at most two samples, the share
+that is lost, and percentiles of the movement.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import logging
 from pathlib import Path
 
@@ -44,22 +46,35 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--weights", type=Path, help="published ones, as in SeisBench's cache")
     parser.add_argument("--records", type=int, default=28, help="per set")
+    parser.add_argument("--out", type=Path, help="JSON file to write")
     args = parser.parse_args()
     seisbench.logger.setLevel(logging.ERROR)
     records = []
     for name in ("phasenet_ncedc154", "eqcorrscan_nz"):
         held_out = [r for r in load_set(args.data, name) if r.split == "test"]
         records += held_out[: args.records]
+    results = {}
     for name in args.models:
         picker = Picker.load(name, args.weights)
-        for phase, moved in movements(picker, records, 4, np.random.default_rng(0)).items():
-            moved = np.array(moved)
-            percentiles = np.percentile(moved[np.isfinite(moved)], [50, 90, 95, 99])
-            print(
-                f"{picker.name} {phase}: {len(moved)} picks, at most 2 samples "
-                f"{np.mean(moved < 0.0201):.3f}, lost {np.mean(np.isinf(moved)):.3f}, "
-                f"50/90/95/99 % {np.round(percentiles, 3)} s"
-            )
+        results[picker.name] = {
+            phase: summary(np.array(moved))
+            for phase, moved in movements(picker, records, 4, np.random.default_rng(0)).items()
+        }
+    text = json.dumps(results, indent=1)
+    print(text)
+    if args.out:
+        args.out.write_text(text + "\n")
+
+
+def summary(moved: np.ndarray) -> dict:
+    """Shares and percentiles of the movement of picks in s, inf for lost ones."""
+    percentiles = np.percentile(moved[np.isfinite(moved)], [50, 90, 95, 99])
+    return {
+        "picks": len(moved),
+        "at most 2 samples": round(float(np.mean(moved < 0.0201)), 3),
+        "lost": round(float(np.mean(np.isinf(moved))), 3),
+        "50, 90, 95, 99 %, s": [round(float(q), 3) for q in percentiles],
+    }
 
 
 if __name__ == "__main__":

@@ -2,9 +2,10 @@
 How much memory do annotate and classify need for one day and three?
 
     python -m benchmarks.speed.memory all --data DATA
-    python -m benchmarks.speed.memory one --data DATA --method classify --days 3
+    python -m benchmarks.speed.memory one --data DATA --method classify --days 3 --model PhaseNet
 
-``all`` runs every case in a process of its own, so that peaks are its own. Linux only.
+``all`` runs each case in a process of its own, so that peaks do not mix. PhaseNet and EQTransformer
+are SeisBench's own classes, untrained, for one day. Linux only.
 """
 
 from __future__ import annotations
@@ -19,20 +20,26 @@ from pathlib import Path
 import numpy as np
 import obspy
 import seisbench
+import seisbench.models as sbm
 
 from benchmarks.common.timing import RESULTS, station, write_part
 from seisbench_llm.models.seismollm import SeisMoLLM
+
+PACKAGED = "compact_picking"
+MODELS = (PACKAGED, "PhaseNet", "EQTransformer")
 
 
 def measure_all(args: argparse.Namespace) -> None:
     """Every case in a process of its own."""
     result = {}
-    for method in ("annotate", "classify"):
-        for days in (1, 3):
-            command = [sys.executable, "-m", "benchmarks.speed.memory", "one"]
-            command += ["--data", str(args.data), "--method", method, "--days", str(days)]
-            done = subprocess.run(command, capture_output=True, text=True, check=True)
-            result[f"{method}, {days} d"] = json.loads(done.stdout.splitlines()[-1])
+    cases = [(PACKAGED, method, days) for method in ("annotate", "classify") for days in (1, 3)]
+    cases += [("PhaseNet", "annotate", 1), ("EQTransformer", "annotate", 1)]
+    for model, method, days in cases:
+        command = [sys.executable, "-m", "benchmarks.speed.memory", "one", "--model", model]
+        command += ["--data", str(args.data), "--method", method, "--days", str(days)]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        name = f"{method}, {days} d" if model == PACKAGED else f"{method}, {days} d, {model}"
+        result[name] = json.loads(done.stdout.splitlines()[-1])
     write_part(args.out, "memory", result)
 
 
@@ -42,18 +49,19 @@ def one(args: argparse.Namespace) -> None:
     samples = round(args.days * 86400 * piece[0].stats.sampling_rate)
     for trace in piece:
         trace.data = np.resize(trace.data, samples)
-    model = SeisMoLLM.from_pretrained("compact_picking")
+    own = args.model == PACKAGED
+    model = SeisMoLLM.from_pretrained(PACKAGED) if own else getattr(sbm, args.model)().eval()
     model.annotate(obspy.read())  # libraries and threads
     # Linux forgets the peak so far, which was when the stream was made.
     Path("/proc/self/clear_refs").write_text("5")
     before = _status("VmRSS")
     out = getattr(model, args.method)(piece, overlap=0.5)
     peak = _status("VmHWM") - before
-    own = sum(t.data.nbytes for t in out) if args.method == "annotate" else 0
+    result = sum(t.data.nbytes for t in out) if args.method == "annotate" else 0
     entry = {
         "stream": sum(t.data.nbytes for t in piece) / 2**20,
         "peak above it": peak / 1024,
-        "of which result": own / 2**20,
+        "of which result": result / 2**20,
     }
     print(json.dumps({name: round(value) for name, value in entry.items()}))
 
@@ -69,6 +77,7 @@ def main() -> None:
     commands = parser.add_subparsers(required=True)
     single = commands.add_parser("one", help="one case, in this process")
     single.add_argument("--method", choices=("annotate", "classify"), default="annotate")
+    single.add_argument("--model", choices=MODELS, default=PACKAGED)
     single.add_argument("--days", type=float, default=1)
     single.set_defaults(function=one)
     every = commands.add_parser("all", help="every case")

@@ -1,12 +1,17 @@
-"""Tables of single studies: language model, learning, held-out records, monitor."""
+"""Tables of single studies: language model, learning, held-out records, failures, live picks."""
 
 from __future__ import annotations
+
+import json
+from pathlib import Path
 
 import pandas as pd
 
 from .markdown import by_share, digits_of, markdown, named, results
 
 BASE = "random, all trained"
+# Task -> key of a record -> what went wrong there, as somebody saw who looked at the figure.
+CAUSES = Path(__file__).with_name("causes.json")
 
 
 def _scores(task: str) -> pd.DataFrame:
@@ -83,3 +88,60 @@ def monitor() -> str:
         ],
     ]
     return markdown(["Swarm in Iceland", "Result"], rows)
+
+
+def failures(task: str) -> str:
+    """
+    The worst held-out records of a task, and what went wrong.
+
+    :raises KeyError: If nobody has said yet what went wrong with a record.
+    """
+    causes = json.loads(CAUSES.read_text())[task]
+    rows = [
+        [str(number), row["record"], row["outcome"].replace(" degree,", "°,"), causes[row["key"]]]
+        for number, row in enumerate(results("failures")[task]["worst"], start=1)
+    ]
+    return markdown(["No.", "Record", "Truth and answer", "What went wrong"], rows, left=4)
+
+
+def live() -> str:
+    """Preliminary picks against confirmed ones, by settling time."""
+    rows = []
+    for settle, found in results("live_agreement")["settle"].items():
+        phases = []
+        for phase in "PS":
+            row = found[phase]
+            both = row["preliminary and confirmed"]
+            rejected = row["preliminary"] - both
+            phases.append(f"{both / row['confirmed']:.0%}, {rejected / row['preliminary']:.0%}")
+        late, moved = (
+            [max(found[phase][key][i] for phase in "PS") for i in (0, 1)]
+            for key in ("after the onset, s", "moved, s")
+        )
+        rows.append(
+            [
+                f"{settle} s",
+                f"{late[0]:.1f} s, {late[1]:.1f} s",
+                *phases,
+                f"{moved[0]:.2f} s, {moved[1]:.2f} s",
+            ]
+        )
+    head = ["`--settle`", "After the onset (median, 95 %)", "P found, rejected"]
+    return markdown([*head, "S found, rejected", "Moved (median, 95 %)"], rows)
+
+
+def stability() -> str:
+    """How far picks move when the stream starts elsewhere."""
+    rows = [
+        [
+            f"{named(name)}, {phase}",
+            f"{row['at most 2 samples']:.0%}",
+            f"{row['lost']:.0%}",
+            f"{row['50, 90, 95, 99 %, s'][2]:.2f}",
+            str(row["picks"]),
+        ]
+        for name, phases in results("pick_stability").items()
+        for phase, row in phases.items()
+    ]
+    head = ["Picker", "At most 2 samples", "Lost", "95 % of the others within, s", "Picks"]
+    return markdown(head, rows)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from seisbench_llm import SeisMoLLM
+
 from .markdown import packaged, results
 from .unseen import current
 
@@ -28,6 +30,32 @@ def _annotate(*keys: str):
     for key in keys:
         found = found[key]
     return found
+
+
+def _tuned(name: str) -> str:
+    """How many times longer a published model takes as it comes than in the calling thread."""
+    return f"{1 / _annotate('day', f'{name}, tuned', f'times {name}, stock')[0]:.2f}"
+
+
+def _gib(case: str) -> str:
+    row = results("memory")["memory"][case]
+    return f"{row['peak above it'] / 1024:.1f}"
+
+
+def _failed(task: str, key: str = "records") -> str:
+    return str(results("failures")[task][key])
+
+
+def _small_spreads() -> str:
+    """How many of the worst back-azimuths have a spread below 45 degrees."""
+    worst = results("failures")["back_azimuth"]["worst"]
+    return str(sum(float(row["outcome"].split("±")[1]) < 45 for row in worst))
+
+
+def _weights_number(task: str) -> str:
+    """Number of weights of a packaged network, in thousands."""
+    model = SeisMoLLM.from_pretrained(f"compact_{task}")
+    return f"{round(sum(p.numel() for p in model.parameters()) / 1000)},000"
 
 
 VALUES: dict[str, Callable[[], str]] = {
@@ -55,5 +83,17 @@ VALUES: dict[str, Callable[[], str]] = {
     "archive-overhead": lambda: (
         f"{results('archive')['simulated']['overhead_seconds_per_task_and_worker']:.2f}"
     ),
+    "upstream-eqtransformer": lambda: _tuned("EQTransformer"),
+    "upstream-phasenet": lambda: _tuned("PhaseNet"),
+    "upstream-memory-phasenet": lambda: _gib("annotate, 1 d, PhaseNet"),
+    "upstream-memory-eqtransformer": lambda: _gib("annotate, 1 d, EQTransformer"),
+    "upstream-memory-here": lambda: _gib("classify, 1 d"),
+    **{
+        f"failures-{key}-{task.replace('_', '-')}": lambda task=task, key=key: _failed(task, key)
+        for task in ("picking", "polarity", "magnitude", "distance", "back_azimuth")
+        for key in ("records", "weight")
+    },
+    "failures-small-spreads": _small_spreads,
+    "picker-parameters": lambda: _weights_number("picking"),
     "picker-version": lambda: packaged("picking")["version"],
 }

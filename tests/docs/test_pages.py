@@ -2,12 +2,15 @@
 
 import ast
 import importlib
+import json
 import re
 
 import pytest
 import yaml
 
 from benchmarks.making import tables
+from benchmarks.tables import studies
+from benchmarks.tables.markdown import results
 from tests.helpers.pages import PAGES, ROOT, blocks, run
 
 BLOCKS = [block for page in PAGES for block in blocks(page)]
@@ -85,6 +88,12 @@ def test_no_table_has_figures_of_its_own(page):
         if script or before.endswith("<!-- definitions -->"):
             continue
         assert not NUMBER.search(match[0]), f"{ids(page)}: a table that no result file makes"
+
+
+def test_each_failure_has_a_cause_and_each_cause_a_failure():
+    causes = json.loads(studies.CAUSES.read_text())
+    for task, found in results("failures").items():
+        assert {row["key"] for row in found["worst"]} == set(causes[task]), task
 
 
 @pytest.mark.parametrize("page", PAGES, ids=ids)
