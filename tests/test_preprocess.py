@@ -3,6 +3,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.signal import resample_poly
 
 from seisbench_llm.preprocess import normalize, resample
 
@@ -70,6 +71,36 @@ def test_resample_removes_what_would_alias():
     assert np.abs(out[500:-500]).max() < 0.05
 
 
-def test_resample_refuses_odd_ratios():
+@pytest.mark.parametrize("rate", [99.98765, 100_100.0, 100 * (1 + 1.1e-9), 1e9])
+def test_resample_refuses_odd_ratios(rate):
     with pytest.raises(ValueError, match="ratio of integers"):
-        resample(np.zeros(10), 99.98765, 100)
+        resample(np.zeros(10), rate, 100)
+
+
+def test_resample_takes_ratios_up_to_a_thousand():
+    assert resample(np.ones(3000), 100_000.0, 100.0).tolist() == pytest.approx([1, 1, 1])
+    data = np.ones(4)
+    # A millisecond in ten days.
+    assert resample(data, 100 * (1 + 0.9e-9), 100) is data
+
+
+@pytest.mark.parametrize("rate", [20, 31.25, 50, 62.5, 80, 125, 200])
+def test_resample_leaves_no_image_of_an_offset(rate):
+    """scipy's own filter leaves 500 of a million, up and down by turns."""
+    np.testing.assert_allclose(resample(np.full((2, 1), 7.0), rate, 100), 7.0)
+    # A slope is continued by the line through its ends.
+    line = np.arange(500) * 3.0 + 1e6
+    out = resample(line, rate, 100)
+    np.testing.assert_allclose(out, 1e6 + np.arange(out.size) * 3 * rate / 100, atol=0.02, rtol=0)
+
+
+def test_resample_is_that_of_scipy_but_for_images():
+    data = np.random.default_rng(0).standard_normal(2000)
+    for rate, (up, down) in {200: (1, 2), 50: (2, 1), 62.5: (8, 5)}.items():
+        expected = resample_poly(data, up, down, padtype="line")
+        atol = 1e-12 if up == 1 else 5e-3
+        np.testing.assert_allclose(resample(data, rate, 100), expected, rtol=0, atol=atol)
+    # The kept filter is not changed by its use.
+    np.testing.assert_array_equal(resample(data, 50, 100), resample(data, 50, 100))
+    assert resample(data.astype("f4"), 50, 100).dtype == np.float32
+    assert resample(np.arange(9), 50, 100).dtype == np.float64

@@ -149,9 +149,10 @@ def _process(
         **coverage(stream, start),
         "skipped": [
             {**asdict(entry), "start": str(entry.start), "end": str(entry.end)}
-            for entry in skipped[:MAX_LISTED]
+            for entry in skipped.first(MAX_LISTED)
         ],
         "n_skipped": len(skipped),
+        "skipped_causes": skipped.causes(),
     }
     tables = {}
     if stream:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -56,6 +56,19 @@ class SkippedList(list):
             else:
                 of_trace.append(entry)
         return SkippedList(entry for entries in joined.values() for entry in entries)
+
+    def causes(self) -> dict[str, int]:
+        """Cause -> number of entries that have it."""
+        return dict(Counter(entry.cause for entry in self))
+
+    def first(self, number: int) -> SkippedList:
+        """At most so many entries; of each cause there is one before any has two."""
+        before: Counter = Counter()
+        places = []
+        for at, entry in enumerate(self):
+            places.append((before[entry.cause], at))
+            before[entry.cause] += 1
+        return SkippedList(self[at] for _, at in sorted(places)[:number])
 
     def warn(self) -> None:
         """Sort by id and time, and warn once per cause, with the number of traces."""

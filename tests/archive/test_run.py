@@ -174,6 +174,8 @@ def test_coverage_tells_what_was_used(sds, scheduler, tmp_path):
     assert manifest["channels"]["BHZ"] < 1
     (skipped,) = manifest["skipped"]
     assert skipped["trace_id"] == "XX.ONE..BHZ" and "contradict each other" in skipped["cause"]
+    assert manifest["n_skipped"] == 1
+    assert manifest["skipped_causes"] == {skipped["cause"]: 1}
     start, end = (obspy.UTCDateTime(skipped[name]) for name in ("start", "end"))
     assert abs(start - (FIRST + 86400 + 40_000)) < 0.1 and 0.05 <= end - start < 0.06
     assert store.manifest("2020-01-01", "XX.TWO..BH", "done")["coverage"] > 0.999
