@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -81,6 +81,20 @@ class Aside:
         self.strays[channel] = self.strays["all"] = 0
         self.fits += 1
         return self._give_up(lambda stray: stray.clock < clock - self.max_latency)
+
+    def fitting(self, fits: Callable[[obspy.Trace], bool]) -> Iterator[Stray]:
+        """
+        Packets, no longer here, that fit by now, each after the one before has been stored.
+
+        :param fits: Whether a packet does.
+        """
+        while True:
+            waiting = (stray for entries in self.entries.values() for stray in entries)
+            found = next((stray for stray in waiting if fits(stray.trace)), None)
+            if found is None:
+                return
+            self._give_up(lambda stray, found=found: stray is found)
+            yield found
 
     def refuted(self, channels: int) -> list[obspy.Trace]:
         """

@@ -176,6 +176,30 @@ class TraceBuffer:
         empty = self._state[np.arange(number, self.end) % self.size] == EMPTY
         return number + int(np.argmax(empty)) if empty.any() else self.end
 
+    def last_good(self, number: int) -> int | None:
+        """Number after the last sample before one that has come and has no defect, if any."""
+        # Mostly that is the sample before.
+        for begin in (number - 1, self.oldest):
+            _, stop, state = self.states(begin, number)
+            good = (state == FILLED) | (state == CONFLICT)
+            if good.any():
+                return stop - int(np.argmax(good[::-1]))
+        return None
+
+    def end_without_zeros(self) -> int | None:
+        """
+        Number after the last sample that is no defect and not part of zeros behind a gap.
+
+        :return: None if there are only zeros.
+        """
+        last = self.last_good(self.end)
+        if last is None or self._data[(last - 1) % self.size] != 0:
+            return last
+        for at, samples in reversed(self.contiguous(self.oldest, last)):
+            if samples.any() or at == self.oldest:
+                return at + len(samples)
+        return None
+
     def state(self) -> dict:
         """All there is to know, of numbers and arrays; see :py:meth:`restore`."""
         return {

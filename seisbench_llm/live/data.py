@@ -18,7 +18,7 @@ from ..streams.orientation import Rotation
 from ..streams.windows import WindowLayout, filter_reach
 from ..trace_ids import TraceId, component_index, split_channel
 from .buffer import TraceBuffer
-from .defects import beginning_gap, goes_on_with_gap, mark_defects
+from .defects import beginning_gap, goes_on_with_gap, length_of_gap, mark_defects
 from .final import grid, grid_time
 from .messages import RepeatedWarnings
 
@@ -81,12 +81,29 @@ class InstrumentData:
         start = buffer.number(trace.stats.starttime) if buffer else 0
         if buffer and goes_on_with_gap(buffer, start, trace.data):
             return True
-        first, last = grid(trace.stats.starttime, self.rate), grid(trace.stats.endtime, self.rate)
+        start, end = trace.stats.starttime, trace.stats.endtime
+        if buffer:
+            # What a packet with the end of a filled gap begins with is none of the data.
+            start += length_of_gap(buffer, buffer.number(start), trace.data) / buffer.rate
+        first, last = grid(start, self.rate), grid(end, self.rate)
         bridge = self.layout.bridge * self.rate + 0.5
-        if first - (self.newest - 1) > bridge or self.newest - last >= self.seconds * self.rate:
+        if first - (self._newest_data() - 1) > bridge:
+            return False
+        if self.newest - last >= self.seconds * self.rate:
             return False
         # Of the data before a long gap, or before these began.
         return self.newest - last <= bridge or self.start - last <= bridge
+
+    def _newest_data(self) -> int:
+        """:py:attr:`newest`, without zeros that may turn out to be part of a gap being filled."""
+        ends = []
+        for buffer in self.buffers.values():
+            end = buffer.end_without_zeros()
+            if end is not None:
+                ends.append(grid(buffer.time(end - 1), self.rate) + 1)
+                if ends[-1] >= self.newest:
+                    return self.newest
+        return max(ends, default=self.newest)
 
     def store(self, trace: obspy.Trace, clock: float, wall: float) -> None:
         """
@@ -236,12 +253,28 @@ class InstrumentData:
             heard = [c for c in self.buffers if self.heard[c] > clock - 2 * wait or not given_up]
             ends = [self._reached(channel) for channel in heard]
             head = max(head, min(ends, default=head))
-        head = min(head, self.newest)
+        head = self._last_data(min(head, self.newest))
         self.head = head if self.head is None else max(self.head, head)
         for channel, buffer in self.buffers.items():
             if self._reached(channel) < self.head:
                 number = min(buffer.number(grid_time(self.head, self.rate)), buffer.end)
                 self.reached[channel] = buffer.complete_from(number)
+
+    def _last_data(self, number: int) -> int:
+        """
+        Grid number after the last sample without a defect before a number.
+
+        A gap that is being filled may be the end of the data, where the last window ends.
+        """
+        ends = []
+        for buffer in self.buffers.values():
+            stop = buffer.number(grid_time(number, self.rate))
+            last = buffer.last_good(stop)
+            if last == stop:
+                return number
+            if last is not None:
+                ends.append(grid(buffer.time(last - 1), self.rate) + 1)
+        return min(number, max(ends, default=number))
 
     def _reached(self, channel: str) -> int:
         buffer, number = self.buffers[channel], self.reached[channel]

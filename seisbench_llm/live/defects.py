@@ -84,6 +84,18 @@ def beginning_gap(buffer: TraceBuffer, number: int) -> int:
     return zeros
 
 
+def length_of_gap(buffer: TraceBuffer, start: int, samples: np.ndarray) -> int:
+    """
+    Number of zeros at the beginning of new samples that are part of a filled gap.
+
+    :param start: Number of the first new sample.
+    """
+    zeros = _length_of_run(np.append(np.ma.getdata(samples), 1)) if samples[0] == 0 else 0
+    _, _, states = buffer.states(start - 1, start)
+    goes_on = len(states) and states[0] == DEFECT
+    return zeros if zeros < len(samples) and (goes_on or zeros >= FILLED_S * buffer.rate) else 0
+
+
 def goes_on_with_gap(buffer: TraceBuffer, start: int, samples: np.ndarray) -> bool:
     """Whether samples do no more than fill a gap that was found before them."""
     _, _, states = buffer.states(start - 1, start)

@@ -100,6 +100,9 @@ class Instrument:
         if self.data.fits(trace):
             self._drop(self.aside.fitted(channel, clock))
             self.data.store(trace, clock, wall)
+            # Of packets behind a gap, a later one may come first, too far from what there was.
+            for stray in self.aside.fitting(self.data.fits):
+                self.data.store(stray.trace, clock, stray.wall)
             return False
         self._drop(self.aside.put(trace, clock, wall))
         buffers = self.data.buffers

@@ -30,20 +30,13 @@ def classify_picks(
 
     :return: Output with ``picks``, ``detections`` and ``skipped``, the list of left-out data.
     """
-    separation, calibration = arguments.min_separation, arguments.calibration
     picks = []
     for phase in ("P", "S"):
-        candidates = defaultdict(list)
-        level = arguments.threshold(phase)
+        curves = defaultdict(list)
         for trace in annotations.select(channel=f"{model.name}_{phase}"):
-            name = pick_id(trace)
-            found = peaks(trace, name, phase, level, separation)
-            for pick in found:
-                pick.instrument = trace.stats.get("instrument", "")
-                pick.time_uncertainty = time_uncertainty(calibration, phase, pick.peak_value)
-            candidates[name].extend(found)
-        for of_name in candidates.values():
-            picks.extend(separate(of_name, separation))
+            curves[pick_id(trace)].append(trace)
+        for name, traces in curves.items():
+            picks.extend(peaks(traces, name, phase, arguments))
 
     detections = DetectionList()
     level = arguments.threshold("detection")
@@ -94,65 +87,105 @@ def pick_id(annotation: obspy.Trace) -> str:
     return InstrumentId(*place, annotation.stats.get("instrument", "")).pick_id
 
 
-def peaks(
-    trace: obspy.Trace, trace_id: str, phase: str, level: float, separation: float
+def peaks(traces: list[obspy.Trace], trace_id: str, phase: str, arguments: Arguments) -> list[Pick]:
+    """
+    Picks of a probability curve.
+
+    :param traces: The curve's parts, one for each piece of data. Peaks of all parts are compared
+        with each other at once: a peak that gives way to one of another part displaces nothing.
+    """
+    level, padded, found, times = arguments.threshold(phase), [], [], []
+    distance, origin = 0, traces[0].stats.starttime.ns
+    for trace in traces:
+        rate, start = trace.stats.sampling_rate, trace.stats.starttime.ns - origin
+        # A zero on either side makes a maximum at the very edge a peak, too.
+        padded.append(np.concatenate([[0.0], np.nan_to_num(trace.data), [0.0]]))
+        found.append(find_peaks(padded[-1], height=max(level, 1e-6))[0])
+        times.append(start + np.rint((found[-1] - 1) * (1e9 / rate)).astype(np.int64))
+        # Of whole samples, and to a microsecond, as times of samples are rounded to nanoseconds.
+        distance = round(max(1, round(arguments.min_separation * rate)) * 1e9 / rate) - 1000
+    heights = [curve[indices] for curve, indices in zip(padded, found, strict=True)]
+    kept = apart(np.concatenate(times), np.concatenate(heights), distance)
+    at, picks = 0, []
+    for trace, curve, indices in zip(traces, padded, found, strict=True):
+        of_part = indices[kept[at : at + len(indices)]]
+        at += len(indices)
+        picks += _picks(trace, curve, of_part, trace_id, phase, arguments)
+    return picks
+
+
+def _picks(
+    trace: obspy.Trace,
+    curve: np.ndarray,
+    indices: np.ndarray,
+    trace_id: str,
+    phase: str,
+    arguments: Arguments,
 ) -> list[Pick]:
-    """Peaks of one probability curve as picks."""
+    """
+    Picks of a part of a curve.
+
+    :param curve: Its samples with a zero on either side.
+    :param indices: Of the peaks.
+    """
     rate, start = trace.stats.sampling_rate, trace.stats.starttime
-    # With a zero on either side, a maximum at the edge is a peak.
-    curve = np.concatenate([[0.0], np.nan_to_num(trace.data), [0.0]])
-    indices, _ = find_peaks(curve, height=max(level, 1e-6))
-    indices = apart(indices, curve[indices], max(1, round(separation * rate)))
-    low = np.concatenate([np.flatnonzero(curve < level / 2), [curve.size - 1]])
+    low = np.flatnonzero(curve < arguments.threshold(phase) / 2)
+    low = np.concatenate([low, [curve.size - 1]])
     picks = []
     for index in indices:
         right = np.searchsorted(low, index)
         first = low[right - 1] + 1 if right else 1
         last = max(low[right] - 1, index)
-        picks.append(
-            Pick(
-                trace_id=trace_id,
-                start_time=start + (min(first, index) - 1) / rate,
-                end_time=start + (last - 1) / rate,
-                peak_time=start + (index - 1) / rate,
-                peak_value=float(curve[index]),
-                phase=phase,
-            )
+        pick = Pick(
+            trace_id=trace_id,
+            start_time=start + (min(first, index) - 1) / rate,
+            end_time=start + (last - 1) / rate,
+            peak_time=start + (index - 1) / rate,
+            peak_value=float(curve[index]),
+            phase=phase,
         )
+        pick.instrument = trace.stats.get("instrument", "")
+        pick.time_uncertainty = time_uncertainty(arguments.calibration, phase, pick.peak_value)
+        picks.append(pick)
     return picks
 
 
-def apart(indices: np.ndarray, heights: np.ndarray, distance: int) -> np.ndarray:
+def apart(places: np.ndarray, heights: np.ndarray, distance: int) -> np.ndarray:
     """
-    Peaks that remain after the smaller of two close peaks is dropped.
+    Which peaks remain after the smaller of two close peaks is dropped, beginning with the highest.
 
-    :param indices: Sorted samples of the peaks. Neighbouring samples are not allowed.
+    :param places: Whole numbers, such as nanoseconds, in any order.
     :param heights: Heights of the peaks. The later of two equal peaks is kept. With the argument
         ``distance`` of :py:func:`scipy.signal.find_peaks` this would depend on the length of the
         curve.
-    :param distance: Smallest distance in samples.
+    :param distance: Smallest distance.
+    :return: Whether each is kept.
     """
-    if not len(indices):
-        return indices
-    # A zero is added on either side, because find_peaks does not find peaks at the first and last
-    # sample.
-    ranks = np.zeros(indices[-1] + 3)
-    ranks[1 + indices[np.lexsort((indices, heights))]] = np.arange(1, len(indices) + 1)
-    return find_peaks(ranks, height=0.5, distance=distance)[0] - 1
+    kept = np.ones(len(places), bool)
+    order = np.argsort(places, kind="stable")
+    for group in np.split(order, np.flatnonzero(np.diff(places[order]) >= distance) + 1):
+        if len(group) < 2:
+            continue
+        taken: list[int] = []
+        for index in group[np.lexsort((places[group], heights[group]))][::-1].tolist():
+            place = int(places[index])
+            at = bisect_left(taken, place)
+            near = taken[max(at - 1, 0) : at + 1]
+            kept[index] = all(abs(place - other) >= distance for other in near)
+            if kept[index]:
+                taken.insert(at, place)
+    return kept
 
 
 def separate(picks: list[Pick], separation: float) -> list[Pick]:
-    """Drop the smaller of two close picks, also across the parts of a trace."""
-    kept: list[Pick] = []
-    times: list[int] = []
-    # Times are compared to a microsecond, because times of samples are rounded to nanoseconds.
-    closest = round(separation * 1e9) - 1000
-    # The later of two equal picks is kept, whatever the order of the parts of a trace.
-    for pick in sorted(picks, key=lambda pick: (-pick.peak_value, -pick.peak_time.ns)):
-        time = pick.peak_time.ns
-        at = bisect_left(times, time)
-        near = times[max(at - 1, 0) : at + 1]
-        if all(abs(time - other) >= closest for other in near):
-            times.insert(at, time)
-            kept.append(pick)
-    return kept
+    """
+    Drop the smaller of two close picks.
+
+    :param separation: Smallest distance in seconds.
+    """
+    # Nanoseconds from the first one, as those of the year 3000 need more than 64 bits.
+    times = [pick.peak_time.ns - picks[0].peak_time.ns for pick in picks]
+    heights = np.array([pick.peak_value for pick in picks], float)
+    # To a microsecond, as times of samples are rounded to nanoseconds.
+    kept = apart(np.array(times, np.int64), heights, round(separation * 1e9) - 1000)
+    return [pick for pick, keep in zip(picks, kept, strict=True) if keep]

@@ -128,3 +128,12 @@ def test_exactly_the_smallest_separation_is_enough_at_any_time(start, late):
     peaks = [("P", 1000, 0.8), ("P", 1100, 0.9), ("P", 1200, 0.7), ("P", 1299, 0.6)]
     result = classify(curves(peaks, starttime=start + late))
     assert len(result.picks) == 3
+
+
+def test_a_peak_that_gives_way_across_a_gap_displaces_nothing():
+    """0.9 beside 0.8 behind a gap, which is nearer to 0.7 than 0.9 is."""
+    whole = curves([("P", 1000, 0.9), ("P", 1060, 0.8), ("P", 1130, 0.7)])
+    expected = [p.peak_time for p in classify(whole).picks]
+    assert expected == [START + 10, START + 11.3]
+    parts = whole.slice(endtime=START + 10.3) + whole.slice(START + 10.31)
+    assert [p.peak_time for p in classify(parts).picks] == expected
