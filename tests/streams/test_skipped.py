@@ -33,7 +33,7 @@ def test_one_warning_per_cause(warnings_of):
     begin = "at 2020-01-01T00:00:00.000000Z is"
     assert lines_of(warnings_of()) == [
         f"3 traces with 2 ids are ignored, the first: XX.A..HHZ {begin} ignored: it is late.",
-        f"XX.A..HHZ {begin} annotated all the same: it is late.",
+        f"XX.A..HHZ {begin} annotated nevertheless: it is late.",
         f"XX.C..HHZ {begin} ignored: it is empty.",
     ]
 
