@@ -19,6 +19,7 @@ from pathlib import Path
 import obspy
 import pandas as pd
 from selenium import webdriver
+from selenium.webdriver.support.ui import WebDriverWait
 
 from seisbench_llm.live import Live, Replay, feed_from
 from seisbench_llm.live.dashboard import Dashboard
@@ -28,6 +29,9 @@ FLAGS = ("--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars",
 # Seconds of the record that are replayed, and how fast: as the picture shows latencies, no faster
 # than a laptop can answer.
 SECONDS, SPEED = 200, 15
+
+# JavaScript: whether all figures are there.
+DRAWN = "return document.querySelectorAll('.main-svg').length > 5"
 
 
 def swarm(data: Path) -> tuple[obspy.Stream, pd.DataFrame]:
@@ -69,7 +73,7 @@ def browser(width: int, height: int, profile: str) -> webdriver.Chrome:
 
 def picture(data: Path, files: dict[Path, tuple[int, int]]) -> None:
     """
-    Replay the swarm, and take pictures of the page.
+    Replay the swarm, and take pictures of the page at its end.
 
     :param data: Folder of the real records.
     :param files: File -> width and height in pixels.
@@ -81,20 +85,17 @@ def picture(data: Path, files: dict[Path, tuple[int, int]]) -> None:
     live = Live(model, lambda pick: None, weight=f"compact_picking/{model.weights_version}")
     source = Replay(stream, SPEED)
     with Dashboard(live, stations=stations, source=source) as dashboard:
-        fed = threading.Thread(target=feed_from, args=(live, source, threading.Event()))
-        fed.start()
-        drivers = {}
-        with tempfile.TemporaryDirectory() as folder:
-            try:
-                for file, size in files.items():
-                    drivers[file] = browser(*size, f"{folder}/{size[0]}")
-                    drivers[file].get(dashboard.url)
-                fed.join()
-                time.sleep(4)
-                for file, driver in drivers.items():
+        feed_from(live, source, threading.Event())
+        for file, size in files.items():
+            with tempfile.TemporaryDirectory() as folder:
+                driver = browser(*size, folder)
+                try:
+                    driver.get(dashboard.url)
+                    WebDriverWait(driver, 120).until(lambda d: d.execute_script(DRAWN))
+                    # Figures take their place as they are drawn.
+                    time.sleep(3)
                     driver.save_screenshot(str(file))
-            finally:
-                for driver in drivers.values():
+                finally:
                     driver.quit()
 
 

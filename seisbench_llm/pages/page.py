@@ -56,6 +56,7 @@ def render(template: Path, **values: Any) -> str:
         "plotly": plotly_script(),
         "style": resource("style.css"),
         "script": resource("tables.js"),
+        "figures": resource("figures.js"),
     }
     return environment.get_template(template.name).render(**shared, **values)
 

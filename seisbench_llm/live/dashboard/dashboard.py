@@ -22,8 +22,12 @@ _TEXT = "; charset=utf-8"
 _FILES = {
     "/": ("index.html", "text/html"),
     "/dashboard.js": ("dashboard.js", "text/javascript"),
-    "/figures.js": ("figures.js", "text/javascript"),
     "/dashboard.css": ("dashboard.css", "text/css"),
+}
+_SHARED = {
+    "style.css": "text/css",
+    "tables.js": "text/javascript",
+    "figures.js": "text/javascript",
 }
 _ON_THIS_MACHINE = ("127.0.0.1", "::1", "localhost")
 
@@ -121,11 +125,9 @@ class Dashboard:
                 lambda: Answer(metrics(board, self._waiting()).encode(), CONTENT_TYPE)
             ),
             "/plotly.js": _always(Answer(self._plotly, "text/javascript" + _TEXT, keep=True)),
-            "/style.css": _always(Answer(resource("style.css").encode(), "text/css" + _TEXT)),
-            "/tables.js": _always(
-                Answer(resource("tables.js").encode(), "text/javascript" + _TEXT)
-            ),
         }
+        for name, kind in _SHARED.items():
+            routes[f"/{name}"] = _always(Answer(resource(name).encode(), kind + _TEXT))
         for path, (name, kind) in _FILES.items():
             routes[path] = _always(Answer((PAGE / name).read_bytes(), kind + _TEXT))
         return routes

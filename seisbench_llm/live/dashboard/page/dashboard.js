@@ -2,6 +2,9 @@
 "use strict";
 const MOST_ROWS = 200;
 const SIGNS = { preliminary: "◌", confirmed: "●", rejected: "✕", live: "●", late: "◐", silent: "○" };
+const STATES = { live: "#009E73", late: "#E69F00", silent: "#8a8a8a" };
+// Of an axis of latencies.
+const SECONDS = [0.01, 0.1, 0.5, 1, 2, 5, 10, 30, 60, 120, 300, 600, 3600];
 const byId = (id) => document.getElementById(id);
 // Picks by id, the newest report last; what is shown in the waveform.
 const picks = new Map();
@@ -115,6 +118,56 @@ function showSummary(about, latency) {
   set("tile-packets", `${about.packets_per_second.toFixed(1)} /s`);
   set("tile-waiting", about.waiting === null ? `${about.packets} in all` : `${about.waiting} waiting`);
   set("tile-time", new Date(about.now * 1000).toISOString().slice(11, 19));
+}
+
+function drawMap(element, stations, recent, choose) {
+  const placed = stations.filter((s) => s.latitude !== null);
+  const traces = Object.entries(STATES).map(([state, color]) => {
+    const those = placed.filter((s) => s.state === state);
+    return {
+      type: "scatter", mode: placed.length > 40 ? "markers" : "markers+text", name: state,
+      x: those.map((s) => s.longitude), y: those.map((s) => s.latitude),
+      text: those.map((s) => s.id.split(".")[1]), customdata: those.map((s) => s.id),
+      textposition: "top center", textfont: { size: 11 }, hovertemplate: "%{customdata}<extra></extra>",
+      marker: { symbol: "triangle-up", size: 13, color, line: { color: "#1b1b1b", width: 1 } },
+    };
+  });
+  const hit = placed.filter((s) => recent.has(s.id));
+  traces.unshift({
+    type: "scatter", mode: "markers", name: "pick in the last minute", hoverinfo: "skip",
+    x: hit.map((s) => s.longitude), y: hit.map((s) => s.latitude),
+    marker: { symbol: "circle", size: 26, color: "rgba(213, 94, 0, 0.25)", line: { color: S_COLOUR, width: 2 } },
+  });
+  const [latitudes, longitudes] = [placed.map((s) => s.latitude), placed.map((s) => s.longitude)];
+  Plotly.react(element, traces, layout(mapLayout(latitudes, longitudes)), CONFIG);
+  if (!element.dataset.listens) {
+    element.on("plotly_click", (event) => {
+      const id = event.points[0].customdata;
+      if (id) choose(id);
+    });
+    element.dataset.listens = "yes";
+  }
+}
+
+function drawLatency(element, latency) {
+  const at = (rows) => rows.map((row) => new Date(row[0] * 1000));
+  // A logarithm has no zero.
+  const least = (rows, column) => rows.map((row) => Math.max(row[column], 0.01));
+  const packets = latency.packets;
+  const traces = [
+    { x: at(packets), y: least(packets, 1), mode: "lines", name: "packets, median", line: { color: "#444", width: 2 } },
+    { x: at(packets), y: least(packets, 2), mode: "lines", name: "packets, largest", line: { color: "#999", width: 1, dash: "dot" } },
+    { x: at(latency.preliminary), y: least(latency.preliminary, 2), mode: "markers", name: "preliminary picks",
+      marker: { color: S_COLOUR, size: 7, symbol: "circle-open", line: { width: 2 } } },
+    { x: at(latency.confirmed), y: least(latency.confirmed, 2), mode: "markers", name: "confirmed picks",
+      marker: { color: STATES.live, size: 7 } },
+  ];
+  for (const trace of traces) trace.hovertemplate = "%{y:.2f} s<extra></extra>";
+  Plotly.react(element, traces, layout({
+    uirevision: "latency",
+    xaxis: axis({ type: "date" }),
+    yaxis: axis({ type: "log", title: { text: "Seconds after the fact" }, tickvals: SECONDS, ticktext: SECONDS.map(String) }),
+  }), CONFIG);
 }
 
 async function refresh() {

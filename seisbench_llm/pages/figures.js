@@ -1,10 +1,8 @@
-// The figures of the dashboard: map, latency over time, waveforms. Plotly draws them.
+// Figures that pages share: axes, maps and waveforms. Plotly draws them.
 "use strict";
 const P_COLOUR = "#0072B2", S_COLOUR = "#D55E00";
 // Of text, which needs more contrast than lines.
 const DARK = { P: "#005a8f", S: "#a84600" };
-const STATES = { live: "#009E73", late: "#E69F00", silent: "#8a8a8a" };
-const SECONDS = [0.01, 0.1, 0.5, 1, 2, 5, 10, 30, 60, 120, 300, 600, 3600];
 const CONFIG = { responsive: true, displaylogo: false, displayModeBar: false };
 const FONT = { family: "system-ui, sans-serif", size: 12, color: "#1b1b1b" };
 
@@ -29,66 +27,21 @@ function scaleOf(km) {
   return [5, 2, 1].map((x) => x * power).find((x) => x <= km / 4) || power;
 }
 
-function drawMap(element, stations, recent, choose) {
-  const placed = stations.filter((s) => s.latitude !== null);
-  const latitudes = placed.map((s) => s.latitude), longitudes = placed.map((s) => s.longitude);
+// Axes of a map that holds all these places, with a scale.
+function mapLayout(latitudes, longitudes) {
   const [south, north] = [Math.min(...latitudes), Math.max(...latitudes)];
   const [west, east] = [Math.min(...longitudes), Math.max(...longitudes)];
   const shrink = Math.max(0.05, Math.cos(((south + north) / 2) * Math.PI / 180));
   const pad = Math.max(0.02, 0.12 * Math.max((east - west) * shrink, north - south));
-  const traces = Object.entries(STATES).map(([state, color]) => {
-    const those = placed.filter((s) => s.state === state);
-    return {
-      type: "scatter", mode: placed.length > 40 ? "markers" : "markers+text", name: state,
-      x: those.map((s) => s.longitude), y: those.map((s) => s.latitude),
-      text: those.map((s) => s.id.split(".")[1]), customdata: those.map((s) => s.id),
-      textposition: "top center", textfont: { size: 11 }, hovertemplate: "%{customdata}<extra></extra>",
-      marker: { symbol: "triangle-up", size: 13, color, line: { color: "#1b1b1b", width: 1 } },
-    };
-  });
-  const hit = placed.filter((s) => recent.has(s.id));
-  traces.unshift({
-    type: "scatter", mode: "markers", name: "pick in the last minute", hoverinfo: "skip",
-    x: hit.map((s) => s.longitude), y: hit.map((s) => s.latitude),
-    marker: { symbol: "circle", size: 26, color: "rgba(213, 94, 0, 0.25)", line: { color: S_COLOUR, width: 2 } },
-  });
   const width = (east - west + 2 * pad / shrink) * 111.2 * shrink, km = scaleOf(width);
   const x0 = west - pad / shrink * 0.8, x1 = x0 + km / (111.2 * shrink), y = south - pad * 0.75;
-  Plotly.react(element, traces, layout({
+  return {
     uirevision: "map",
     xaxis: axis({ title: { text: "Longitude (°)" }, range: [west - pad / shrink, east + pad / shrink] }),
     yaxis: axis({ title: { text: "Latitude (°)" }, range: [south - pad, north + pad], scaleanchor: "x", scaleratio: 1 / shrink }),
     shapes: [{ type: "line", x0, x1, y0: y, y1: y, line: { color: "#1b1b1b", width: 3 } }],
     annotations: [{ x: (x0 + x1) / 2, y, text: `${km >= 1 ? km : km.toPrecision(1)} km`, showarrow: false, yshift: 10 }],
-  }), CONFIG);
-  if (!element.dataset.listens) {
-    element.on("plotly_click", (event) => {
-      const id = event.points[0].customdata;
-      if (id) choose(id);
-    });
-    element.dataset.listens = "yes";
-  }
-}
-
-function drawLatency(element, latency) {
-  const at = (rows) => rows.map((row) => new Date(row[0] * 1000));
-  // A logarithm has no zero.
-  const least = (rows, column) => rows.map((row) => Math.max(row[column], 0.01));
-  const packets = latency.packets;
-  const traces = [
-    { x: at(packets), y: least(packets, 1), mode: "lines", name: "packets, median", line: { color: "#444", width: 2 } },
-    { x: at(packets), y: least(packets, 2), mode: "lines", name: "packets, largest", line: { color: "#999", width: 1, dash: "dot" } },
-    { x: at(latency.preliminary), y: least(latency.preliminary, 2), mode: "markers", name: "preliminary picks",
-      marker: { color: S_COLOUR, size: 7, symbol: "circle-open", line: { width: 2 } } },
-    { x: at(latency.confirmed), y: least(latency.confirmed, 2), mode: "markers", name: "confirmed picks",
-      marker: { color: STATES.live, size: 7 } },
-  ];
-  for (const trace of traces) trace.hovertemplate = "%{y:.2f} s<extra></extra>";
-  Plotly.react(element, traces, layout({
-    uirevision: "latency",
-    xaxis: axis({ type: "date" }),
-    yaxis: axis({ type: "log", title: { text: "Seconds after the fact" }, tickvals: SECONDS, ticktext: SECONDS.map(String) }),
-  }), CONFIG);
+  };
 }
 
 function drawWaveform(element, figure, chosen) {
