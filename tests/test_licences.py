@@ -12,7 +12,7 @@ from seisbench_llm import weights
 ROOT = Path(__file__).parents[1]
 NOTICE = (ROOT / "NOTICE.md").read_text()
 
-PAGES = ("pages", "live/dashboard/page")
+PAGES = ("pages", "live/dashboard/page", "monitor/report")
 
 # Package data that NOTICE.md speaks of.
 LISTED = (

@@ -68,6 +68,9 @@ def monitor(
     plot: Annotated[
         bool, typer.Option(help="Draw waveforms, picks and, with stations, a map.")
     ] = False,
+    report: Annotated[
+        Path | None, typer.Option(help="One page of HTML to write, for readers without a network.")
+    ] = None,
     strict: Annotated[bool, typer.Option("--strict", help="All five weights must be there.")] = (
         False
     ),
@@ -88,6 +91,12 @@ def monitor(
     from ..stations import Stations
     from ..waveform_files import read_files
 
+    if report is not None:
+        from ..monitor.report import write_report
+        from ..pages import plotly_script
+
+        # What is missing is said before the work.
+        plotly_script()
     stations = None if inventory is None else Stations.read(inventory)
     stream = read_files(input_files(files, out))
     model = SeismicMonitor.from_pretrained(weights, strict=strict)
@@ -101,6 +110,10 @@ def monitor(
             if len(table):
                 typer.echo("")
                 echo_table(table, columns)
+    if report is not None:
+        write_report(result, report, stream, stations, model.models["picking"])
+        if not (as_json or quiet):
+            typer.echo(f"Written: {report}")
     if out is None:
         return
     out.mkdir(parents=True, exist_ok=True)

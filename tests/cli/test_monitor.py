@@ -48,11 +48,14 @@ def expected(files):
 def test_command_writes_everything(files, expected, tmp_path):
     out, stations = tmp_path / "out", Path(files[0]).with_name("stations.csv")
     formats = [word for kind in ("csv", "parquet", "quakeml") for word in ("--format", kind)]
+    page = tmp_path / "catalogue.html"
     options = ["--inventory", str(stations), "--out", str(out), *formats, "--plot"]
+    options += ["--report", str(page)]
     result = run(app, [*files, *options])
     assert result.exit_code == 0, result.output
     wanted = expected
     assert str(wanted) in result.output and "single station" in result.output
+    assert f"Written: {page}" in result.output and wanted.events["event_id"][0] in page.read_text()
     names = {"monitor.png", "map.png", "catalog.xml", "unassociated.xml"} | {
         f"{name}.{kind}"
         for name in ("monitor", "picks", "events", "arrivals")
