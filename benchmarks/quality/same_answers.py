@@ -3,13 +3,17 @@ Are the answers on real records the same before and after a change?
 
     python -m benchmarks.quality.same_answers dump before.json --data DATA
     python -m benchmarks.quality.same_answers dump after.json --data DATA
-    python -m benchmarks.quality.same_answers compare before.json after.json
+    python -m benchmarks.quality.same_answers compare before.json after.json --purpose CHANGES
 
 ``dump`` runs the package that Python finds, by its public names only, on some records of each set
 and on continuous data: annotations, picks, the four estimates at P, ``seisbench-llm pick``, the
 monitor's tables and catalogue, an archive run of two stations and two days, and a live replay.
 ``compare`` wants times, ids and words to be equal, and numbers to differ by no more than a
-tolerance. It prints how many values were compared, and exits with 1 if any differ.
+tolerance. It prints how many values were compared, and exits with 1 if any differ that are not
+meant to: CHANGES maps a pattern of SECTION/NAME: COLUMN to the reason.
+
+The committed result compares 0.1 with 0.2, both with the weights of 0.1, whose folder
+``seisbench_llm/pretrained`` was copied over that of a checkout of 0.2.
 """
 
 from __future__ import annotations
@@ -22,6 +26,7 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 import numpy as np
@@ -54,6 +59,8 @@ def main() -> None:
     two.add_argument("--relative", type=float, default=RELATIVE, help="Of numbers.")
     two.add_argument("--absolute", type=float, default=ABSOLUTE, help="Of numbers.")
     two.add_argument("--shown", type=int, default=5, help="Differences printed of each section.")
+    two.add_argument("--purpose", type=Path, help="JSON: what is meant to differ, and why.")
+    two.add_argument("--out", type=Path, help="File for the counts.")
     arguments = parser.parse_args()
     if arguments.command == "dump":
         torch.set_num_threads(1)
@@ -62,8 +69,9 @@ def main() -> None:
         print({section: len(rows) for section, rows in answers.items()})
     else:
         before, after = (json.loads(f.read_text()) for f in (arguments.before, arguments.after))
+        purpose = json.loads(arguments.purpose.read_text()) if arguments.purpose else None
         tolerances = arguments.relative, arguments.absolute
-        sys.exit(compare(before, after, *tolerances, arguments.shown))
+        sys.exit(compare(before, after, *tolerances, arguments.shown, purpose, arguments.out))
 
 
 def dump(data: Path, per_set: int) -> dict[str, dict[str, dict]]:
@@ -278,7 +286,9 @@ def archived(data: Path, scratch: Path) -> dict[str, dict]:
     result = run(f"sds://{scratch / 'sds'}", out, "2020-01-01", "2020-01-03", stations, workers=1)
     merge(out, scratch / "archive.parquet")
     rows = rows_of(pd.read_parquet(scratch / "archive.parquet"), "trace_id", "phase", "time")
-    counts = {name: getattr(result, name) for name in ("planned", "done", "empty", "failed")}
+    # A dictionary in version 0.1.
+    result = result if isinstance(result, dict) else vars(result)
+    counts = {name: result[name] for name in ("planned", "done", "empty", "failed")}
     return {"station-days": counts, **rows}
 
 
@@ -293,39 +303,77 @@ def rows_of(table: pd.DataFrame, *names: str) -> dict[str, dict]:
     }
 
 
-def compare(before: dict, after: dict, relative: float, absolute: float, shown: int) -> int:
-    """Print how two dumps differ; 1 if they do."""
-    compared: Counter = Counter()
-    failed = False
-    for section in before.keys() | after.keys():
-        compared.clear()
-        old, new = before.get(section, {}), after.get(section, {})
-        faults = [f"only before: {name}" for name in old if name not in new]
-        faults += [f"only after: {name}" for name in new if name not in old]
-        columns: Counter = Counter()
-        largest = 0.0
-        for name in old.keys() & new.keys():
-            compared["rows"] += 1
-            for column in old[name].keys() | new[name].keys():
-                if column not in new[name] or column not in old[name]:
-                    where = "before" if column in old[name] else "after"
-                    columns[f"column '{column}' only {where}"] += 1
-                    continue
-                pair = old[name][column], new[name][column]
-                count, difference, equal = differ(*pair, relative, absolute)
-                compared["values"] += count
-                largest = max(largest, difference)
-                if not equal:
-                    faults.append(f"{name}: {column}: {pair[0]} -> {pair[1]}"[:300])
-        faults += [f"{text} ({count} rows)" for text, count in columns.items()]
-        failed |= bool(faults)
-        print(
-            f"{section}: {compared['rows']} rows, {compared['values']} values, largest difference "
-            f"of numbers {largest:.2g}; {len(faults)} differences"
+def compare(
+    before: dict,
+    after: dict,
+    relative: float = RELATIVE,
+    absolute: float = ABSOLUTE,
+    shown: int = 5,
+    purpose: dict[str, str] | None = None,
+    out: Path | None = None,
+) -> int:
+    """
+    Print how two dumps differ.
+
+    :param purpose: Pattern of ``SECTION/NAME: COLUMN`` -> why it is meant to differ.
+    :param out: File for the counts.
+    :return: 1 if anything differs that is not meant to.
+    """
+    sections, meant, failed = {}, Counter(), False
+    for section in sorted(before.keys() | after.keys()):
+        counts, faults = differences(
+            before.get(section, {}), after.get(section, {}), relative, absolute
         )
-        for fault in faults[:shown]:
+        unmeant = []
+        for name, column, text in faults:
+            reason = reason_of(f"{section}/{name}: {column}", purpose or {})
+            if reason is None:
+                unmeant.append(f"{name}: {text}"[:300])
+            else:
+                meant[reason] += 1
+        failed |= bool(unmeant)
+        sections[section] = {**counts, "differences": len(faults), "not on purpose": len(unmeant)}
+        print(
+            section,
+            ", ".join(f"{value:.3g} {name}" for name, value in sections[section].items()),
+            sep=": ",
+        )
+        for fault in unmeant[:shown]:
             print(f"  {fault}")
+    for reason, count in meant.most_common():
+        print(f"{count} on purpose: {reason}")
+    if out is not None:
+        content = {"sections": sections, "on purpose": dict(meant.most_common())}
+        out.write_text(json.dumps(content, indent=1) + "\n")
     return int(failed)
+
+
+def reason_of(place: str, purpose: dict[str, str]) -> str | None:
+    """The reason of the first pattern that a place fits."""
+    return next((why for pattern, why in purpose.items() if fnmatchcase(place, pattern)), None)
+
+
+def differences(
+    old: dict, new: dict, relative: float, absolute: float
+) -> tuple[dict[str, float], list[tuple[str, str, str]]]:
+    """Numbers of rows and values compared; name, column and text of each difference."""
+    faults = [(name, "only before", "only before") for name in old if name not in new]
+    faults += [(name, "only after", "only after") for name in new if name not in old]
+    common = sorted(old.keys() & new.keys())
+    values, largest = 0, 0.0
+    for name in common:
+        for column in sorted(old[name].keys() | new[name].keys()):
+            if column not in new[name] or column not in old[name]:
+                where = "before" if column in old[name] else "after"
+                faults.append((name, column, f"column '{column}' only {where}"))
+                continue
+            pair = old[name][column], new[name][column]
+            count, difference, equal = differ(*pair, relative, absolute)
+            values += count
+            largest = max(largest, difference)
+            if not equal:
+                faults.append((name, column, f"{column}: {pair[0]} -> {pair[1]}"))
+    return {"rows": len(common), "values": values, "largest difference": largest}, faults
 
 
 def differ(one, two, relative: float, absolute: float) -> tuple[int, float, bool]:

@@ -1,4 +1,5 @@
 import copy
+import json
 
 import pytest
 
@@ -23,7 +24,8 @@ FIRST, SECOND = ANSWERS["picks"]
 
 def test_equal_answers(capsys):
     assert compare(ANSWERS, change(FIRST, "probability", 0.5 + 1e-7), 1e-4, 1e-6, 5) == 0
-    assert "2 rows, 5 values, largest difference of numbers 1e-07; 0 " in capsys.readouterr().out
+    counts = "2 rows, 5 values, 1e-07 largest difference, 0 differences"
+    assert counts in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -43,4 +45,15 @@ def test_equal_answers(capsys):
 def test_each_difference_counts(after, capsys):
     assert compare(ANSWERS, after, 1e-4, 1e-6, 5) == 1
     assert compare(after, ANSWERS, 1e-4, 1e-6, 5) == 1
-    assert ": 0 differences" not in capsys.readouterr().out
+    assert " 0 differences" not in capsys.readouterr().out
+
+
+def test_what_is_meant_to_differ(tmp_path, capsys):
+    after = change(FIRST, "probability", 0.51)
+    purpose = {"picks/a *: probability": "calibrated anew"}
+    assert compare(ANSWERS, after, purpose=purpose, out=tmp_path / "counts.json") == 0
+    assert "1 on purpose: calibrated anew" in capsys.readouterr().out
+    counts = json.loads((tmp_path / "counts.json").read_text())
+    assert counts["on purpose"] == {"calibrated anew": 1}
+    assert counts["sections"]["picks"]["differences"] == 1
+    assert compare(ANSWERS, after, purpose={"picks/a *: end": "calibrated anew"}) == 1
