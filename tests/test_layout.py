@@ -1,5 +1,6 @@
-"""Layout of the repository: short files, and tests that mirror the package."""
+"""Layout of the repository: short files, faces of folders, tests that mirror the package."""
 
+import importlib
 from pathlib import Path
 
 import pytest
@@ -34,3 +35,15 @@ def test_tests_are_named_as_what_they_test(folder):
         file.stem.removeprefix("test_") for file in (ROOT / "tests" / folder).glob("test_*.py")
     }
     assert tests <= modules
+
+
+FOLDERS = sorted(file.parent for file in PACKAGE.rglob("__init__.py"))
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: str(folder.relative_to(PACKAGE)))
+def test_a_folder_says_what_it_hands_on(folder):
+    face = importlib.import_module(".".join(folder.relative_to(PACKAGE.parent).parts))
+    assert face.__all__ and len(set(face.__all__)) == len(face.__all__)
+    # A name, or a file of the folder that is imported only when it is asked for.
+    files = {file.stem for file in folder.iterdir()}
+    assert [name for name in face.__all__ if not hasattr(face, name) and name not in files] == []
