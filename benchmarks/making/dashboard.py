@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import shutil
 import tempfile
-import threading
 import time
 from pathlib import Path
 
@@ -21,14 +20,13 @@ import pandas as pd
 from selenium import webdriver
 from selenium.webdriver.support.ui import WebDriverWait
 
-from seisbench_llm.live import Live, Replay, feed_from
+from seisbench_llm.live import Live, Replay
 from seisbench_llm.live.dashboard import Dashboard
 from seisbench_llm.models.seismollm import SeisMoLLM
 
 FLAGS = ("--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--no-first-run")
-# Seconds of the record that are replayed, and how fast: as the picture shows latencies, no faster
-# than a laptop can answer.
-SECONDS, SPEED = 200, 15
+# Seconds of the record that are replayed.
+SECONDS = 200
 
 # JavaScript: whether all figures are there.
 DRAWN = "return document.querySelectorAll('.main-svg').length > 5"
@@ -73,7 +71,7 @@ def browser(width: int, height: int, profile: str) -> webdriver.Chrome:
 
 def picture(data: Path, files: dict[Path, tuple[int, int]]) -> None:
     """
-    Replay the swarm, and take pictures of the page at its end.
+    Replay the swarm, and take pictures of the page in the midst of it.
 
     :param data: Folder of the real records.
     :param files: File -> width and height in pixels.
@@ -83,9 +81,14 @@ def picture(data: Path, files: dict[Path, tuple[int, int]]) -> None:
     stream.trim(start, start + SECONDS)
     model = SeisMoLLM.from_pretrained("compact_picking")
     live = Live(model, lambda pick: None, weight=f"compact_picking/{model.weights_version}")
-    source = Replay(stream, SPEED)
+    source = Replay(stream, speed=0)
+    live.data_now = source.data_now
     with Dashboard(live, stations=stations, source=source) as dashboard:
-        feed_from(live, source, threading.Event())
+        while not source.ended:
+            packet = source.get(timeout=1)
+            live.feed(packet.trace, source.clock(), packet.wall)
+            if not source.more():
+                live.process(source.clock())
         for file, size in files.items():
             with tempfile.TemporaryDirectory() as folder:
                 driver = browser(*size, folder)

@@ -9,6 +9,7 @@ import obspy
 import pandas as pd
 
 from ..export.tables import picks_to_dataframe
+from ..models.devices import find_device
 from ..models.seismollm import SeisMoLLM
 from ..streams.arguments import Arguments, validate_arguments
 from ..streams.contiguous import ContiguousRecord
@@ -31,13 +32,14 @@ class Picker:
     - ``identity``, a JSON-safe dictionary that differs if results differ.
 
     :param weights: Name, path or Hugging Face id.
+    :param device: See :py:func:`seisbench_llm.models.devices.find_device`.
     :param arguments: Arguments of :py:meth:`seisbench_llm.SeisMoLLM.classify`, such as
         ``P_threshold``.
     :raises ValueError: If the weights are not for picking, or if an argument is impossible.
     """
 
-    def __init__(self, weights: str, **arguments):
-        model = SeisMoLLM.from_pretrained(weights)
+    def __init__(self, weights: str, device: str = "cpu", **arguments):
+        model = SeisMoLLM.from_pretrained(weights).to(find_device(device))
         if model.task.name != "picking":
             raise ValueError(f"The weights '{weights}' are for {model.task.name}, not for picking.")
         self.model, self.arguments = model.eval(), validate_arguments(model, arguments)

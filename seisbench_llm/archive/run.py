@@ -58,6 +58,7 @@ def run(
     arguments: dict | None = None,
     *,
     inventory=None,
+    device: str = "cpu",
     processor: str = PICKER,
     workers: int | None = None,
     scheduler: str | None = None,
@@ -78,6 +79,8 @@ def run(
         :py:meth:`seisbench_llm.SeisMoLLM.classify`, such as ``P_threshold``.
     :param inventory: Stations, see :py:meth:`seisbench_llm.stations.Stations.read`. Components that
         do not point up, north and east are then rotated first. A copy is kept in ``out``.
+    :param device: Device of the model in each worker, see
+        :py:func:`seisbench_llm.models.devices.find_device`. A run can be continued on another one.
     :param processor: ``module:Class``, see :py:class:`seisbench_llm.archive.picker.Picker`.
     :param workers: Processes of a local cluster, of one thread each; by default one per core.
     :param scheduler: Address of a Dask scheduler to use instead.
@@ -93,7 +96,7 @@ def run(
     require_dask()
     cluster = Cluster(workers, scheduler, memory)
     store = Store(out)
-    settings = _settings(store, archive, weights, arguments or {}, processor)
+    settings = _settings(store, archive, weights, arguments or {}, processor, device)
     made = make_processor(settings)
     settings["identity"] = made.identity
     with store.lock():
@@ -138,8 +141,12 @@ def _day(value) -> date:
     return moment.date
 
 
-def _settings(store: Store, archive, weights: str, arguments: dict, processor: str) -> dict:
+def _settings(
+    store: Store, archive, weights: str, arguments: dict, processor: str, device: str
+) -> dict:
     """Settings for the workers."""
+    # Only where it differs: processors of users need not know of devices.
+    place = {} if device == "cpu" else {"device": device}
     if Path(f"{weights}.json").is_file():
         # Workers may run in another folder.
         weights = str(Path(weights).resolve())
@@ -147,13 +154,14 @@ def _settings(store: Store, archive, weights: str, arguments: dict, processor: s
         "out": str(store.path.resolve()),
         "archive": _absolute(archive),
         "processor": processor,
-        "options": {"weights": weights, **arguments},
+        "options": {"weights": weights, **place, **arguments},
     }
 
 
 def _config(settings: dict) -> dict:
     """Settings that determine the results and must not change between calls."""
-    arguments = {name: x for name, x in settings["options"].items() if name != "weights"}
+    others = ("weights", "device")
+    arguments = {name: x for name, x in settings["options"].items() if name not in others}
     config = {
         "archive": settings["archive"],
         "processor": settings["processor"],

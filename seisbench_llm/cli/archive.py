@@ -13,12 +13,17 @@ import typer
 from .options import (
     DONE_IN_PART,
     AsJson,
+    BatchSize,
+    DeviceName,
     Inventory,
+    MinSeparation,
+    Overlap,
+    Precision,
     PThreshold,
     Quiet,
     SThreshold,
     Weights,
-    thresholds,
+    given,
 )
 
 archive_app = typer.Typer(
@@ -42,6 +47,11 @@ def run(
     weights: Weights = "compact_picking",
     p_threshold: PThreshold = None,
     s_threshold: SThreshold = None,
+    device: DeviceName = "cpu",
+    precision: Precision = None,
+    batch_size: BatchSize = None,
+    overlap: Overlap = None,
+    min_separation: MinSeparation = None,
     workers: Annotated[
         int | None, typer.Option(min=1, help="Local processes; by default one per core.")
     ] = None,
@@ -74,8 +84,16 @@ def run(
         end,
         stations,
         weights,
-        thresholds(p_threshold, s_threshold),
+        given(
+            P_threshold=p_threshold,
+            S_threshold=s_threshold,
+            precision=precision,
+            batch_size=batch_size,
+            overlap=overlap,
+            min_separation=min_separation,
+        ),
         inventory=inventory,
+        device=device,
         workers=workers,
         scheduler=scheduler,
         memory=memory,

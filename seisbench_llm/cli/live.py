@@ -13,7 +13,19 @@ from typing import Annotated
 
 import typer
 
-from .options import Out, PThreshold, StationsFile, SThreshold, Weights, thresholds
+from .options import (
+    BatchSize,
+    DeviceName,
+    MinSeparation,
+    Out,
+    Overlap,
+    Precision,
+    PThreshold,
+    StationsFile,
+    SThreshold,
+    Weights,
+    given,
+)
 
 
 class LiveFormat(StrEnum):
@@ -45,6 +57,11 @@ def live(
     weights: Weights = "compact_picking",
     p_threshold: PThreshold = None,
     s_threshold: SThreshold = None,
+    device: DeviceName = "auto",
+    precision: Precision = None,
+    batch_size: BatchSize = 32,
+    overlap: Overlap = None,
+    min_separation: MinSeparation = None,
     out: Out = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Keep the state in --out, and go on from it.")
@@ -90,6 +107,7 @@ def live(
     from ..live import Live, LiveSettings, LiveState, Replay, SeedLink, feed_from
     from ..live.output import JsonLines, QuakeMLFiles
     from ..live.selections import parse_selections, selections_of_streams
+    from ..models.devices import find_device
     from ..models.seismollm import SeisMoLLM
 
     if (seedlink is None) == (not replay):
@@ -102,10 +120,12 @@ def live(
     stream = _read(replay, select) if replay else None
     settings = LiveSettings(step=step, settle=settle, max_latency=max_latency)
 
+    place = find_device(device)
+
     with ExitStack() as stack:
         stop = stack.enter_context(_stop_on_signals())
         stack.enter_context(_log_to_stderr())
-        model = SeisMoLLM.from_pretrained(weights)
+        model = SeisMoLLM.from_pretrained(weights).to(place)
         outputs, state = [JsonLines(sys.stdout)], None
         if out is not None:
             out.mkdir(parents=True, exist_ok=True)
@@ -121,8 +141,15 @@ def live(
             lambda pick: [output(pick) for output in outputs],
             settings,
             weight=f"{Path(weights).name}/{model.weights_version}",
+            batch_size=batch_size,
             stations=stations,
-            **thresholds(p_threshold, s_threshold),
+            **given(
+                P_threshold=p_threshold,
+                S_threshold=s_threshold,
+                precision=precision,
+                overlap=overlap,
+                min_separation=min_separation,
+            ),
         )
         if stream is not None:
             source = Replay(stream, speed)

@@ -18,7 +18,19 @@ from .common import (
     save_figure,
     short_time,
 )
-from .options import AsJsonLines, Out, PThreshold, StationsFile, SThreshold, thresholds
+from .options import (
+    AsJsonLines,
+    BatchSize,
+    DeviceName,
+    MinSeparation,
+    Out,
+    Overlap,
+    Precision,
+    PThreshold,
+    StationsFile,
+    SThreshold,
+    given,
+)
 
 
 class MonitorFormat(StrEnum):
@@ -76,6 +88,11 @@ def monitor(
     ),
     p_threshold: PThreshold = None,
     s_threshold: SThreshold = None,
+    device: DeviceName = "auto",
+    precision: Precision = None,
+    batch_size: BatchSize = None,
+    overlap: Overlap = None,
+    min_separation: MinSeparation = None,
     as_json: AsJsonLines = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print no table.")] = False,
 ) -> None:
@@ -87,6 +104,7 @@ def monitor(
 
     Example: seisbench-llm monitor day.mseed --stations stations.xml --out catalogue
     """
+    from ..models.devices import find_device
     from ..monitor.monitor import SeismicMonitor
     from ..stations import Stations
     from ..waveform_files import read_files
@@ -99,8 +117,20 @@ def monitor(
         plotly_script()
     stations = None if inventory is None else Stations.read(inventory)
     stream = read_files(input_files(files, out))
-    model = SeismicMonitor.from_pretrained(weights, strict=strict)
-    result = model.classify(stream, stations, **thresholds(p_threshold, s_threshold))
+    place = find_device(device)
+    model = SeismicMonitor.from_pretrained(weights, strict=strict).to(place)
+    result = model.classify(
+        stream,
+        stations,
+        **given(
+            P_threshold=p_threshold,
+            S_threshold=s_threshold,
+            precision=precision,
+            batch_size=batch_size,
+            overlap=overlap,
+            min_separation=min_separation,
+        ),
+    )
     if as_json:
         echo_json_lines(result.table)
         echo_skipped(result.skipped)

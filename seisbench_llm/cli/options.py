@@ -30,6 +30,28 @@ SThreshold = Annotated[
     typer.Option(min=0, max=1, help="Lowest probability of an S pick. Default: the weight's own."),
 ]
 
+DeviceName = Annotated[
+    str,
+    typer.Option(
+        "--device", help="auto (CUDA if there is any), cpu, cuda, cuda:N or mps.", metavar="NAME"
+    ),
+]
+Precision = Annotated[
+    str | None,
+    typer.Option(help="Number format inside the network: float32, bfloat16 or float16 (GPUs)."),
+]
+BatchSize = Annotated[
+    int | None, typer.Option(min=1, help="Number of windows that pass the network at a time.")
+]
+Overlap = Annotated[
+    float | None,
+    typer.Option(min=0, help="Overlap of windows: a fraction below 1, or a number of samples."),
+]
+MinSeparation = Annotated[
+    float | None,
+    typer.Option(min=0, help="Shortest time in seconds between two picks of the same phase."),
+]
+
 _STATIONS_HELP = (
     "StationXML, dataless SEED, CSV with id, latitude, longitude, elevation, or "
     "fdsn://GFZ?network=CX. Components are rotated to Z, N, E with it"
@@ -44,9 +66,10 @@ AsJsonLines = Annotated[bool, typer.Option("--json", help="Print JSON lines inst
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
 
 
-def thresholds(p: float | None, s: float | None) -> dict[str, float]:
+def given(**arguments) -> dict:
     """
-    Arguments of ``classify`` for thresholds that were passed. The others are those of the weights.
+    Arguments of ``classify`` that were passed. The others are those of the weights.
+
+    :param arguments: Name -> value, None if it was not passed.
     """
-    given = {"P_threshold": p, "S_threshold": s}
-    return {name: value for name, value in given.items() if value is not None}
+    return {name: value for name, value in arguments.items() if value is not None}

@@ -25,12 +25,17 @@ from .common import (
 from .options import (
     DONE_IN_PART,
     AsJsonLines,
+    BatchSize,
+    DeviceName,
+    MinSeparation,
     Out,
+    Overlap,
+    Precision,
     PThreshold,
     StationsFile,
     SThreshold,
     Weights,
-    thresholds,
+    given,
 )
 
 PickFormat = Enum(  # type: ignore[misc]
@@ -66,6 +71,11 @@ def pick(
     stations: StationsFile = None,
     p_threshold: PThreshold = None,
     s_threshold: SThreshold = None,
+    device: DeviceName = "auto",
+    precision: Precision = None,
+    batch_size: BatchSize = None,
+    overlap: Overlap = None,
+    min_separation: MinSeparation = None,
     keep_going: Annotated[
         bool,
         typer.Option(
@@ -93,7 +103,15 @@ def pick(
         stations=stations,
         keep_going=keep_going,
         show="json" if as_json else "quiet" if quiet else "table",
-        **thresholds(p_threshold, s_threshold),
+        device=device,
+        **given(
+            P_threshold=p_threshold,
+            S_threshold=s_threshold,
+            precision=precision,
+            batch_size=batch_size,
+            overlap=overlap,
+            min_separation=min_separation,
+        ),
     )
 
 
@@ -132,6 +150,7 @@ def run_pick(
     stations: str | None = None,
     keep_going: bool = False,
     show: str = "table",
+    device: str = "auto",
     **arguments,
 ) -> None:
     """
@@ -140,10 +159,12 @@ def run_pick(
     :param stations: File or service with stations. Components are rotated and, with ``out``, a
         table of coordinates is written.
     :param show: ``table``, ``json`` or ``quiet``.
+    :param device: See :py:func:`seisbench_llm.models.devices.find_device`.
     :param arguments: Arguments of the model's ``classify``.
     """
     from ..export.formats import require
     from ..export.tables import picks_to_dataframe
+    from ..models.devices import find_device
     from ..models.seismollm import SeisMoLLM
     from ..pick_files import pick_files
     from ..stations import Stations, stations_to_dataframe
@@ -156,7 +177,8 @@ def run_pick(
     known = Stations.read(stations) if stations else None
     coordinates = None if known is None else stations_to_dataframe(known)
     paths = input_files(files, out)
-    model = SeisMoLLM.from_pretrained(weights)
+    place = find_device(device)
+    model = SeisMoLLM.from_pretrained(weights).to(place)
     if model.task.name != "picking":
         raise ValueError(f"The weights '{weights}' are for {model.task.name}, not for picking.")
     if out is not None:

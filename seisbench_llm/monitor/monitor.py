@@ -148,6 +148,16 @@ class SeismicMonitor:
             monitor.methods[task] = f"{Path(weight).name}/{version}"
         return monitor
 
+    def to(self, device) -> SeismicMonitor:
+        """
+        Move all models to a device, in place.
+
+        :param device: As PyTorch takes it.
+        """
+        for model in self.models.values():
+            model.to(device)
+        return self
+
     def classify(
         self,
         stream: obspy.Stream,

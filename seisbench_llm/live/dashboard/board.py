@@ -46,16 +46,18 @@ class Noted:
     A pick, and its waveform once the last word is said.
 
     :param pick: What was said last.
-    :param wall: Unix time of that.
+    :param first: What was said first.
+    :param wall: Unix time of the last word.
     :param waveform: Channel -> pieces.
     """
 
     pick: LivePick
+    first: LivePick
     wall: float
     waveform: dict[str, list[Piece]] = field(default_factory=dict)
 
     def entries(self) -> dict:
-        """What a table shows."""
+        """What a table shows. Latencies are those of the first word."""
         pick = self.pick
         return {
             "id": pick.id,
@@ -65,8 +67,8 @@ class Noted:
             "time": str(pick.time),
             "timestamp": pick.time.timestamp,
             "probability": round(pick.probability, 3),
-            "latency": round(pick.latency, 3),
-            "data_latency": round(pick.data_latency, 3),
+            "latency": round(self.first.latency, 3),
+            "data_latency": round(self.first.data_latency, 3),
             "reported": round(self.wall, 3),
         }
 
@@ -89,6 +91,10 @@ class Board:
         self.said: Counter[tuple[str, str]] = Counter()
         self.picks_of: Counter[str] = Counter()
         self.latencies: dict[str, list[float]] = {}
+        # Unix time, latency and data latency of each report.
+        self.reports: dict[str, deque[list[float]]] = {
+            status: deque(maxlen=MOST_BUCKETS) for status in ("preliminary", "confirmed")
+        }
         # (Unix time, median, largest) of the delay of packets, by BUCKET_S.
         self.delays: deque[tuple[float, float, float]] = deque(maxlen=MOST_BUCKETS)
         self._bucket: tuple[float, list[float]] = (0.0, [])
@@ -144,12 +150,15 @@ class Board:
 
     def _note_pick(self, pick: LivePick) -> None:
         known = self.noted.pop(pick.id, None)
-        noted = self.noted[pick.id] = Noted(pick, time.time())
+        noted = Noted(pick, pick if known is None else known.first, time.time())
+        self.noted[pick.id] = noted
         if pick.status != "preliminary":
             noted.waveform = self._cut(pick.trace_id, *self._around(pick))
         self.said[pick.phase, pick.status] += 1
         self.picks_of[pick.trace_id] += known is None
         if pick.status != "rejected":
+            row = [noted.wall, pick.latency, pick.data_latency]
+            self.reports[pick.status].append([round(value, 3) for value in row])
             counts = self.latencies.setdefault(pick.status, [0.0] * (len(LATENCY_STEPS) + 2))
             counts[int(np.searchsorted(LATENCY_STEPS, pick.latency))] += 1
             counts[-1] += pick.latency
@@ -245,14 +254,8 @@ class Board:
             for each status.
         """
         with self._lock:
-            delays, noted = list(self.delays), list(self.noted.values())
-        rows: dict[str, list[list[float]]] = {"preliminary": [], "confirmed": []}
-        for entry in noted:
-            if entry.pick.status in rows:
-                pick = entry.pick
-                values = [entry.wall, pick.latency, pick.data_latency]
-                rows[pick.status].append([round(value, 3) for value in values])
-        return {"packets": delays, **rows}
+            reports = {status: list(rows) for status, rows in self.reports.items()}
+            return {"packets": list(self.delays), **reports}
 
     def summary(self, waiting: int | None) -> dict:
         """

@@ -139,8 +139,13 @@ def test_a_pick_is_one_row_whatever_is_said_of_it(live):
         board.packet(trace(at, 100), 1000, live.data_now())
     board.report(make_pick(40))
     board.report(make_pick(42, phase="S"))
-    board.report(make_pick(40, "confirmed"))
+    board.report(make_pick(40, "confirmed", data_latency=31.0))
     rows = board.picks()
+    # A pick is as late as the first word on it.
+    assert [row["data_latency"] for row in rows] == [3.0, 3.0]
+    latency = board.latency()
+    assert [row[2] for row in latency["preliminary"]] == [3.0, 3.0]
+    assert [row[2] for row in latency["confirmed"]] == [31.0]
     assert [(row["phase"], row["status"]) for row in rows] == [
         ("P", "confirmed"),
         ("S", "preliminary"),

@@ -165,7 +165,7 @@ function drawLatency(element, latency) {
   for (const trace of traces) trace.hovertemplate = "%{y:.2f} s<extra></extra>";
   Plotly.react(element, traces, layout({
     uirevision: "latency",
-    xaxis: axis({ type: "date" }),
+    xaxis: axis({ type: "date", tickangle: 0, nticks: 6 }),
     yaxis: axis({ type: "log", title: { text: "Seconds after the fact" }, tickvals: SECONDS, ticktext: SECONDS.map(String) }),
   }), CONFIG);
 }
