@@ -52,6 +52,7 @@ class QuakeMLFiles:
             pick.weight or "unnamed",
             name=name,
             probability=pick.probability,
+            uncertainty=pick.time_uncertainty,
             evaluation_status=pick.status,
             creation_info=creation_info(obspy.UTCDateTime()),
         )

@@ -18,6 +18,7 @@ from ..models.seismollm import SeisMoLLM
 from ..stations import Stations
 from ..streams.arguments import validate_arguments
 from ..streams.orientation import Rotation
+from ..streams.picks import time_uncertainty
 from ..streams.selection import unusable
 from ..trace_ids import TraceId, codes_of
 from .data import orient_as, warm_up
@@ -240,6 +241,9 @@ class Live:
                 weight=self.weight,
                 latency=latency,
                 data_latency=self.data_now() - report.time.timestamp,
+                time_uncertainty=time_uncertainty(
+                    self.arguments.calibration, report.phase, report.probability
+                ),
             )
             self.counts[f"{report.status} picks"] += 1
             if report.status in self.latencies:

@@ -31,6 +31,9 @@ class LivePick:
         output: waiting for other components and late packets, for the next step, and computing.
     :param data_latency: Seconds from the pick's own time to the output, by the wall clock, or by
         the time of the data in a replay: latency, settling, and the way from the station to here.
+    :param time_uncertainty: Seconds within which 68 % of the errors of the time lie, as
+        :py:func:`seisbench_llm.streams.picks.time_uncertainty` has it; None if the weights do not
+        tell.
     """
 
     id: str
@@ -42,12 +45,15 @@ class LivePick:
     weight: str
     latency: float
     data_latency: float
+    time_uncertainty: float | None = None
 
     def to_json(self) -> str:
         """One line of JSON."""
         entries = {**asdict(self), "time": str(self.time)}
         for name, digits in (("probability", 4), ("latency", 3), ("data_latency", 3)):
             entries[name] = round(entries[name], digits)
+        if self.time_uncertainty is not None:
+            entries["time_uncertainty"] = round(self.time_uncertainty, 4)
         return json.dumps(entries)
 
     @classmethod

@@ -77,9 +77,9 @@ def may_have_defects(data: np.ndarray, rate: float) -> bool:
     :param data: Samples, finite.
     :param rate: Samples per second.
     """
-    still = np.count_nonzero(data[1:] == data[:-1]) + 1
+    zeros = len(data) - np.count_nonzero(data)
     largest = max(abs(float(data.min())), abs(float(data.max())))
-    return still >= round(FILLED_S * rate) or largest > _SUSPICIOUS_PEAK / 2
+    return zeros >= max(2, round(FILLED_S * rate)) or largest > _SUSPICIOUS_PEAK / 2
 
 
 def _zero_runs(record: ContiguousRecord, shortest: int) -> list[tuple[int, int]]:
