@@ -8,18 +8,19 @@ from collections.abc import Callable
 
 import numpy as np
 import obspy
-from obspy.core.trace import Stats
 
 from ..models.seismollm import SeisMoLLM
 from ..streams.arguments import Arguments
 from ..streams.component_starts import component_starts
-from ..streams.contiguous import ContiguousRecord
-from ..streams.orientation import Rotation
-from ..streams.windows import WindowLayout, filter_reach
-from ..trace_ids import TraceId, component_index, split_channel
+from ..streams.contiguous import ContiguousRecord, make_trace
+from ..streams.selection import one_per_component
+from ..streams.skipped import SkippedList
+from ..streams.windows import WindowLayout
+from ..trace_ids import TraceId, split_channel
 from .buffer import TraceBuffer
+from .channels import component
 from .defects import beginning_gap, goes_on_with_gap, length_of_gap, mark_defects
-from .final import grid, grid_time
+from .grid import Grid
 from .messages import RepeatedWarnings
 
 # Seconds of late data that are waited for beyond max_latency, counted from the newest sample.
@@ -30,14 +31,14 @@ class InstrumentData:
     """
     What has come of one instrument since it began, or since a long gap or a jump of the clock.
 
-    Samples of all components are counted on the model's absolute grid, see
-    :py:func:`seisbench_llm.live.final.grid`.
+    Samples of all components are counted on one grid, see
+    :py:class:`seisbench_llm.live.grid.Grid`.
 
     :param model: Picker.
     :param arguments: Of ``annotate``.
     :param max_latency: Seconds to wait for late packets and components.
     :param warm_up: Seconds until the model's filter has forgotten where the data began, see
-        :py:func:`warm_up`.
+        :py:func:`seisbench_llm.live.channels.warm_up`.
     :param counts: Counter that packets and samples are added to.
     :param warnings: Says what is left out.
     :param orient: Rotates a stream of this instrument to Z, N, E; by default it is as it is.
@@ -68,6 +69,8 @@ class InstrumentData:
         self.marks: deque[tuple[int, float, float]] = deque()
         self.newest: int | None = None
         self.head: int | None = None
+        # It moves until the first window of annotate is cut.
+        self.grid, self.settled = Grid(self.rate), False
 
     # Packets
 
@@ -85,7 +88,7 @@ class InstrumentData:
         if buffer:
             # What a packet with the end of a filled gap begins with is none of the data.
             start += length_of_gap(buffer, buffer.number(start), trace.data) / buffer.rate
-        first, last = grid(start, self.rate), grid(end, self.rate)
+        first, last = self.grid.number(start), self.grid.number(end)
         bridge = self.layout.bridge * self.rate + 0.5
         if first - (self._newest_data() - 1) > bridge:
             return False
@@ -100,7 +103,7 @@ class InstrumentData:
         for buffer in self.buffers.values():
             end = buffer.end_without_zeros()
             if end is not None:
-                ends.append(grid(buffer.time(end - 1), self.rate) + 1)
+                ends.append(self.grid.number(buffer.time(end - 1)) + 1)
                 if ends[-1] >= self.newest:
                     return self.newest
         return max(ends, default=self.newest)
@@ -116,9 +119,12 @@ class InstrumentData:
         if channel not in self.buffers:
             self.buffers[channel] = TraceBuffer(stats.sampling_rate, stats.starttime, self.seconds)
             self.reached[channel] = 0
+            self._warn_of_another(trace)
         buffer = self.buffers[channel]
-        late = self.head is not None and grid(stats.starttime, self.rate) < self.head
         added = buffer.add(trace)
+        self._refer()
+        number = buffer.number(stats.starttime)
+        late = self.head is not None and self.grid.number(buffer.time(number)) < self.head
         self.counts["packets"] += 1
         self.counts["late packets"] += late and added.new > 0
         self.counts["duplicate samples"] += added.duplicate
@@ -131,7 +137,6 @@ class InstrumentData:
                 f"{trace.id}: {added.conflicting} samples from {stats.starttime} on contradict "
                 f"what came before; they are left out",
             )
-        number = buffer.number(stats.starttime)
         found = mark_defects(buffer, TraceId.of(trace), number, number + stats.npts)
         for entry in found or []:
             self.counts["defects"] += 1
@@ -139,12 +144,11 @@ class InstrumentData:
             self.warnings.warn((entry.trace_id, entry.cause), text)
         self.heard[channel] = clock
         self.reached[channel] = buffer.complete_from(max(self.reached[channel], buffer.first))
-        end = grid(stats.endtime, self.rate) + 1
+        end = self.grid.number(buffer.time(number + stats.npts - 1)) + 1
         if found is not None:
             # What turns out to be no data does not count.
-            ends = [grid(b.time(b.good_end - 1), self.rate) + 1 for b in self.buffers.values()]
-            end = min(end, max(ends))
-            self.newest = None if self.newest is None else min(self.newest, max(ends))
+            end = min(end, self._good_end())
+            self.newest = None if self.newest is None else min(self.newest, self._good_end())
         if self.newest is None or end > self.newest:
             self.newest = end
             self.marks.append((end, clock, wall))
@@ -156,13 +160,39 @@ class InstrumentData:
         """Unix time at which the first packet with this sample, or a later one, came."""
         return next((wall for end, _, wall in self.marks if end > sample), self.marks[-1][2])
 
+    def _warn_of_another(self, trace: obspy.Trace) -> None:
+        """Tell which of two channels of one component is used."""
+        if self.orient is not None:
+            return
+        row, order = self._row(trace), self.model.component_order
+        same = [c for c in self.buffers if component(self.model, self.arguments, c) == row]
+        if len(same) > 1:
+            same.sort(key=lambda channel: (split_channel(channel)[1] != order[row], channel))
+            unused = f"{trace.id.rpartition('.')[0]}.{same[-1]}"
+            self.warnings.warn(
+                (unused, "another"),
+                f"{unused} fills gaps of {same[0]} only: both are of the same component",
+            )
+
+    def _good_end(self) -> int:
+        """Grid number after the newest sample without a defect."""
+        times = [buffer.time(buffer.good_end - 1) for buffer in self.buffers.values()]
+        return max(self.grid.number(time) for time in times) + 1
+
+    def _refer(self) -> None:
+        """Let the grid begin with the earliest record, as in a batch."""
+        earliest = min(b.time(b.first + b.leading) for b in self.buffers.values())
+        if not self.settled and earliest != self.grid.reference:
+            self.grid.refer_to(earliest)
+            self.newest = None if self.newest is None else self._good_end()
+
     # Extent
 
     @property
     def start(self) -> int:
         """Grid number of the first sample without a defect."""
         starts = [buffer.time(buffer.first + buffer.leading) for buffer in self.buffers.values()]
-        return min(grid(time, self.rate) for time in starts)
+        return min(self.grid.number(time) for time in starts)
 
     @property
     def end(self) -> int:
@@ -174,7 +204,7 @@ class InstrumentData:
             if pieces and buffer.rate != self.rate:
                 at, samples = pieces[-1]
                 count = math.ceil(len(samples) * self.rate / buffer.rate - 1e-6)
-                ends.append(grid(buffer.time(at), self.rate) + count)
+                ends.append(self.grid.number(buffer.time(at)) + count)
         # Of one that is sampled faster, the last sample may round up to one that is not there.
         return max(ends, default=self.newest)
 
@@ -182,7 +212,10 @@ class InstrumentData:
     def offset(self) -> float:
         """Seconds by which the first samples are off the grid, averaged over components."""
         times = [buffer.time(buffer.first) for buffer in self.buffers.values()]
-        return float(np.mean([t - grid_time(grid(t, self.rate), self.rate) for t in times]))
+        late = [time - self.grid.time(self.grid.number(time)) for time in times]
+        # As place_on_grid does it.
+        mean, half = sum(late) / len(late), 0.5 / self.rate
+        return min(max(mean, max(late) - half), min(late) + half)
 
     @property
     def margin(self) -> int:
@@ -206,13 +239,20 @@ class InstrumentData:
             buffer = self.buffers[channel]
             for number, samples in buffer.contiguous(begin, stop):
                 header = {"sampling_rate": buffer.rate, "starttime": buffer.time(number)}
-                data = samples - samples.mean() if demean else samples
-                stream.append(obspy.Trace(data, {**header, "channel": channel}))
+                stream.append(obspy.Trace(samples, {**header, "channel": channel}))
         if self.orient is not None:
             stream = self.orient(stream)
             # One of three tilted components alone tells no direction.
             known = [t for t in stream if self._row(t) is not None]
             stream = obspy.Stream(known)
+        rows = {trace.stats.channel: self._row(trace) for trace in stream}
+        if len(set(rows.values())) < len(rows):
+            records = [ContiguousRecord.of(trace, 0, trace.stats.npts) for trace in stream]
+            records.sort(key=lambda record: (record.trace_id, record.stats.starttime))
+            kept = one_per_component(records, self.model, SkippedList())
+            stream = obspy.Stream([make_trace(r.read(0, r.stats.npts), r.stats) for r in kept])
+        for trace in stream if demean else ():
+            trace.data = trace.data - trace.data.mean()
         return stream
 
     def _row(self, trace: obspy.Trace) -> int | None:
@@ -221,7 +261,7 @@ class InstrumentData:
     def spans(self, records: list[ContiguousRecord]) -> list[tuple[int, int]]:
         """Grid numbers (first, after last) of records."""
         stats = [record.stats for record in records]
-        return [(grid(s.starttime, self.rate), grid(s.endtime, self.rate) + 1) for s in stats]
+        return [(self.grid.number(s.starttime), self.grid.number(s.endtime) + 1) for s in stats]
 
     def component_starts(self, records: list[ContiguousRecord], offset: float) -> list[float]:
         """
@@ -232,9 +272,9 @@ class InstrumentData:
         # There a buffer's memory ends, and not the data.
         edges = {b.time(b.oldest).ns for b in self.buffers.values() if b.first < b.oldest}
         starts = [time - offset for time in component_starts(records) if time.ns not in edges]
-        numbers = [grid(time, self.rate) for time in starts]
+        numbers = [self.grid.number(time) for time in starts]
         return [
-            number + (time - grid_time(number, self.rate)) * self.rate
+            number + (time - self.grid.time(number)) * self.rate
             for time, number in zip(starts, numbers, strict=True)
         ]
 
@@ -248,7 +288,10 @@ class InstrumentData:
         ]
         head = given_up[-1] if given_up else self.start
         expected = len(self.model.component_order)
-        if given_up or len(self.buffers) >= expected:
+        if (
+            given_up
+            or len({component(self.model, self.arguments, c) for c in self.buffers}) >= expected
+        ):
             # A component that has fallen silent must not delay the others for ever.
             heard = [c for c in self.buffers if self.heard[c] > clock - 2 * wait or not given_up]
             ends = [self._reached(channel) for channel in heard]
@@ -257,7 +300,7 @@ class InstrumentData:
         self.head = head if self.head is None else max(self.head, head)
         for channel, buffer in self.buffers.items():
             if self._reached(channel) < self.head:
-                number = min(buffer.number(grid_time(self.head, self.rate)), buffer.end)
+                number = min(buffer.number(self.grid.time(self.head)), buffer.end)
                 self.reached[channel] = buffer.complete_from(number)
 
     def _last_data(self, number: int) -> int:
@@ -268,18 +311,18 @@ class InstrumentData:
         """
         ends = []
         for buffer in self.buffers.values():
-            stop = buffer.number(grid_time(number, self.rate))
+            stop = buffer.number(self.grid.time(number))
             last = buffer.last_good(stop)
             if last == stop:
                 return number
             if last is not None:
-                ends.append(grid(buffer.time(last - 1), self.rate) + 1)
+                ends.append(self.grid.number(buffer.time(last - 1)) + 1)
         return min(number, max(ends, default=number))
 
     def _reached(self, channel: str) -> int:
         buffer, number = self.buffers[channel], self.reached[channel]
         number -= beginning_gap(buffer, number)
-        return grid(buffer.time(number - 1), self.rate) + 1
+        return self.grid.number(buffer.time(number - 1)) + 1
 
     # Windows
 
@@ -297,8 +340,8 @@ class InstrumentData:
         places = {}
         for channel, buffer in self.buffers.items():
             whole = max(1, round(buffer.rate))
-            begin = buffer.number(grid_time(first, self.rate) - self.warm_up)
-            stop = buffer.number(grid_time(last + self.margin, self.rate)) + 1
+            begin = buffer.number(self.grid.time(first) - self.warm_up)
+            stop = buffer.number(self.grid.time(last + self.margin)) + 1
             # On a whole second, so that resampling meets the same samples every time.
             places[channel] = begin // whole * whole, stop
         stream = self._stream(places, demean=True)
@@ -307,7 +350,7 @@ class InstrumentData:
         data = np.zeros((len(self.model.component_order), last - first), np.float32)
         for trace in stream:
             row = data[self._row(trace)]
-            at = grid(trace.stats.starttime, self.rate) - first
+            at = self.grid.number(trace.stats.starttime) - first
             samples = trace.data[max(0, -at) : max(0, last - first - at)]
             row[max(0, at) : max(0, at) + len(samples)] = samples
         return [data[:, start - first : start - first + size] for start in starts]
@@ -323,6 +366,8 @@ class InstrumentData:
             "marks": [list(mark) for mark in self.marks],
             "newest": self.newest,
             "head": self.head,
+            "reference": self.grid.reference.ns,
+            "settled": self.settled,
         }
 
     def restore(self, state: dict, later: float) -> None:
@@ -336,38 +381,5 @@ class InstrumentData:
         self.reached = dict(state["reached"])
         self.marks.extend((end, clock + later, wall) for end, clock, wall in state["marks"])
         self.newest, self.head = state["newest"], state["head"]
-
-
-def warm_up(model: SeisMoLLM, arguments: Arguments, instrument: str) -> float:
-    """
-    Seconds until the model's filter has forgotten where the data began.
-
-    :param instrument: Band and instrument code; filters may differ by channel.
-    :raises ValueError: If the filter cannot be applied.
-    """
-    rate = model.sampling_rate
-    headers = [
-        Stats({"sampling_rate": rate, "channel": instrument + code})
-        for code in model.component_order
-    ]
-    reach = filter_reach(model, arguments, headers)
-    # A filter that never forgets: as much as there is room for.
-    return (model.in_samples if reach is None else reach) / rate
-
-
-def component(model: SeisMoLLM, arguments: Arguments, channel: str) -> int | None:
-    """Row of a channel in the model's input, None if the model does not know its component."""
-    flexible = arguments.flexible_horizontal_components
-    return component_index(split_channel(channel)[1], model.component_order, flexible)
-
-
-def orient_as(rotation: Rotation, name: str, stream: obspy.Stream) -> obspy.Stream:
-    """
-    Rotate a stream of one instrument to Z, N, E.
-
-    :param name: NET.STA.LOC and more, which the traces get.
-    """
-    network, station, location = TraceId.parse(name)[:3]
-    for trace in stream:
-        trace.stats.update({"network": network, "station": station, "location": location})
-    return rotation(stream)
+        self.grid.refer_to(obspy.UTCDateTime(ns=state["reference"]))
+        self.settled = state["settled"]

@@ -23,27 +23,13 @@ class Peak:
     A peak of a probability curve.
 
     :param phase: P or S.
-    :param sample: Its number on the model's absolute sample grid, see :py:func:`grid`.
+    :param sample: Its number on the :py:class:`~seisbench_llm.live.grid.Grid` of the data.
     :param value: Probability.
     """
 
     phase: str
     sample: int
     value: float
-
-
-def grid(time: obspy.UTCDateTime, rate: float) -> int:
-    """
-    Number of the sample nearest to a time, counted from 1970.
-
-    SeisBench's grouping moves all traces to this grid, and shifts the annotations back.
-    """
-    return round(time.ns * rate / 1e9)
-
-
-def grid_time(sample: int, rate: float) -> obspy.UTCDateTime:
-    """Time of a sample of the grid."""
-    return obspy.UTCDateTime(ns=round(sample * 1e9 / rate))
 
 
 def is_in_calendar(time: obspy.UTCDateTime) -> bool:

@@ -15,7 +15,7 @@ from ..streams.component_starts import mute_places
 from ..streams.contiguous import ContiguousRecord
 from .aside import Aside
 from .data import InstrumentData
-from .final import FinalCurves, Peak, grid, grid_time, levels, peaks
+from .final import FinalCurves, Peak, levels, peaks
 from .messages import RepeatedWarnings
 from .picks import LivePick, OpenPick, Report, Status
 from .settings import LiveSettings
@@ -46,7 +46,7 @@ class Instrument:
     :param model: Picker.
     :param arguments: Of ``annotate``.
     :param settings: What to wait for.
-    :param warm_up: See :py:func:`seisbench_llm.live.data.warm_up`.
+    :param warm_up: See :py:func:`seisbench_llm.live.channels.warm_up`.
     :param counts: Counter that packets, samples and windows are added to.
     :param orient: See :py:class:`seisbench_llm.live.data.InstrumentData`.
     """
@@ -172,8 +172,9 @@ class Instrument:
         data.move_head(clock, closing)
         if self.final and data.start > self.final.start:
             # What it began with was a filled gap.
-            self.final = self.offset = None
+            self.final, self.offset, data.settled = None, None, False
         if self.final is None and (closing or data.head >= data.start + size):
+            data.settled = True
             self.final = FinalCurves(self.model, self.arguments, data.start)
             self.offset = data.offset
         starts = []
@@ -307,7 +308,7 @@ class Instrument:
     def time(self, sample: int) -> obspy.UTCDateTime:
         """Time of a sample of the grid, with the data's own fraction of a sample."""
         offset = self.data.offset if self.offset is None else self.offset
-        return grid_time(sample, self.rate) + offset
+        return self.data.grid.time(sample) + offset
 
     # Restart
 
@@ -344,7 +345,7 @@ class Instrument:
         known = {pick.id: pick for pick in self.open}
         for pick in picks:
             if pick.id not in known:
-                peak = Peak(pick.phase, grid(pick.time, self.rate), pick.probability)
+                peak = Peak(pick.phase, self.data.grid.number(pick.time), pick.probability)
                 known[pick.id] = OpenPick(peak, pick.id)
                 self.open.append(known[pick.id])
             known[pick.id].said = pick.status != "preliminary"

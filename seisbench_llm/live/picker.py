@@ -21,7 +21,7 @@ from ..streams.orientation import Rotation
 from ..streams.picks import time_uncertainty
 from ..streams.selection import unusable
 from ..trace_ids import TraceId, codes_of
-from .data import orient_as, warm_up
+from .channels import orient_as, warm_up
 from .final import PHASES, is_in_calendar
 from .instrument import Instrument, Window
 from .observer import Observer

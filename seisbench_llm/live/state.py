@@ -18,7 +18,7 @@ from filelock import FileLock, Timeout
 from ..atomic import remove_leftovers, replacing
 from .picks import LivePick
 
-FORMAT = 3
+FORMAT = 4
 
 
 class StateError(ValueError):

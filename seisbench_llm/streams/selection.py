@@ -78,7 +78,7 @@ def select_records(
     for instrument, records in sorted(instruments.items()):
         cause = _incomplete(records, model, instrument in turned)
         if records and cause is None:
-            selected[instrument] = _one_per_component(records, model, skipped)
+            selected[instrument] = one_per_component(records, model, skipped)
         elif records:
             # One entry for the instrument instead of one for each component.
             spans = [(t.stats.starttime, t.stats.endtime) for t in records + turned[instrument]]
@@ -151,7 +151,7 @@ def _incomplete(records: list[ContiguousRecord], model: WaveformModel, turned: b
     )
 
 
-def _one_per_component(
+def one_per_component(
     records: list[ContiguousRecord], model: WaveformModel, skipped: SkippedList
 ) -> list[ContiguousRecord]:
     """

@@ -169,11 +169,11 @@ def of(picks, status):
     return sorted(found, key=lambda p: (p.time.ns, p.phase))
 
 
-def assert_same(picks, batch):
+def assert_same(picks, batch, atol=1e-3):
     confirmed = of(picks, "confirmed")
     batch = sorted(batch, key=lambda p: (p.peak_time.ns, p.phase))
     assert [p.phase for p in confirmed] == [p.phase for p in batch]
     times = [live.time - one.peak_time for live, one in zip(confirmed, batch, strict=True)]
     assert np.abs(times).max(initial=0) < 1e-5
     values = [p.probability for p in confirmed]
-    np.testing.assert_allclose(values, [p.peak_value for p in batch], atol=1e-3)
+    np.testing.assert_allclose(values, [p.peak_value for p in batch], atol=atol)
