@@ -94,6 +94,10 @@ def test_resample_leaves_no_image_of_an_offset(rate):
     np.testing.assert_allclose(out, 1e6 + np.arange(out.size) * 3 * rate / 100, atol=0.02, rtol=0)
 
 
+def test_a_line_through_two_samples_goes_on():
+    np.testing.assert_allclose(resample(np.array([0.0, 1.0]), 50, 100), [0, 0.5, 1, 1.5], atol=1e-6)
+
+
 def test_resample_is_that_of_scipy_but_for_images():
     data = np.random.default_rng(0).standard_normal(2000)
     for rate, (up, down) in {200: (1, 2), 50: (2, 1), 62.5: (8, 5)}.items():
