@@ -26,6 +26,7 @@ import numpy as np
 import seisbench
 import torch
 
+from tests.faults.results import record
 from tests.helpers.hostile import READERS, limited_memory, make, outcome
 
 MOST_SECONDS, MOST_MEMORY = 5.0, 2**31
@@ -45,6 +46,7 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=60, help="Processor time, all readers.")
     parser.add_argument("--only", nargs="+", help="Names of readers.")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--record", type=Path, help="File of results that the counts go to.")
     args = parser.parse_args()
     torch.set_num_threads(1)
     warnings.simplefilter("ignore")
@@ -56,6 +58,7 @@ def main() -> int:
         for name in names:
             counts, found = fuzz(name, Path(folder) / name, args.seconds / len(names), args.seed)
             faults += found
+            record(args.record, f"fuzz_readers: {name}", counts, found)
             shown = [counts[key] for key in ("files", "refused", "read")]
             print(f"{name:<22}{shown[0]:>7}{shown[1]:>9}{shown[2]:>7}{len(found):>8}"
                   f"{counts['slowest'] / 1000:>11.2f}", flush=True)  # fmt: skip

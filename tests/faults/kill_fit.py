@@ -29,6 +29,7 @@ import torch
 import yaml
 
 from seisbench_llm.training.checkpoints import load_checkpoint
+from tests.faults.results import record
 from tests.helpers.training import run_config, synthetic_records
 
 # Large enough for the writing of a checkpoint to take a while.
@@ -40,10 +41,12 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=40)
     parser.add_argument("--tmpdir", type=Path, default=Path("/dev/shm"))
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--record", type=Path, help="File of results that the counts go to.")
     args = parser.parse_args()
     random.seed(args.seed)
     with tempfile.TemporaryDirectory() as folder:
         counts, faults = kill(Path(folder), args.kills, args.tmpdir)
+    record(args.record, "kill_fit", {n: c for n, c in counts.items() if n != "faults"}, faults)
     for name, count in counts.items():
         print(f"{name:<45}{count:>6}")
     print(*faults, sep="\n")

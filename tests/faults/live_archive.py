@@ -26,6 +26,7 @@ import torch
 
 from seisbench_llm import archive
 from seisbench_llm.live import Live, LiveSettings, LiveState, Replay, feed_from
+from tests.faults.results import record
 from tests.helpers.archive_stub import run_stub, spiky_stream, write_sds
 from tests.helpers.live_stub import LEVELS, arrivals, filtered_model
 
@@ -82,8 +83,8 @@ def tables(out: Path) -> dict:
     return content
 
 
-def archives(folder: Path, kills: int, rng) -> str:
-    """Kills of ``archive run``."""
+def archives(folder: Path, kills: int, rng) -> dict[str, int]:
+    """Kills of ``archive run``; the results have to be those of one run, byte by byte."""
     sds, whole = folder / "sds", folder / "whole"
     write_sds(spiky_stream(), sds)
     began = time.monotonic()
@@ -101,11 +102,14 @@ def archives(folder: Path, kills: int, rng) -> str:
 
         done += trial(lambda out=out: archive_run(sds, out), longest, rng, check)
         assert tables(out) == tables(whole), f"{out} differs"
-    return f"archive run: {done} kills in {trials} runs, results byte by byte those of one run"
+    return {"kills": done, "runs": trials}
 
 
-def merges(folder: Path, kills: int, rng) -> str:
-    """Kills of ``archive merge``, which needs the run of :py:func:`archives`."""
+def merges(folder: Path, kills: int, rng) -> dict[str, int]:
+    """Kills of ``archive merge``."""
+    if not (folder / "whole").is_dir():
+        write_sds(spiky_stream(), folder / "sds")
+        attempt(lambda: archive_run(folder / "sds", folder / "whole"), None)
     done = trials = 0
     for suffix in (".csv", ".parquet"):
         to = folder / f"all{suffix}"
@@ -123,7 +127,7 @@ def merges(folder: Path, kills: int, rng) -> str:
             task = lambda to=to: archive.merge(folder / "whole", to)  # noqa: E731
             done += trial(task, longest, rng, check)
             check()
-    return f"archive merge: {done} kills in {trials} merges, no half file"
+    return {"kills": done, "runs": trials}
 
 
 def live_replay(stream, folder: Path) -> None:
@@ -139,8 +143,8 @@ def reports(folder: Path) -> list[dict]:
     return [{**row, "latency": None} for row in rows]
 
 
-def lives(folder: Path, kills: int, rng) -> str:
-    """Kills of a live picker."""
+def lives(folder: Path, kills: int, rng) -> dict[str, int]:
+    """Kills of a live picker; the reports have to be those of one replay, each once."""
     stream = arrivals(12_000) + arrivals(12_000, code="HN", seed=1)
     whole = folder / "live"
     whole.mkdir()
@@ -153,22 +157,26 @@ def lives(folder: Path, kills: int, rng) -> str:
         own.mkdir()
         done += trial(lambda own=own: live_replay(stream, own), longest, rng, lambda: None)
         assert reports(own) == expected, f"{own} differs"
-    return (
-        f"live: {done} kills in {trials} replays, {len(expected)} reports in each, those of one "
-        f"replay, each once"
-    )
+    return {"kills": done, "runs": trials, "reports in each": len(expected)}
+
+
+PARTS = {"live": lives, "archive": archives, "merge": merges}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=40, help="of each kind")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--record", type=Path, help="File of results that the counts go to.")
+    parser.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS))
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     rng = np.random.default_rng(arguments.seed)
     with tempfile.TemporaryDirectory() as folder:
-        for part in (lives, archives, merges):
-            print(part(Path(folder), arguments.kills, rng), flush=True)
+        for name in arguments.only:
+            counts = PARTS[name](Path(folder), arguments.kills, rng)
+            record(arguments.record, f"live_archive: {name}", counts, [])
+            print(f"{name}: {counts}, results those of one run", flush=True)
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ import torch
 
 from seisbench_llm.live import Live, LiveSettings, LiveState, feed_from
 from tests.faults.live_archive import attempt, reports, trial
+from tests.faults.results import record
 from tests.helpers.live_stub import LEVELS, DataClock, Until, arrivals, filtered_model, integers
 from tests.helpers.seedlink_server import SeedLinkServer, end_of, in_order_of_time
 
@@ -65,6 +66,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.strip().splitlines()[0])
     parser.add_argument("--kills", type=int, default=40)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--record", type=Path, help="File of results that the counts go to.")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     rng = np.random.default_rng(arguments.seed)
@@ -89,6 +91,8 @@ def main() -> None:
     finally:
         os.kill(process, signal.SIGKILL)
         os.waitpid(process, 0)
+    counts = {"kills": kills, "runs": runs, "reports in each": len(expected)}
+    record(arguments.record, "live_seedlink", counts, [])
     print(
         f"live from SeedLink: {kills} kills in {runs} runs, {len(expected)} reports in each, those "
         f"of one run, each once"

@@ -24,6 +24,7 @@ import psutil
 import torch
 
 from tests.faults.cases import Case, damaged, partial, prepare, run, tables
+from tests.faults.results import record
 
 LIMITS = (100, 3_000, 30_000, 300_000)
 
@@ -32,6 +33,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.strip().splitlines()[0])
     parser.add_argument("--downloads", type=int, default=25, help="Kills of downloads.")
     parser.add_argument("--only", nargs="+", help="Names of parts.")
+    parser.add_argument("--record", type=Path, help="File of results that the counts go to.")
     args = parser.parse_args()
     torch.set_num_threads(1)
     os.environ["OMP_NUM_THREADS"] = "1"
@@ -52,6 +54,7 @@ def main() -> int:
             if not args.only or name in args.only:
                 counts, found = part()
                 faults += [f"{name}: {fault}" for fault in found]
+                record(args.record, f"machine: {name}", counts, found)
                 print(f"{name:<12}", dict(counts), f"faults: {len(found)}", flush=True)
     print(*faults, sep="\n")
     return 1 if faults else 0

@@ -23,6 +23,7 @@ import numpy as np
 import torch
 
 from tests.faults.cases import damaged, partial, prepare, run, tables
+from tests.faults.results import record
 
 CODES = {signal.SIGTERM: 143, signal.SIGINT: 130, signal.SIGKILL: -9}
 
@@ -35,6 +36,7 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=4, help="Of each signal and command.")
     parser.add_argument("--only", nargs="+", help="Names of commands.")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--record", type=Path, help="File of results that the counts go to.")
     args = parser.parse_args()
     torch.set_num_threads(1)
     os.environ["OMP_NUM_THREADS"] = "1"
@@ -46,6 +48,7 @@ def main() -> int:
                 continue
             counts, found = disturb(case, folder / case.name.replace(" ", "_"), args.rounds, rng)
             faults += [f"{case.name}: {fault}" for fault in found]
+            record(args.record, f"signals: {case.name}", counts, found)
             print(f"{case.name:<12}", dict(counts), f"faults: {len(found)}", flush=True)
     print(*faults, sep="\n")
     return 1 if faults else 0
