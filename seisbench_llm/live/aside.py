@@ -1,4 +1,4 @@
-"""Packets that do not fit the data of their instrument: strays, or data that go on elsewhere."""
+"""Packets that do not fit the data of their instrument: strays, or data that continue elsewhere."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import obspy
 
-# So many that follow each other are believed.
+# This number of packets that follow each other is believed.
 JUMP_PACKETS = 3
 
 # Of a channel, whatever their length.
@@ -23,7 +23,7 @@ class Stray(NamedTuple):
     :param trace: Its samples.
     :param clock: Seconds.
     :param wall: Unix time of arrival.
-    :param fits: Number of packets of the instrument that fitted before.
+    :param fits: Number of earlier packets of the instrument that fitted.
     """
 
     trace: obspy.Trace
@@ -34,14 +34,14 @@ class Stray(NamedTuple):
 
 class Aside:
     """
-    Packets put aside by channel, until they are believed or given up.
+    Packets that are put aside by channel until they are believed or given up.
 
-    They are believed if they follow each other, whatever their order of arrival, and nothing else
-    comes: after a long gap the last packets before it may still be on their way, and a component
-    with a clock of its own must not carry the others away.
+    Packets are believed if they follow each other, in any order of arrival, and no other packets
+    arrive. After a long gap, the last packets before the gap may still be on their way. A component
+    with a wrong clock must not move the others.
 
     :param max_latency: Seconds to wait for late packets.
-    :param seconds: Of data that a channel has room for.
+    :param seconds: Seconds of data for which a channel has room.
     """
 
     def __init__(self, max_latency: float, seconds: float):
@@ -58,7 +58,7 @@ class Aside:
         """
         Add a packet.
 
-        :return: Packets for which there is no more room.
+        :return: Packets for which there is no room any more.
         """
         channel = trace.stats.channel
         entries = self.entries.setdefault(channel, [])
@@ -74,9 +74,9 @@ class Aside:
 
     def fitted(self, channel: str, clock: float) -> list[obspy.Trace]:
         """
-        Take note of a packet that fits.
+        Note a packet that fits.
 
-        :return: Packets that have waited for long enough.
+        :return: Packets that have waited long enough.
         """
         self.strays[channel] = self.strays["all"] = 0
         self.fits += 1
@@ -84,7 +84,7 @@ class Aside:
 
     def fitting(self, fits: Callable[[obspy.Trace], bool]) -> Iterator[Stray]:
         """
-        Packets, no longer here, that fit by now, each after the one before has been stored.
+        Remove and return packets that fit by now, one after the other.
 
         :param fits: Whether a packet does.
         """
@@ -98,7 +98,7 @@ class Aside:
 
     def refuted(self, channels: int) -> list[obspy.Trace]:
         """
-        Packets, no longer here, after which the instrument went on as before.
+        Remove and return packets after which the instrument continued as before.
 
         :param channels: Number of channels that the instrument has had.
         """
@@ -123,10 +123,10 @@ class Aside:
 
     def believed(self, channel: str, clock: float, rate: float | None, channels: int) -> bool:
         """
-        Whether the data go on with the packets that are here.
+        Whether the data continue with the packets that are put aside.
 
-        :param channel: Of the last packet.
-        :param rate: Sampling rate that the channel has had.
+        :param channel: Channel of the last packet.
+        :param rate: Sampling rate of the channel so far.
         :param channels: Number of channels that the instrument has had.
         """
         entries = self.entries[channel]
@@ -134,7 +134,7 @@ class Aside:
         if len(run) < JUMP_PACKETS or self.strays[channel] < JUMP_PACKETS:
             return False
         if rate is not None and run[0].stats.sampling_rate != rate:
-            # The other components may go on as they were.
+            # The other components may continue as before.
             return True
         waited = clock - min(stray.clock for stray in entries) >= self.max_latency
         span = run[-1].stats.endtime - run[0].stats.starttime
@@ -143,9 +143,9 @@ class Aside:
 
     def take(self, channel: str | None = None) -> list[Stray]:
         """
-        All packets, which are no longer here.
+        Remove and return all packets.
 
-        :param channel: Of those that are believed: they come first, and what is near them.
+        :param channel: Channel that is believed. Its packets, and those near them, come first.
         """
         entries = [stray for of_channel in self.entries.values() for stray in of_channel]
         entries.sort(key=lambda stray: stray.trace.stats.starttime)
@@ -157,7 +157,7 @@ class Aside:
         return entries
 
     def state(self) -> dict:
-        """All there is to know, of numbers, text and arrays; see :py:meth:`restore`."""
+        """The state as numbers, text and arrays, see :py:meth:`restore`."""
         entries = [
             {
                 **stray._asdict(),
@@ -173,9 +173,9 @@ class Aside:
 
     def restore(self, state: dict, later: float) -> None:
         """
-        Go on from a state.
+        Continue from a state.
 
-        :param later: What the clock has been set on since then, in seconds.
+        :param later: Seconds by which the clock has moved since then.
         """
         self.strays.update(state["strays"])
         self.fits = state["fits"]
@@ -188,7 +188,7 @@ class Aside:
 
 
 def _runs(strays: list[Stray]) -> list[list[Stray]]:
-    """Packets that follow each other in time; of duplicates, the first one."""
+    """Packets that follow each other in time. The first of several duplicates counts."""
     runs: list[list[Stray]] = []
     for stray in sorted(strays, key=lambda stray: stray.trace.stats.starttime):
         last = runs[-1][-1].trace if runs else None

@@ -1,4 +1,4 @@
-"""Ring buffers: the last minutes of a channel, whatever the order in which its packets come."""
+"""Ring buffers: the last minutes of a channel, for packets in any order."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ EMPTY, FILLED, CONFLICT, DEFECT = 0, 1, 2, 3
 @dataclass
 class Added:
     """
-    What became of the samples of a packet.
+    What happened to the samples of a packet.
 
     :param new: Samples stored.
-    :param duplicate: Samples that were there already, with the same value.
-    :param conflicting: Samples that were there with another value; they are a gap from now on.
-    :param late: Samples older than the buffer reaches.
+    :param duplicate: Samples that were already stored with the same value.
+    :param conflicting: Samples that were stored with another value. They are a gap from now on.
+    :param late: Samples that are too old for the buffer.
     :param invalid: Samples that are not finite.
     """
 
@@ -34,12 +34,13 @@ class TraceBuffer:
     """
     A ring buffer of samples, bounded in time, on the sample grid of its first packet.
 
-    Overlaps are merged as by ``obspy.Stream.merge(method=0)``: samples that agree are kept, samples
-    that contradict each other become a gap. Unlike there this goes sample by sample, and the result
-    does not depend on the order of packets, except that those too old for the buffer are lost.
+    Overlaps are merged as by ``obspy.Stream.merge(method=0)``: samples that agree are kept, and
+    samples that contradict each other become a gap. Unlike there, this is done sample by sample,
+    and the result does not depend on the order of packets. Only packets that are too old for the
+    buffer are lost.
 
     :param rate: Sampling rate in Hz.
-    :param origin: Time of a sample, that of number 0.
+    :param origin: Time of sample number 0.
     :param seconds: Length of the buffer.
     """
 
@@ -53,7 +54,7 @@ class TraceBuffer:
         self.good_end: int | None = None
         self._good_before: int | None = None
         self.leading = 0
-        # Zeros take no memory before they are written to: EMPTY is zero.
+        # EMPTY is zero, because zeros take no memory before they are written to.
         self._data = np.zeros(self.size)
         self._state = np.zeros(self.size, np.uint8)
 
@@ -67,14 +68,14 @@ class TraceBuffer:
 
     @property
     def oldest(self) -> int:
-        """Number of the oldest sample that the buffer has room for."""
+        """Number of the oldest sample for which the buffer has room."""
         return self.end - self.size
 
     def add(self, trace: obspy.Trace) -> Added:
         """
         Store a packet.
 
-        :param trace: Of this buffer's channel and sampling rate.
+        :param trace: Packet of this buffer's channel and sampling rate.
         """
         return self.add_samples(self.number(trace.stats.starttime), np.ma.asarray(trace.data))
 
@@ -83,7 +84,7 @@ class TraceBuffer:
         Store samples.
 
         :param start: Number of the first one.
-        :param samples: Shape (samples,); masked ones are left out.
+        :param samples: Shape (samples,). Masked samples are left out.
         """
         added = Added()
         if len(samples) == 0:
@@ -106,7 +107,8 @@ class TraceBuffer:
         added.conflicting = int((known & ~same).sum())
         self._data[slots[state == EMPTY]] = values[state == EMPTY]
         self._state[slots[state == EMPTY]] = FILLED
-        # For good: a third packet must not decide, or the order of packets would.
+        # The conflict is permanent. If a third packet could decide, the order of packets would
+        # matter.
         self._state[slots[known & ~same]] = CONFLICT
         return added
 
@@ -128,7 +130,7 @@ class TraceBuffer:
         Pieces without a gap.
 
         :param start: Number of the first sample wanted.
-        :param stop: Number after the last one.
+        :param stop: One after the number of the last sample.
         :param defects: Whether to include samples with a defect.
         :return: (number of the piece's first sample, samples as float64) for each.
         """
@@ -141,7 +143,7 @@ class TraceBuffer:
 
     def states(self, start: int, stop: int) -> tuple[int, int, np.ndarray]:
         """
-        States of samples, as far as the buffer reaches.
+        States of samples, as far as they are in the buffer.
 
         :return: Number of the first one, number after the last one, and states.
         """
@@ -154,7 +156,7 @@ class TraceBuffer:
 
     def mark(self, start: int, defect: np.ndarray) -> None:
         """
-        Note which samples have a defect.
+        Mark samples with a defect.
 
         :param start: Number of the first sample.
         :param defect: Whether it has, for one sample after the other, all of which have come.
@@ -178,7 +180,7 @@ class TraceBuffer:
 
     def last_good(self, number: int) -> int | None:
         """Number after the last sample before one that has come and has no defect, if any."""
-        # Mostly that is the sample before.
+        # In most cases this is the sample before.
         for begin in (number - 1, self.oldest):
             _, stop, state = self.states(begin, number)
             good = (state == FILLED) | (state == CONFLICT)
@@ -215,7 +217,7 @@ class TraceBuffer:
 
     @classmethod
     def restore(cls, state: dict) -> TraceBuffer:
-        """The buffer that a state is of."""
+        """The buffer with a given state."""
         size = len(state["data"])
         buffer = cls(state["rate"], obspy.UTCDateTime(ns=state["origin"]), size / state["rate"])
         buffer.size, buffer.first, buffer.end = size, state["first"], state["end"]
@@ -225,6 +227,6 @@ class TraceBuffer:
 
 
 def _edges(wanted: np.ndarray) -> list[tuple[int, int]]:
-    """First and one after the last of the samples that are wanted one after the other."""
+    """Ranges of consecutive wanted samples: first sample, and one after the last."""
     padded = np.concatenate([[False], wanted, [False]])
     return np.flatnonzero(padded[1:] != padded[:-1]).reshape(-1, 2).tolist()

@@ -1,4 +1,4 @@
-"""Connections to SeedLink servers: ObsPy's, without its traps."""
+"""Connections to SeedLink servers: ObsPy's connection with its faults corrected."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ DATA_HEADER = re.compile(rb"SL[0-9A-Fa-f]{6}")
 
 CODE = re.compile(r"[A-Z0-9]{1,5}")
 
-# Of an answer to INFO STATIONS; a server with 10,000 stations sends some 2 MB.
+# Largest answer to INFO STATIONS in bytes. A server with 10,000 stations sends about 2 MB.
 MAX_INFO_BYTES = 20_000_000
 
 # Sequence numbers have six hexadecimal digits. ObsPy asks for the one after the last, which for the
@@ -33,11 +33,11 @@ def stations_of(text: bytes) -> set[tuple[str, str]]:
     """
     Networks and stations in an answer to INFO STATIONS.
 
-    :raises SeedLinkException: If it is none.
+    :raises SeedLinkException: If the text is not such an answer.
     """
     text = text.strip(b"\0 \r\n")
     try:
-        # Entities are the way to blow up an XML parser; SeedLink has none.
+        # Entities could exhaust the memory of an XML parser. SeedLink does not use them.
         root = None if b"<!" in text else ElementTree.fromstring(text)
     except ElementTree.ParseError:
         root = None
@@ -49,10 +49,10 @@ def stations_of(text: bytes) -> set[tuple[str, str]]:
 
 class Connection(SeedLinkConnection):
     """
-    ObsPy's connection without its traps (see docs/how-to/live.md), which all come from two things.
+    ObsPy's connection with its faults corrected, see docs/how-to/live.md. They have two causes.
 
-    It takes a closed socket for one without news and looks again for ``netto`` seconds; and it
-    waits for data for as long, during which it neither sends keep-alives nor can be stopped.
+    ObsPy takes a closed socket for one without news and waits for ``netto`` seconds. While it waits
+    for data, it neither sends keep-alives nor can be stopped.
     """
 
     def __init__(
@@ -101,7 +101,7 @@ class Connection(SeedLinkConnection):
             super().connect()
         finally:
             self.timeout = None
-        # After an empty read collect sleeps for 0.5 s: long enough that this adds little latency.
+        # After an empty read, collect sleeps for 0.5 s, so that this adds little latency.
         self.socket.settimeout(2.0)
 
     def config_link(self):
@@ -128,7 +128,7 @@ class Connection(SeedLinkConnection):
         self.accepted.add((curstream.net, curstream.station))
 
     def _tell_missing(self, places: set[tuple[str, str]]) -> None:
-        # Once, but again if one comes back and is lost again.
+        # Warn once, but again if a station comes back and is lost again.
         new, self.missing = places - self.missing, places
         if new:
             names = ", ".join(f"{network}.{station}" for network, station in sorted(new))
@@ -137,7 +137,7 @@ class Connection(SeedLinkConnection):
             )
 
     def _resolve(self, stations: set[tuple[str, str]]) -> None:
-        """Add the server's stations that wildcards stand for."""
+        """Add the server's stations that match wildcards."""
         for pattern, selectors in self.wildcards.items():
             places = {place for place in stations if all(map(fnmatchcase, place, pattern))}
             if places:
@@ -147,9 +147,9 @@ class Connection(SeedLinkConnection):
 
     def _stations(self) -> set[tuple[str, str]]:
         """
-        Networks and stations that the server has.
+        Networks and stations of the server.
 
-        :raises SeedLinkException: If it does not tell.
+        :raises SeedLinkException: If the server does not tell them.
         """
         self.send_info_request("STATIONS", 3)
         text, received = b"", b""
@@ -179,21 +179,21 @@ class Connection(SeedLinkConnection):
                 raise SeedLinkException("no answer to a command") from None
             return b""
         if not data:
-            # Not an OSError, which collect would take for a reason to wait.
+            # It is not an OSError, because collect would then wait.
             raise SeedLinkException("the server closed the connection")
         return data
 
     def collect(self):
-        # Without this, collect waits in a loop of its own that cannot be stopped.
+        # Without this, collect waits in its own loop, which cannot be stopped.
         if self.stop.is_set():
             return SLPacket.SLTERMINATE
         return super().collect()
 
     def update_stream(self, slpacket):
-        """Take note of a packet's number; ``malformed`` is the packet if it is."""
+        """Note a packet's number, and set ``malformed`` if the packet is malformed."""
         self.malformed = None
         if not DATA_HEADER.fullmatch(bytes(slpacket.slhead)):
-            # ObsPy would print to standard output, and stay out of step for ever.
+            # ObsPy would print to standard output and would never synchronise again.
             raise ConnectionError(f"no packet starts with {bytes(slpacket.slhead)!r}")
         try:
             stats = slpacket.get_trace().stats

@@ -32,31 +32,31 @@ from .state import LiveState, StateError
 
 LATENCIES_KEPT = 10_000
 
-# Hz; above, buffers are large.
+# Highest sampling rate in Hz. Above it, buffers would be large.
 HIGHEST_RATE = 5000.0
 
-# Of channels without use so many are named; a server can make up names without end.
+# Number of useless channels that are named. A server can make up names without end.
 MOST_IGNORED = 10_000
 MOST_INSTRUMENTS = 10_000
 
 
 class Live:
     """
-    A picker that is fed with packets.
+    Live picking: a picker that is fed with packets.
 
-    Preliminary picks come from a window that ends with the newest data, every ``settings.step``
-    seconds; confirmed ones from the windows of :py:meth:`SeisMoLLM.annotate`, once all that see the
-    pick are complete. The confirmed picks are those of ``model.classify`` on the same data.
+    Every ``settings.step`` seconds, preliminary picks come from a window that ends with the newest
+    data. Confirmed picks come from the windows of :py:meth:`SeisMoLLM.annotate`, once all windows
+    with the pick are complete. They are those of ``model.classify`` on the same data.
 
     :param model: Picker.
-    :param on_pick: Called with each :py:class:`LivePick`.
-    :param settings: What to wait for.
+    :param on_pick: Function that is called with each :py:class:`LivePick`.
+    :param settings: Times to wait, see :py:class:`LiveSettings`.
     :param weight: Name and version of the weight, for the picks.
     :param batch_size: Number of windows that pass the network at a time.
-    :param stations: Stations, see :py:meth:`seisbench_llm.stations.Stations.read`: components that
-        do not point up, north and east are rotated first.
+    :param stations: Stations, see :py:meth:`seisbench_llm.stations.Stations.read`. Components that
+        do not point up, north and east are then rotated first.
     :param kwargs: Arguments of ``annotate`` and ``classify``, such as P_threshold.
-    :raises ValueError: If the model is no picker, or an argument has an impossible value.
+    :raises ValueError: If the model is not a picker, or if an argument has an impossible value.
     """
 
     def __init__(
@@ -73,19 +73,19 @@ class Live:
             raise ValueError(f"Live picking needs a picker, not a model for {model.task.name}.")
         self.model, self.on_pick, self.weight = model.eval(), on_pick, weight
         self.settings = settings or LiveSettings()
-        # Gaps are filled in any case: what is missing may come yet.
+        # Gaps are always filled, because missing data may still arrive.
         self.arguments = replace(validate_arguments(model, kwargs), strict=False)
         self.batch_size = batch_size
         self.rotation = None if stations is None else Rotation(Stations.read(stations))
         self.counts: Counter = Counter()
         self.latencies = {s: deque(maxlen=LATENCIES_KEPT) for s in ("preliminary", "confirmed")}
         self.instruments: dict[str, Instrument] = {}
-        # Channels and instruments that are named in a warning, and passed over.
+        # Channels and instruments that were named in a warning and are ignored.
         self.ignored: set[str] = set()
         self._warm_ups: dict[str, float] = {}
         self._fed: set[str] = set()
         self._all_since = -np.inf
-        # Picks reported before a restart, of instruments that have not been heard since.
+        # Picks that were reported before a restart, for instruments without data since then.
         self._reported: dict[str, list[LivePick]] = {}
         # Told of packets and reports, as a dashboard.
         self.observers: list[Observer] = []
@@ -96,11 +96,11 @@ class Live:
         self, trace: obspy.Trace, clock: float | None = None, wall: float | None = None
     ) -> None:
         """
-        Take a packet; what cannot be used is named in a warning.
+        Take a packet. A warning names data that cannot be used.
 
         :param trace: Samples of one channel, not necessarily in order.
-        :param clock: Seconds, never decreasing; what ``max_latency`` is measured with. By default
-            the monotonic clock.
+        :param clock: Time in seconds that never decreases, with which ``max_latency`` is measured.
+            By default it is the monotonic clock.
         :param wall: Unix time of arrival, by default now.
         """
         clock = time.monotonic() if clock is None else clock
@@ -143,7 +143,7 @@ class Live:
         self.instruments[name] = instrument
 
     def _ignore(self, name: str, error: ValueError) -> None:
-        """Pass over an instrument, such as one that the model's filter cannot take."""
+        """Ignore an instrument, for example one that the model's filter cannot process."""
         if len(self.ignored) < MOST_IGNORED:
             seisbench.logger.warning(f"{name} is ignored from now on: {error}")
             self.ignored.add(name)
@@ -180,20 +180,22 @@ class Live:
 
     def process(self, clock: float | None = None) -> None:
         """
-        Answer all windows that are due, and hand out the picks.
+        Process all windows that are due, and report the picks.
 
         :param clock: Seconds, as in :py:meth:`feed`.
         """
         clock = time.monotonic() if clock is None else clock
         names = self._fed
-        # Also those without new data, for what they have waited for may be given up by now.
+        # Instruments without new data are included, because their waiting time may be over.
         if clock - self._all_since >= min(1.0, self.settings.step):
             names, self._all_since = set(self.instruments), clock
         self._fed = set()
         self._answer([self.instruments[n] for n in sorted(names) if n in self.instruments], clock)
 
     def close(self, clock: float | None = None) -> None:
-        """Answer what is left as if no more data came; the final word on all open picks."""
+        """
+        Process the remaining data as if no more came, and report the final state of all open picks.
+        """
         clock = time.monotonic() if clock is None else clock
         for instrument in list(self.instruments.values()):
             self._answer([instrument], clock, closing=True)
@@ -203,7 +205,7 @@ class Live:
         self.instruments.clear()
 
     def _answer(self, instruments: list[Instrument], clock: float, closing: bool = False) -> None:
-        """Pass the windows that are due through the network, in batches, and report."""
+        """Pass windows that are due through the network in batches, and report picks."""
         due = []
         for instrument in instruments:
             try:
@@ -254,7 +256,7 @@ class Live:
 
     def state(self, clock: float) -> dict:
         """
-        All there is to know after a restart, of numbers, text and arrays.
+        State for a restart, as numbers, text and arrays.
 
         :param clock: Seconds, as in :py:meth:`feed`.
         """
@@ -273,7 +275,7 @@ class Live:
 
         :param reported: Picks that were reported after the state was saved.
         :param clock: Seconds, as in :py:meth:`feed`.
-        :raises StateError: If the state is that of another model or of other settings.
+        :raises StateError: If the state belongs to another model or to other settings.
         """
         differing = [
             f"{name} was {state['made_by'].get(name)!r} and is {value!r}"
@@ -292,7 +294,7 @@ class Live:
             self._add_instrument(name, entries, later)
 
     def _made_by(self) -> dict:
-        """What must be the same after a restart."""
+        """Settings that must be the same after a restart."""
         arguments = {
             name: list(value) if isinstance(value, tuple) else value
             for name, value in self.arguments.argdict.items()
@@ -304,7 +306,7 @@ class Live:
         return made_by
 
     def statistics(self) -> dict:
-        """What was counted, and percentiles 50, 95 and 100 of the latency in seconds by status."""
+        """Counts, and percentiles 50, 95 and 100 of the latency in seconds by status."""
         levels = {
             status: [round(float(v), 3) for v in np.percentile(values, (50, 95, 100))]
             for status, values in self.latencies.items()
@@ -321,17 +323,18 @@ def feed_from(
     state: LiveState | None = None,
 ) -> None:
     """
-    Feed a picker from a source until it ends, the time is over, or ``stop`` is set.
+    Feed a picker from a source until the source ends, the time is over, or ``stop`` is set.
 
-    Without a state, the picker is closed then, and all open picks are decided. With one, the state
-    is saved and picks stay open, unless the source has ended.
+    Without a state, the picker is then closed, and all open picks are decided. With a state, the
+    state is saved and picks stay open, unless the source has ended.
 
     :param live: Picker.
     :param source: A :py:class:`SeedLink` or :py:class:`Replay` source.
-    :param stop: Ends the run when set.
+    :param stop: Event that ends the run.
     :param duration: Seconds by the wall clock, None for no limit.
-    :param state: What to go on from, if there is anything, and to save the state to, entered.
-    :raises StateError: If the state is damaged, or of another picker.
+    :param state: Saved state to continue from, if there is one, and to write to. It has to be
+        entered.
+    :raises StateError: If the state is damaged, or belongs to another picker.
     """
     begun, waiting = time.monotonic(), 0
     live.data_now = source.data_now
@@ -347,7 +350,7 @@ def feed_from(
 
     try:
         if state is not None:
-            # From now on, the file of picks tells what was reported since.
+            # From now on, the file of picks contains what was reported since the state was saved.
             save()
         while not stop.is_set() and not source.ended:
             if duration is not None and time.monotonic() - begun >= duration:
@@ -356,7 +359,8 @@ def feed_from(
             if packet is not None:
                 take(packet)
                 waiting += 1
-            # Together what came together, so that one pass of the network answers many windows.
+            # Packets that arrived together are processed together, so that one pass of the network
+            # handles many windows.
             if not source.more() or waiting >= 256:
                 live.process(source.clock())
                 waiting = 0
@@ -392,5 +396,5 @@ def _go_on(live: Live, source, state: LiveState) -> dict[str, int]:
     return saved["positions"]
 
 
-# The name of earlier versions.
+# Name in earlier versions.
 run = feed_from

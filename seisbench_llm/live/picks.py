@@ -1,4 +1,4 @@
-"""Live picks: what is reported of a pick, and when."""
+"""Live picks: reports about a pick."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ import obspy
 
 from .final import Peak
 
-# The first word on a pick; the last one if batch processing gives it, or if it does not.
+# States of a pick: the first report; the final one if batch processing finds it, or if it does not.
 Status = Literal["preliminary", "confirmed", "rejected"]
 
 
 @dataclass(frozen=True)
 class LivePick:
     """
-    What is known of a pick at the time of its output.
+    A report about a pick.
 
     :param id: The same for all that is said of one pick.
-    :param status: ``preliminary`` for the first word; ``confirmed`` if batch processing of the same
-        data gives it, with its time and probability there; ``rejected`` if it does not.
+    :param status: ``preliminary`` for the first report; ``confirmed`` if batch processing of the
+        same data finds the pick, with its time and probability there; ``rejected`` if it does not.
     :param trace_id: NET.STA.LOC and band and instrument code.
     :param phase: P or S.
     :param time: Time of the probability's peak.
@@ -59,7 +59,7 @@ class LivePick:
     @classmethod
     def from_json(cls, line: str) -> LivePick:
         """
-        The pick of a line.
+        The pick in a line of JSON.
 
         :raises ValueError: If the line is none of :py:meth:`to_json`.
         """
@@ -73,14 +73,14 @@ class LivePick:
 @dataclass(frozen=True)
 class Report:
     """
-    A word on a pick.
+    An internal report about a pick.
 
     :param id: The same for all that is said of one pick.
     :param status: See :py:class:`seisbench_llm.live.LivePick`.
     :param phase: P or S.
     :param time: Time of the peak.
     :param probability: Its value.
-    :param arrived: Unix time of arrival of the sample that made this word possible.
+    :param arrived: Unix time of arrival of the sample that completed the report.
     """
 
     id: str
@@ -94,11 +94,12 @@ class Report:
 @dataclass(slots=True)
 class OpenPick:
     """
-    A pick on which the last word is still to come.
+    A pick whose final report is still to come.
 
     :param peak: As reported.
     :param id: Its id.
-    :param said: Whether the last word was said before a restart, so that it must not be repeated.
+    :param said: Whether the final report was made before a restart, so that it must not be
+        repeated.
     """
 
     peak: Peak

@@ -17,23 +17,23 @@ from .connection import Connection
 from .selections import is_selected, parse_selections
 from .sources import Packet
 
-# Packets that are none of the selected channels are named once, and no more than so many channels.
+# Channels that were not selected are named once, up to this number of channels.
 MAX_STRANGERS_NAMED = 100
 
 
 class SeedLink:
     """
-    Packets of a SeedLink server, received in a thread; connects again whenever it must.
+    Packets of a SeedLink server, received in a thread that reconnects when necessary.
 
     :param server: HOST:PORT, the port 18000 by default.
     :param selections: NET.STA.LOC.CH each, with ``?`` and ``*``, see also
-        :py:func:`seisbench_llm.live.selections.selections_of_streams`. Which stations match is
-        asked of the server, with each new connection.
+        :py:func:`seisbench_llm.live.selections.selections_of_streams`. With each new connection,
+        the server is asked for its stations.
     :param reconnect: Seconds between attempts to connect.
-    :param timeout: Seconds without any word of the server, data or keep-alive, after which the
-        connection counts as lost.
+    :param timeout: Seconds without data or keep-alive from the server after which the connection
+        counts as lost.
     :param counts: Counter for connections and malformed packets.
-    :raises ValueError: If the address or a selection cannot be understood.
+    :raises ValueError: If the address or a selection is invalid.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class SeedLink:
         self._thread = threading.Thread(target=self._receive, name="seedlink", daemon=True)
 
     def resume(self, positions: dict[str, int]) -> None:
-        """Begin with the packets after those taken before a restart; to be called first."""
+        """Begin after the packets that were taken before a restart. It has to be called first."""
         self._positions = dict(positions)
 
     def get(self, timeout: float) -> Packet | None:
@@ -79,10 +79,10 @@ class SeedLink:
 
     def clock(self) -> float:
         """
-        Monotonic time up to which all that arrived has been taken.
+        Monotonic time up to which all packets that arrived have been taken.
 
-        While packets wait here, it is the time at which the last one taken arrived: a picker that
-        cannot keep up must not give up late data that arrived in time.
+        While packets wait here, it is the arrival time of the last packet that was taken. A slow
+        picker must not give up data that arrived in time.
         """
         now = time.monotonic()
         if self._queue.empty():
@@ -98,11 +98,11 @@ class SeedLink:
         return not self._queue.empty()
 
     def waiting(self) -> int:
-        """Number of packets that have come and were not taken."""
+        """Number of packets that have arrived and were not taken."""
         return self._queue.qsize()
 
     def received(self) -> Iterator[Packet]:
-        """What has come before the end and was not taken."""
+        """Packets that arrived before the end and were not taken."""
         while (packet := self.get(timeout=0.001)) is not None:
             yield packet
 
@@ -113,7 +113,8 @@ class SeedLink:
             self._thread.join(timeout=5)
 
     def _receive(self) -> None:
-        # One object for all connections, as it knows the sequence numbers to resume from.
+        # One object serves all connections, because it knows the sequence numbers from which to
+        # resume.
         connection = Connection(
             self.server,
             self.stations,
@@ -134,11 +135,11 @@ class SeedLink:
                 if packet.get_type() not in (SLPacket.TYPE_SLINF, SLPacket.TYPE_SLINFT):
                     self._hand_on(packet)
             except Exception as error:
-                # Whatever goes wrong with a server, a running observatory must try again.
+                # A running observatory must try again, whatever goes wrong with a server.
                 if self._stop.is_set():
                     break
                 self.counts["connections lost or refused"] += 1
-                # Once, not every few seconds of a night without a network.
+                # Warn once instead of every few seconds of a night without a network.
                 if str(error) != told or connection.up:
                     text = f"SeedLink {self.server}: {error}; connecting again every"
                     connection.warnings.warn((str(error)[:24],), f"{text} {self.reconnect:g} s")

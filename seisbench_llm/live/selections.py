@@ -1,4 +1,4 @@
-"""Selections of SeedLink streams, as users write them and as servers take them."""
+"""Selections of SeedLink streams in the forms of users and of servers."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ SELECTION = re.compile(
 STREAM = re.compile(r"([A-Z0-9?*]{1,2})_([A-Z0-9?*]{1,5})(?::(.*))?")
 SELECTOR = re.compile(r"([A-Z0-9?-]{2})?([A-Z0-9?]{3})(?:\.D)?")
 
-# Selectors of a stream without any: seismometers of at least 10 Hz.
+# Selectors of a stream without selectors: seismometers of at least 10 Hz.
 SEISMOMETERS = ("BH?", "EH?", "HH?", "SH?")
 
 
 def parse_selections(selections: list[str]) -> dict[tuple[str, str], list[str]]:
     """
-    Selections by station, as SeedLink has them.
+    Selections by station in SeedLink's form.
 
     >>> parse_selections(["XX.ABC.00.HH?", "XX.ABC..EHZ", "X?.*..HH?"])
     {('XX', 'ABC'): ['00HH?', 'EHZ'], ('X?', '*'): ['HH?']}
 
-    :param selections: NET.STA.LOC.CH each.
-    :raises ValueError: If one of them is not of that form.
+    :param selections: Selections in the form NET.STA.LOC.CH.
+    :raises ValueError: If a selection has another form.
     """
     stations: dict[tuple[str, str], list[str]] = {}
     for text in selections:
@@ -46,12 +46,12 @@ def parse_selections(selections: list[str]) -> dict[tuple[str, str], list[str]]:
 
 
 def has_wildcard(text: str) -> bool:
-    """Whether a code stands for several."""
+    """Whether a code has wildcards."""
     return "?" in text or "*" in text
 
 
 def is_selected(trace: obspy.Trace, stations: dict[tuple[str, str], list[str]]) -> bool:
-    """Whether a trace is of the stations and selectors of :py:func:`parse_selections`."""
+    """Whether a trace matches the stations and selectors of :py:func:`parse_selections`."""
     stats = trace.stats
     stream = stats.location.ljust(2) + stats.channel
     return any(
@@ -64,16 +64,16 @@ def is_selected(trace: obspy.Trace, stations: dict[tuple[str, str], list[str]]) 
 
 def selections_of_streams(text: str) -> list[str]:
     """
-    Selections of a list of streams as that of slinktool and other SeedLink programs.
+    Selections from a list of streams in the form of slinktool and other SeedLink programs.
 
     >>> selections_of_streams("IU_*:00BH?,GE_APE:BHZ BHN")
     ['IU.*.00.BH?', 'GE.APE.*.BHZ', 'GE.APE.*.BHN']
     >>> selections_of_streams("IU_*")
     ['IU.*.*.BH?', 'IU.*.*.EH?', 'IU.*.*.HH?', 'IU.*.*.SH?']
 
-    :param text: NET_STA each, with ``?`` and ``*``, or NET_STA:SELECTORS; separated by commas, and
-        selectors by spaces.
-    :raises ValueError: If it is none.
+    :param text: NET_STA or NET_STA:SELECTORS, with ``?`` and ``*``, separated by commas. Selectors
+        are separated by spaces.
+    :raises ValueError: If the text has another form.
     """
     selections = []
     for part in text.upper().split(","):

@@ -1,4 +1,4 @@
-"""Settings of live picking, and what happens with what arrives."""
+"""Settings of live picking."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from dataclasses import dataclass
 @dataclass(frozen=True)
 class LiveSettings:
     """
-    What to wait for, all in seconds.
+    Times of live picking, all in seconds.
 
-    :param step: Data time between two windows for preliminary picks.
-    :param settle: Data after its peak that a preliminary pick waits for. From a window's length on
-        there are no preliminary picks, only confirmed ones.
-    :param max_latency: How long to wait for late packets and components, from the first arrival of
-        later samples of the same instrument on.
+    :param step: Time between two windows for preliminary picks.
+    :param settle: Time after the peak for which a preliminary pick waits. If it is a window's
+        length or more, there are only confirmed picks.
+    :param max_latency: Time to wait for late packets and components after the first arrival of
+        later samples of the same instrument.
     """
 
     step: float = 1.0

@@ -1,4 +1,4 @@
-"""Sources of live data: packets, and files played as if they came in now."""
+"""Sources of live data: packets, and replayed files."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ class Packet:
 
     :param trace: Samples of one channel.
     :param wall: Unix time of its arrival.
-    :param origin: Part of the source that counts its packets, as a station of a server.
-    :param number: Its number there, from which the source can go on.
+    :param origin: Part of the source that counts its packets, such as a station of a server.
+    :param number: Number of the packet there, from which the source can continue.
     """
 
     trace: obspy.Trace
@@ -30,10 +30,10 @@ class Packet:
 
 class Replay:
     """
-    A stream, cut into packets that come at the times of their last samples.
+    A stream that is cut into packets, which arrive at the times of their last samples.
 
     :param stream: Waveforms.
-    :param speed: How much faster than it happened; 0 for as fast as possible.
+    :param speed: Speed relative to real time, 0 for as fast as possible.
     :param packet: Length of a packet in seconds.
     """
 
@@ -52,7 +52,7 @@ class Replay:
         self._data_time = self._first.timestamp
 
     def resume(self, positions: dict[str, int]) -> None:
-        """Leave out what was taken before a restart."""
+        """Leave out packets that were taken before a restart."""
         while self._taken < positions.get("replay", 0) and not self.ended:
             self._take()
         if self._next is not None:
@@ -89,7 +89,7 @@ class Replay:
         return not self.ended and self._next.stats.endtime.timestamp <= self._data_time
 
     def received(self) -> Iterator[Packet]:
-        """What has come before the end and was not taken: nothing."""
+        """Packets that arrived before the end and were not taken: none."""
         return iter(())
 
     def close(self) -> None:

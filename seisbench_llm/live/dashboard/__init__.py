@@ -1,4 +1,4 @@
-"""A page beside the running live picking: map, picks, health of stations, latency, metrics."""
+"""A dashboard of running live picking: map, picks, health of stations, latency, metrics."""
 
 from .dashboard import Dashboard
 

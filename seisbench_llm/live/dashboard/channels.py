@@ -1,4 +1,4 @@
-"""What is shown of a channel: its last minutes, and how well its data come in."""
+"""Data of a channel for the dashboard: its last minutes, and the health of its data."""
 
 from __future__ import annotations
 
@@ -70,11 +70,11 @@ class ChannelRecord:
 
     def add(self, trace: obspy.Trace, wall: float, seconds: float) -> None:
         """
-        Take note of a packet.
+        Note a packet.
 
         :param trace: The packet.
         :param wall: Unix time of its arrival.
-        :param seconds: How much to keep.
+        :param seconds: Seconds of data to keep.
         """
         with np.errstate(over="ignore"):
             data = np.ma.filled(trace.data.astype(np.float32), np.nan)
@@ -95,7 +95,7 @@ class ChannelRecord:
             self.pieces.popleft()
 
     def numbers(self) -> dict[str, float]:
-        """What is counted, by name."""
+        """Counts by name."""
         return {
             "rate": self.rate,
             "end": self.end,

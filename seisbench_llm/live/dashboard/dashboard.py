@@ -1,4 +1,4 @@
-"""The dashboard: what is shown, and the server that shows it."""
+"""The dashboard: its data, and its server."""
 
 from __future__ import annotations
 
