@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator
+from functools import partial
+from operator import is_
 from typing import NamedTuple
 
 import numpy as np
@@ -93,7 +95,7 @@ class Aside:
             found = next((stray for stray in waiting if fits(stray.trace)), None)
             if found is None:
                 return
-            self._give_up(lambda stray, found=found: stray is found)
+            self._give_up(partial(is_, found))
             yield found
 
     def refuted(self, channels: int) -> list[obspy.Trace]:

@@ -210,7 +210,7 @@ class Board:
             picks = dict(self.picks_of)
         found = []
         for name, channels in sorted(copied.items()):
-            entries = []
+            entries: list[dict] = []
             for code, numbers, pieces in sorted(channels, key=lambda channel: channel[0]):
                 complete, rate = coverage(pieces, numbers["end"])
                 measured = {"complete": round(complete, 4), "samples_per_second": round(rate, 1)}

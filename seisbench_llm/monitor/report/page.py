@@ -53,7 +53,7 @@ def write_report(
     make = scenes_of_events if len(result.events) else scenes_of_picks
     scenes = make(stream, result, _annotate(picker, stations), most_scenes) if stream else {}
     health = station_health(result, stream, stations)
-    data = {
+    data: dict = {
         "events": [_event(row) for row in result.events.to_dict("records")],
         "stations": [
             {key: row[key] for key in ("id", "latitude", "longitude", "picks")} for row in health

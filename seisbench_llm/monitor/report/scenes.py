@@ -107,7 +107,8 @@ def _scene(
     times = [pick.peak_time for pick, _ in picks]
     start = min(times) - BEFORE_S
     end = min(max(times) + AFTER_S, start + MOST_S)
-    rows, around = [], obspy.Stream()
+    rows: list[dict] = []
+    around = obspy.Stream()
     for name in ids:
         traces = obspy.Stream(records.get(name, []))
         around += traces.slice(start - CONTEXT_S, end + CONTEXT_S)
