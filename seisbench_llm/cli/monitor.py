@@ -22,6 +22,7 @@ from .options import (
     AsJsonLines,
     BatchSize,
     DeviceName,
+    KeepPoor,
     MinSeparation,
     Out,
     Overlap,
@@ -29,6 +30,7 @@ from .options import (
     PThreshold,
     StationsFile,
     SThreshold,
+    VelocityModelFile,
     given,
 )
 
@@ -83,6 +85,8 @@ def monitor(
     report: Annotated[
         Path | None, typer.Option(help="One page of HTML to write, for readers without a network.")
     ] = None,
+    velocity_model: VelocityModelFile = None,
+    keep_poor: KeepPoor = False,
     strict: Annotated[bool, typer.Option("--strict", help="All five weights must be there.")] = (
         False
     ),
@@ -99,8 +103,8 @@ def monitor(
     """
     Pick, estimate polarity, magnitude, distance and back-azimuth at each P, and locate.
 
-    With --stations: epicentres of single stations and, from three stations, association by
-    PyOcto.
+    With --stations: from three stations, association by PyOcto and a location with its
+    uncertainty; and epicentres of single stations, in files of their own.
 
     Example: seisbench-llm monitor day.mseed --stations stations.xml --out catalogue
     """
@@ -122,6 +126,8 @@ def monitor(
     result = model.classify(
         stream,
         stations,
+        layers=velocity_model,
+        keep_poor=keep_poor,
         **given(
             P_threshold=p_threshold,
             S_threshold=s_threshold,
@@ -169,7 +175,8 @@ def write(result, out: Path, formats: Sequence[MonitorFormat]) -> list[str]:
     tables = {
         "monitor": result.table,
         "picks": picks_to_dataframe(result.picks),
-        "events": result.events,
+        "events": result.network_events,
+        "single_station": result.single_station_events,
         "arrivals": result.arrivals,
     }
     writers = {MonitorFormat.csv: write_csv, MonitorFormat.parquet: write_parquet}
@@ -181,9 +188,14 @@ def write(result, out: Path, formats: Sequence[MonitorFormat]) -> list[str]:
                     write_table(table, partial)
                 written.append(f"{name}.{form.value}")
     if MonitorFormat.quakeml in formats:
-        for name, unassociated in (("catalog.xml", False), ("unassociated.xml", True)):
+        catalogues = {
+            "catalog.xml": (False, False),
+            "single_station.xml": (False, True),
+            "unassociated.xml": (True, None),
+        }
+        for name, which in catalogues.items():
             with replacing(out / name) as partial:
-                result.to_catalog(unassociated).write(partial, format="QUAKEML")
+                result.to_catalog(*which).write(partial, format="QUAKEML")
             written.append(name)
     return written
 

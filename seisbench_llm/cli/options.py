@@ -61,6 +61,17 @@ StationsFile = Annotated[
 ]
 Inventory = Annotated[str | None, typer.Option(help=f"{_STATIONS_HELP}.")]
 
+VelocityModelFile = Annotated[
+    Path | None,
+    typer.Option(
+        help="CSV with depth_km (tops of layers, below sea level), vp and vs in km/s, for the "
+        "locations. Default: continental crust."
+    ),
+]
+KeepPoor = Annotated[
+    bool, typer.Option("--keep-poor", help="Keep located events of quality D, too.")
+]
+
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 AsJsonLines = Annotated[bool, typer.Option("--json", help="Print JSON lines instead of a table.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]

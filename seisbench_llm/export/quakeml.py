@@ -31,6 +31,7 @@ from obspy.core.event import (
 )
 
 from ..trace_ids import TraceId
+from .origins import origin_fields, origin_texts, utc
 from .tables import POLARITIES, events_to_dataframe, picks_to_dataframe
 
 # Standard deviation in s of picks without a better value: the width of the label curves in
@@ -254,14 +255,15 @@ def _event(row, members: pd.DataFrame, method, uncertainty, creation) -> Event:
         Arrival(pick_id=pick.resource_id, phase=pick.phase_hint, time_weight=weight)
         for pick, weight in zip(picks, members["probability"].fillna(1.0), strict=True)
     ]
-    depth = finite(row.depth_km)
+    columns = row._asdict()
     origin = Origin(
         resource_id=resource_id("origin", row.event_id),
-        time=_utc(row.time),
+        time=utc(row.time),
         latitude=row.latitude,
         longitude=row.longitude,
-        depth=None if depth is None else depth * 1000,
         arrivals=arrivals,
+        comments=build_comments(f"origin_{row.event_id}", origin_texts(columns)),
+        **origin_fields(columns),
     )
     event = Event(
         resource_id=resource_id("event", row.event_id),
@@ -277,15 +279,11 @@ def _event(row, members: pd.DataFrame, method, uncertainty, creation) -> Event:
     return event
 
 
-def _utc(time: pd.Timestamp) -> obspy.UTCDateTime:
-    return obspy.UTCDateTime(ns=time.as_unit("ns").value)
-
-
 def _picks(frame: pd.DataFrame, method: str, uncertainty: float | None) -> list[Pick]:
     """Picks of a table. Identical rows get different identifiers."""
     picks, counts = [], Counter()
     for row in frame.itertuples():
-        time = _utc(row.time)
+        time = utc(row.time)
         key = (row.trace_id, row.phase, time.ns, method)
         counts[key] += 1
         again = [counts[key]] if counts[key] > 1 else []

@@ -11,8 +11,9 @@ from ..obspy_files import read_catalog
 from ..trace_ids import TraceId, location_of
 from .files import read_parquet
 from .formats import format_of
+from .origins import catalog_to_events
 from .quakeml import UNASSOCIATED
-from .tables import picks_to_dataframe
+from .tables import EVENT_TYPES, TIME, events_to_dataframe, picks_to_dataframe
 
 # Codes are text: location 00 is not zero, and network NA is not a missing value.
 _TEXT = ("trace_id", "station", "id", "phase", "type", "polarity", "event_id", "instrument")
@@ -46,6 +47,45 @@ def read_picks(path: str | Path, format: str | None = None) -> pd.DataFrame:
     except Exception as error:
         # The readers raise exceptions of any kind on a broken file.
         raise ValueError(f"{path} cannot be read as a file of picks: {error}") from error
+
+
+def read_events(path: str | Path) -> pd.DataFrame:
+    """
+    Read a table of events: CSV or Parquet of a monitor, or QuakeML.
+
+    :param path: A name that ends with ``.csv`` or ``.parquet`` means a table; anything else is a
+        catalogue that ObsPy can read.
+    :return: Columns of docs/reference/tables.md; what the file does not hold is empty.
+    :raises ValueError: If it is no such file, with its name.
+    :raises FileNotFoundError: If there is no such file.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"There is no file {path}.")
+    try:
+        if path.suffix.lower() not in (".csv", ".parquet"):
+            return catalog_to_events(read_catalog(path))
+        texts = [name for name, kind in EVENT_TYPES.items() if kind == "object"]
+        frame = (
+            read_parquet(path)
+            if path.suffix.lower() == ".parquet"
+            else pd.read_csv(path, dtype=dict.fromkeys(texts, str))
+        )
+        frame = events_to_dataframe(frame)
+    except ImportError:
+        raise
+    except Exception as error:
+        # The readers raise whatever comes to them on a broken file.
+        raise ValueError(f"{path} is no file of events that can be read: {error}") from error
+    for name, kind in EVENT_TYPES.items():
+        if name not in frame or kind == TIME:
+            continue
+        if kind == "object":
+            texts = [None if pd.isna(value) else value for value in frame[name]]
+            frame[name] = pd.Series(texts, dtype=object, index=frame.index)
+        else:
+            frame[name] = frame[name].astype(kind)
+    return frame
 
 
 def _read_csv(path: Path) -> pd.DataFrame:

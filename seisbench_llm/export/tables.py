@@ -41,6 +41,7 @@ ARRIVAL_TYPES = {
     "distance_km": "float64",
     "azimuth": "float64",
     "residual": "float64",
+    "weight": "float64",
 }
 
 EVENT_TYPES = {
@@ -51,6 +52,9 @@ EVENT_TYPES = {
     "longitude": "float64",
     "depth_km": "float64",
     "depth_uncertainty_km": "float64",
+    "depth_low_km": "float64",
+    "depth_high_km": "float64",
+    "depth_resolved": "bool",
     "uncertainty_km": "float64",
     "ellipse_major_km": "float64",
     "ellipse_minor_km": "float64",
@@ -59,6 +63,16 @@ EVENT_TYPES = {
     "stations": "int64",
     "rms": "float64",
     "azimuthal_gap": "float64",
+    "nearest_station_km": "float64",
+    "map_latitude": "float64",
+    "map_longitude": "float64",
+    "map_depth_km": "float64",
+    "cov_ee": "float64",
+    "cov_nn": "float64",
+    "cov_zz": "float64",
+    "cov_en": "float64",
+    "cov_ez": "float64",
+    "cov_nz": "float64",
     "method": "object",
     "at_edge": "bool",
     "quality": "object",
@@ -261,6 +275,10 @@ def typed(rows: Sequence, types: Mapping[str, str]) -> pd.DataFrame:
     for name, kind in types.items():
         if kind == "int64":
             frame[name] = pd.to_numeric(frame[name]).fillna(0)
+        elif kind == "bool":
+            frame[name] = [
+                value is not None and not pd.isna(value) and bool(value) for value in frame[name]
+            ]
         elif kind == TIME:
             frame[name] = pd.to_datetime(frame[name], utc=True)
         elif kind == "object":

@@ -4,13 +4,17 @@ from .association import associate
 from .location import Epicenter, epicenter, sp_distance
 from .monitor import SeismicMonitor
 from .pairing import pair
+from .posterior import ErrorModel
 from .quality import quality_class
 from .result import MonitorResult
+from .velocity import VelocityModel
 
 __all__ = [
     "Epicenter",
+    "ErrorModel",
     "MonitorResult",
     "SeismicMonitor",
+    "VelocityModel",
     "associate",
     "epicenter",
     "pair",

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from scipy.stats import chi2
 
 from ..export.formats import picks_to_pyocto
 from ..export.quakeml import identifier
@@ -23,8 +22,11 @@ from ..extras import install_command
 from ..stations import Station, Stations
 from ..streams.picks import separate
 from ..trace_ids import station_of
-from .location import REGION, distance_azimuth
+from .hypocentre import NETWORK, locate, make_locator
+from .location import distance_azimuth
+from .posterior import ErrorModel
 from .tables import pick_key
+from .velocity import VelocityModel
 
 MIN_STATIONS = 3
 
@@ -40,14 +42,6 @@ DEFAULTS = {
     "min_node_size_location": 1.5,
     "n_threads": 1,
 }
-
-
-# Picks are not better than this, in s, however small the residuals.
-SMALLEST_RESIDUAL = 0.1
-
-
-# Share of the travel time by which the medium is wrong: few picks fit any medium.
-MODEL_ERROR = 0.05
 
 
 def import_pyocto():
@@ -69,24 +63,29 @@ def associate(
     vp_vs: float = 1.73,
     velocity_model=None,
     margin_km: float = 50.0,
+    layers=None,
+    errors: ErrorModel | None = None,
     **kwargs,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """
-    Find events that explain the picks of several stations, and locate them, with PyOcto
-    (Muenchmeyer 2024, doi:10.26443/seismica.v3i1.1130).
+    Find events that explain the picks of several stations with PyOcto (Muenchmeyer 2024,
+    doi:10.26443/seismica.v3i1.1130), and locate each anew.
 
     Of picks at several instruments of a station that are less than 1 s apart, only the most
-    probable one takes part. Uncertainties are those of picks (``SMALLEST_RESIDUAL``) and of
-    travel times that the medium has wrong by ``MODEL_ERROR``, or larger if the residuals are
-    (chi-square test, 5 %), carried through the travel times of straight rays (Geiger's
-    linearised covariance); they do not hold wrong associations. A depth that the picks do not
-    resolve is nan.
+    probable one takes part. Locations are posteriors in a medium of layers, see
+    :py:mod:`seisbench_llm.monitor.posterior`: a wrong pick loses its weight, and uncertainties hold
+    errors of picks (``time_uncertainty``) and of the medium. A depth that the picks do not resolve
+    is nan.
 
     :param picks: Picks of SeisBench.
-    :param vp: Velocity of P in km/s, of the homogeneous default model and of the uncertainties.
-    :param vp_vs: Its ratio to the velocity of S.
-    :param velocity_model: A model of PyOcto, such as ``pyocto.VelocityModel1D``, to use instead.
+    :param vp: Velocity of P in km/s, of the homogeneous medium that associates.
+    :param vp_vs: Its ratio to the velocity of S, also that of layers without vs.
+    :param velocity_model: A model of PyOcto, such as ``pyocto.VelocityModel1D``, to associate with
+        instead.
     :param margin_km: How far beyond the stations events are searched.
+    :param layers: Medium of the locations: a :py:class:`~seisbench_llm.monitor.VelocityModel`, a
+        table or a CSV file with depth_km, vp and vs; by default continental crust.
+    :param errors: How wrong medium and picks are.
     :param kwargs: Arguments of ``pyocto.OctoAssociator`` that differ from ``DEFAULTS``.
     :return: Events in the order of time, and arrivals with the index of each event's picks.
         Empty, with all columns, if fewer than three stations with picks have coordinates.
@@ -116,60 +115,58 @@ def associate(
     if not len(events):
         return empty(EVENT_TYPES), empty(ARRIVAL_TYPES)
     events = associator.transform_events(events).sort_values("time")
-    table = table.set_index("id")
+    locator = make_locator(
+        VelocityModel.read(layers, vp_vs),
+        list(sites.values()),
+        errors,
+        settings["zlim"][1],
+    )
     rows, arrivals = [], []
     for event in events.itertuples():
         assigned = assignments[assignments["event_idx"] == event.idx]
         indices = [used[i] for i in assigned["pick_idx"]]
-        names = [station_of(picks[i].trace_id) for i in indices]
-        phases = np.array([picks[i].phase for i in indices])
-        residuals = assigned["residual"].to_numpy()
-        name = identifier("PyOcto", *sorted(pick_key(picks[i]) for i in indices))
-        ways = [distance_azimuth(sites[n], event.latitude, event.longitude) for n in names]
+        row, members = _located(event, [picks[i] for i in indices], sites, locator, margin_km)
+        row["at_edge"] = bool(row["at_edge"] or _at_edge(event, settings))
+        rows.append(row)
         arrivals += [
-            (name, index, *way, residual)
-            for index, way, residual in zip(indices, ways, residuals, strict=True)
+            (row["event_id"], index, *member)
+            for index, member in zip(indices, members, strict=True)
         ]
-        azimuths = np.sort([azimuth for _, azimuth in ways])
-        errors = _uncertainty(
-            event,
-            table.loc[names, ["x", "y", "z"]].to_numpy(),
-            np.where(phases == "P", vp, vp / vp_vs),
-            residuals,
-            settings["min_node_size_location"],
-        )
-        rows.append(
-            {
-                "event_id": name,
-                "time": timestamp(event.time),
-                "latitude": event.latitude,
-                "longitude": event.longitude,
-                "picks": len(indices),
-                "stations": len(set(names)),
-                "rms": np.sqrt(np.mean(residuals**2)),
-                "azimuthal_gap": np.diff([*azimuths, azimuths[0] + 360]).max(),
-                "method": "PyOcto",
-                "at_edge": _at_edge(event, settings),
-                **errors,
-                **_depth(event.depth, errors, np.ptp(settings["zlim"])),
-            }
-        )
-    return typed(rows, EVENT_TYPES), typed(arrivals, ARRIVAL_TYPES)
+    table = typed(rows, EVENT_TYPES)
+    return table.sort_values("time", ignore_index=True), typed(arrivals, ARRIVAL_TYPES)
 
 
-def _depth(depth: float, errors: dict, extent: float) -> dict:
-    """
-    Depth and its uncertainty in km; nan unless the picks resolve it.
+def _located(event, picks: Sequence, sites: dict, locator, margin_km: float) -> tuple[dict, list]:
+    """Row of an event, and distance, azimuth, residual and weight of each of its picks."""
+    names = [station_of(pick.trace_id) for pick in picks]
+    start = picks[0].peak_time
+    row, found = locate(
+        locator,
+        [sites[name] for name in names],
+        [pick.phase for pick in picks],
+        # Seconds since 1970 have no room for microseconds of microseconds.
+        [pick.peak_time - start for pick in picks],
+        [_number(getattr(pick, "time_uncertainty", None)) for pick in picks],
+        near=(event.latitude, event.longitude),
+        margin_km=margin_km,
+    )
+    row |= {
+        "event_id": identifier("PyOcto", *sorted(pick_key(pick) for pick in picks)),
+        "time": timestamp(start + row["time"]),
+        "picks": len(picks),
+        "stations": len(set(names)),
+        "method": NETWORK,
+    }
+    ways = [distance_azimuth(sites[n], row["latitude"], row["longitude"]) for n in names]
+    members = [
+        (*way, float(residual), float(weight))
+        for way, residual, weight in zip(ways, found.residuals, found.weights, strict=True)
+    ]
+    return row, members
 
-    They do if it is known better than to lie somewhere in the search: less than the standard
-    deviation of a uniform distribution, which is the extent divided by the square root of 12.
 
-    :param extent: Of the search, in km.
-    """
-    error = errors.get("depth_uncertainty_km", np.inf)
-    if error < extent / np.sqrt(12):
-        return {"depth_km": depth, "depth_uncertainty_km": error}
-    return {"depth_km": np.nan, "depth_uncertainty_km": np.nan}
+def _number(value: float | None) -> float:
+    return np.nan if value is None else float(value)
 
 
 def _sites(picks: Sequence, stations: Stations) -> tuple[dict[str, Station], list[int]]:
@@ -202,34 +199,3 @@ def _sides(event, axis: str, settings: dict) -> list[float]:
     low, high = settings[f"{axis}lim"]
     value = getattr(event, axis)
     return [high - value] if axis == "z" else [value - low, high - value]
-
-
-def _uncertainty(
-    event, sites: np.ndarray, speeds: np.ndarray, residuals: np.ndarray, node: float = 0.0
-) -> dict:
-    """Ellipse (68 %) and standard deviations of depth and time; nothing if not resolved."""
-    away = np.array([event.x, event.y, event.z]) - sites
-    lengths = np.maximum(np.linalg.norm(away, axis=1, keepdims=True), 1e-3)
-    matrix = np.hstack([away / lengths / speeds[:, None], np.ones((len(speeds), 1))])
-    unknowns = matrix.shape[1]
-    if len(speeds) <= unknowns or np.linalg.cond(matrix) > 1e6:
-        return {}
-    variance = SMALLEST_RESIDUAL**2 + (MODEL_ERROR * lengths[:, 0] / speeds) ** 2
-    squares, freedom = np.sum(residuals**2 / variance), len(speeds) - unknowns
-    # Few residuals are small or large by chance.
-    if squares > chi2.ppf(0.95, freedom):
-        variance = variance * squares / freedom
-    solution = np.linalg.pinv(matrix)
-    covariance = solution @ (variance[:, None] * solution.T)
-    # PyOcto answers with the centre of a node: a uniform error.
-    covariance[:3, :3] += np.eye(3) * node**2 / 12
-    values, vectors = np.linalg.eigh(covariance[:2, :2])
-    minor, major = REGION * np.sqrt(values)
-    return {
-        "time_uncertainty": np.sqrt(covariance[3, 3]),
-        "depth_uncertainty_km": np.sqrt(covariance[2, 2]),
-        "uncertainty_km": major,
-        "ellipse_major_km": major,
-        "ellipse_minor_km": minor,
-        "ellipse_azimuth": np.degrees(np.arctan2(*vectors[:, 1])) % 180,
-    }

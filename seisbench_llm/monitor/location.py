@@ -6,19 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..export.origins import REGION
 from ..export.quakeml import identifier
 from ..export.tables import timestamp
 from ..extras import install_command
 from ..stations import Station
 from .tables import pick_key
-
-# Of the uncertainty regions: one standard deviation of a single quantity.
-CONFIDENCE = 0.6827
-
-
-# Semi-axes of that region in standard deviations: chi-square with two degrees of freedom.
-REGION = float(np.sqrt(-2 * np.log(1 - CONFIDENCE)))
-
 
 SINGLE_STATION = "single station"
 
@@ -151,6 +144,7 @@ def single_station_event(p_pick, s_pick, place: Epicenter, vp_vs: float, error: 
         "ellipse_major_km": place.major_km,
         "ellipse_minor_km": place.minor_km,
         "ellipse_azimuth": place.azimuth,
+        "depth_resolved": False,
         "picks": 2,
         "stations": 1,
         "method": SINGLE_STATION,

@@ -31,9 +31,10 @@ from .location import (
     sp_distance,
 )
 from .pairing import pair
-from .quality import with_quality
+from .quality import with_quality, without_poor
 from .result import MonitorResult
 from .tables import standard_error
+from .velocity import VelocityModel
 
 ESTIMATED = tuple(name for name in TASKS if name != "picking")
 
@@ -168,6 +169,8 @@ class SeismicMonitor:
         vp_vs: float = 1.73,
         associate: bool = True,
         association: Mapping | None = None,
+        layers=None,
+        keep_poor: bool = False,
         **kwargs,
     ) -> MonitorResult:
         """
@@ -184,6 +187,10 @@ class SeismicMonitor:
         :param associate: Whether to associate picks of at least three stations by PyOcto.
         :param association: Arguments of :py:func:`seisbench_llm.monitor.associate`, such as
             ``velocity_model`` or PyOcto's ``n_picks``.
+        :param layers: Medium of the locations: a :py:class:`~seisbench_llm.monitor.VelocityModel`,
+            or a table or CSV file with depth_km (tops, below sea level), vp and vs; by default
+            continental crust.
+        :param keep_poor: Whether to keep events of quality D; else they are only counted.
         :param kwargs: Arguments of the models' ``classify``, such as ``P_threshold``,
             ``polarity_threshold`` or ``batch_size``.
         :raises ValueError: If an argument is impossible.
@@ -208,19 +215,23 @@ class SeismicMonitor:
             estimates = self._estimate(stream, [picks[p] for p, _ in pairs], kwargs)
         rows = [_row(picks, p, s, estimates, vp, vp_vs) for p, s in pairs]
         events, arrivals = empty(EVENT_TYPES), empty(ARRIVAL_TYPES)
-        medium = f"homogeneous, vp {vp:g} km/s, vp/vs {vp_vs:g}"
+        medium, left_out = VelocityModel.read(layers, vp_vs), 0
         if stations is not None:
             warn_of_missing(picks, stations)
             settings = dict(association or {})
-            if settings.get("velocity_model") is not None:
-                medium = type(settings["velocity_model"]).__name__
+            known = set()
             if associate:
+                settings = {"layers": medium, **settings}
                 events, arrivals = octo.associate(picks, stations, vp, vp_vs, **settings)
+                # Picks of poor events make no events of their own either.
+                known = set(arrivals["pick"])
+                if not keep_poor:
+                    events, arrivals, left_out = without_poor(events, arrivals)
             places = [
                 self._place(row, picks[p], stations)
                 for row, (p, _) in zip(rows, pairs, strict=True)
             ]
-            single = self._single_stations(picks, pairs, places, set(arrivals["pick"]), vp_vs)
+            single = self._single_stations(picks, pairs, places, known, vp_vs)
             events = _join(events, single[0]).sort_values(["time", "event_id"], ignore_index=True)
             arrivals = _join(arrivals, single[1])
             rows = [
@@ -240,7 +251,8 @@ class SeismicMonitor:
             arrivals,
             dict(self.methods),
             dict(self.errors),
-            medium,
+            medium.name,
+            left_out,
             skipped,
         )
 
@@ -278,7 +290,8 @@ class SeismicMonitor:
             azimuth = distance_azimuth(place.station, where.latitude, where.longitude)[1]
             events.append(event)
             arrivals += [
-                (event["event_id"], index, place.distance, azimuth, np.nan) for index in (p, s)
+                (event["event_id"], index, place.distance, azimuth, np.nan, np.nan)
+                for index in (p, s)
             ]
         return typed(events, EVENT_TYPES), typed(arrivals, ARRIVAL_TYPES)
 

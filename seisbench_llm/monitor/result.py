@@ -10,12 +10,9 @@ import pandas as pd
 from obspy.core.event import (
     Arrival,
     Catalog,
-    ConfidenceEllipsoid,
     Event,
     Magnitude,
     Origin,
-    OriginQuality,
-    OriginUncertainty,
     Pick,
     StationMagnitude,
     StationMagnitudeContribution,
@@ -25,6 +22,7 @@ from seisbench.util import PickList
 
 from ..atomic import replacing
 from ..export.files import write_csv
+from ..export.origins import origin_fields, origin_texts
 from ..export.quakeml import (
     build_comments,
     build_pick,
@@ -41,7 +39,8 @@ from ..export.quakeml import (
 from ..export.tables import timestamp
 from ..streams.skipped import SkippedList
 from ..tasks import get_task
-from .location import CONFIDENCE, REGION, SINGLE_STATION
+from .hypocentre import NETWORK
+from .location import SINGLE_STATION
 from .tables import pick_key, standard_error
 
 SINGLE_STATION_NOTE = (
@@ -53,7 +52,9 @@ SINGLE_STATION_NOTE = (
 EDGE_NOTE = "At the edge of the volume that was searched: most likely not one event, or elsewhere."
 
 
-def to_catalog(result: MonitorResult, unassociated: bool = False) -> Catalog:
+def to_catalog(
+    result: MonitorResult, unassociated: bool = False, single_station: bool | None = None
+) -> Catalog:
     """
     The located events, or the picks that belong to none.
 
@@ -65,6 +66,8 @@ def to_catalog(result: MonitorResult, unassociated: bool = False) -> Catalog:
     :param unassociated: Whether to return one event without origin that holds the picks of no
         event, if there are any. They have a catalogue of their own, as NonLinLoc would locate
         that event, and NORDIC, CNV or KML cannot hold it.
+    :param single_station: Whether to return the events of a single station only (True), those of
+        several only (False), or all.
     :return: A catalogue that writes as valid QuakeML 1.2 and reads back equal.
     """
     rows = {(row["trace_id"], row["p_time"].value): row for row in result.table.to_dict("records")}
@@ -79,6 +82,7 @@ def to_catalog(result: MonitorResult, unassociated: bool = False) -> Catalog:
         events = [
             _event(located, members.get(located["event_id"], arrivals[:0]), picks, rows, result)
             for located in result.events.to_dict("records")
+            if single_station in (None, located["method"] == SINGLE_STATION)
         ]
     name = identifier(*(event.resource_id.id for event in events))
     return Catalog(events, resource_id=resource_id("catalog", name), creation_info=creation_info())
@@ -179,43 +183,27 @@ def _event(located: dict, members: pd.DataFrame, picks: list, rows: dict, result
 def _origin(located: dict, members: pd.DataFrame, picks: list, result: MonitorResult) -> Origin:
     name = located["event_id"]
     single = located["method"] == SINGLE_STATION
-    # One standard deviation of latitude and longitude from the 68 % ellipse.
-    azimuth = np.radians(located["ellipse_azimuth"])
-    major, minor = located["ellipse_major_km"] / REGION, located["ellipse_minor_km"] / REGION
-    north = np.hypot(major * np.cos(azimuth), minor * np.sin(azimuth))
-    east = np.hypot(major * np.sin(azimuth), minor * np.cos(azimuth))
-    parallel = max(np.cos(np.radians(located["latitude"])), 1e-3)
-    depth = finite(located["depth_km"])
-    notes = [f"quality {located['quality']}"]
-    notes += [SINGLE_STATION_NOTE] if single else []
+    notes = origin_texts(located)
+    notes += [SINGLE_STATION_NOTE] if single else [f"associated by {'/'.join(_pyocto())}"]
     notes += [EDGE_NOTE] if located["at_edge"] else []
+    fields = origin_fields(located)
+    quality = fields["quality"]
+    quality.associated_phase_count = quality.used_phase_count
+    quality.minimum_distance = _degrees(members["distance_km"].min())
+    quality.maximum_distance = _degrees(members["distance_km"].max())
     return Origin(
         resource_id=resource_id("origin", name),
         time=obspy.UTCDateTime(ns=located["time"].value),
-        time_errors=quantity_error(located["time_uncertainty"]),
         latitude=float(located["latitude"]),
-        latitude_errors=quantity_error(kilometers2degrees(north)),
         longitude=float(located["longitude"]),
-        longitude_errors=quantity_error(kilometers2degrees(east) / parallel),
-        depth=None if depth is None else depth * 1e3,
-        depth_errors=quantity_error(located["depth_uncertainty_km"], 1e3),
-        depth_type=None if depth is None else "from location",
-        method_id=resource_id("single_station") if single else resource_id(*_pyocto()),
+        method_id=resource_id("single_station" if single else NETWORK),
         earth_model_id=resource_id(result.earth_model),
         arrivals=[_arrival(name, one, picks) for one in members.to_dict("records")],
-        quality=OriginQuality(
-            used_phase_count=int(located["picks"]),
-            used_station_count=int(located["stations"]),
-            standard_error=finite(located["rms"]),
-            azimuthal_gap=finite(located["azimuthal_gap"]),
-            minimum_distance=_degrees(members["distance_km"].min()),
-            maximum_distance=_degrees(members["distance_km"].max()),
-        ),
-        origin_uncertainty=_ellipse(located),
         evaluation_mode="automatic",
         evaluation_status="preliminary" if single or located["at_edge"] else None,
         comments=build_comments(f"origin_{name}", notes),
         creation_info=creation_info(),
+        **fields,
     )
 
 
@@ -229,21 +217,6 @@ def _degrees(km: float) -> float | None:
     return None if not np.isfinite(km) else float(kilometers2degrees(km))
 
 
-def _ellipse(located: dict) -> OriginUncertainty | None:
-    if not np.isfinite(located["uncertainty_km"]):
-        return None
-    return OriginUncertainty(
-        horizontal_uncertainty=located["uncertainty_km"] * 1e3,
-        min_horizontal_uncertainty=located["ellipse_minor_km"] * 1e3,
-        max_horizontal_uncertainty=located["ellipse_major_km"] * 1e3,
-        azimuth_max_horizontal_uncertainty=float(located["ellipse_azimuth"]),
-        preferred_description="uncertainty ellipse",
-        confidence_level=100 * CONFIDENCE,
-        # Left empty; ObsPy reads a file without one like that, too.
-        confidence_ellipsoid=ConfidenceEllipsoid(),
-    )
-
-
 def _arrival(name: str, one: dict, picks: list) -> Arrival:
     pick = picks[one["pick"]]
     return Arrival(
@@ -253,6 +226,7 @@ def _arrival(name: str, one: dict, picks: list) -> Arrival:
         distance=_degrees(one["distance_km"]),
         azimuth=finite(one["azimuth"]),
         time_residual=finite(one["residual"]),
+        time_weight=finite(one["weight"]),
     )
 
 
@@ -290,14 +264,16 @@ class MonitorResult:
         is None if it belongs to no event.
     :param table: One row per P pick, see docs/reference/tables.md. Distances in km, angles in
         degrees, ``uncertainty_region`` as well-known text, ``event_id`` that of ``events``.
-    :param events: One row per located event: those of PyOcto, and single-station epicentres of
-        P and S picks that belong to none of them. ``method`` says which. Uncertainties are standard
-        deviations, those of the epicentre regions of 68 %.
+    :param events: One row per located event: those of several stations (``network_events``), and
+        single-station epicentres of P and S picks that belong to none of them
+        (``single_station_events``). ``method`` says which. Uncertainties are standard deviations,
+        regions and intervals hold 68 %.
     :param arrivals: Which picks (index into ``picks``) belong to which event, with distance (km),
-        azimuth (degrees, event to station) and residual (s).
+        azimuth (degrees, event to station), residual (s), and the weight that the pick kept.
     :param methods: Task -> weight name and version.
     :param errors: Standard errors that the monitor was given.
     :param earth_model: Name of the medium of the locations.
+    :param left_out: Number of events of quality D that were left out; their picks belong to none.
     :param skipped: Traces that the models left out or that are of doubtful use, and why.
     """
 
@@ -308,6 +284,7 @@ class MonitorResult:
     methods: dict[str, str] = field(default_factory=dict)
     errors: dict[str, float] = field(default_factory=dict)
     earth_model: str = ""
+    left_out: int = 0
     skipped: SkippedList = field(default_factory=SkippedList)
 
     def to_dataframe(self) -> pd.DataFrame:
@@ -323,17 +300,36 @@ class MonitorResult:
         with replacing(path) as partial:
             write_csv(self.table, partial)
 
-    def to_catalog(self, unassociated: bool = False) -> obspy.Catalog:
+    def to_catalog(
+        self, unassociated: bool = False, single_station: bool | None = None
+    ) -> obspy.Catalog:
         """
         The located events as an ObsPy catalogue, see :py:func:`to_catalog`.
 
         :param unassociated: Whether to return the picks of no event instead.
+        :param single_station: True for the events of a single station only, False for the others.
         """
-        return to_catalog(self, unassociated)
+        return to_catalog(self, unassociated, single_station)
+
+    @property
+    def network_events(self) -> pd.DataFrame:
+        """Events of several stations."""
+        return self.events[self.events["method"] != SINGLE_STATION].reset_index(drop=True)
+
+    @property
+    def single_station_events(self) -> pd.DataFrame:
+        """Events of a single station: no other one confirms them, and their depth is unknown."""
+        return self.events[self.events["method"] == SINGLE_STATION].reset_index(drop=True)
 
     def __str__(self) -> str:
         stations = {pick.trace_id for pick in self.picks}
         return (
             f"{len(self.table)} P and {sum(p.phase == 'S' for p in self.picks)} S picks at "
-            f"{len(stations)} stations, {len(self.events)} located events"
+            f"{len(stations)} stations, {len(self.network_events)} located events"
+            + (
+                f", {single} of a single station"
+                if (single := len(self.single_station_events))
+                else ""
+            )
+            + (f", {self.left_out} of quality D left out" if self.left_out else "")
         )

@@ -7,6 +7,8 @@ from obspy.geodetics import gps2dist_azimuth
 from seisbench.util import ClassifyOutput, Pick, PickList
 
 from seisbench_llm.monitor.monitor import SeismicMonitor
+from seisbench_llm.monitor.posterior import ErrorModel
+from seisbench_llm.monitor.velocity import VelocityModel
 from seisbench_llm.streams.estimates import Estimate, EstimateList
 from seisbench_llm.tasks import TASKS
 
@@ -24,6 +26,14 @@ NETWORK = pd.DataFrame(
         "elevation": np.arange(8) * 100.0,
     }
 )
+
+
+# Medium of the picks below, and errors that are next to none.
+MEDIUM = VelocityModel.homogeneous(VP, VP_VS)
+NO_ERRORS = ErrorModel(
+    *(0.02, 0.02, 1e-3, 1e-3, 1e-3, 1e-2), freedom=5.0, depth=0.0, pick=0.1, shallow=np.inf
+)
+EXACT = {"layers": MEDIUM, "association": {"errors": NO_ERRORS}}
 
 
 def make_pick(trace_id, phase, time, value=0.9):

@@ -5,17 +5,25 @@ import obspy
 import pandas as pd
 import pytest
 from obspy.geodetics import gps2dist_azimuth
-from scipy.optimize import curve_fit
 
 from seisbench_llm.export.quakeml import identifier
 from seisbench_llm.export.tables import ARRIVAL_TYPES, EVENT_TYPES
-from seisbench_llm.monitor import association
 from seisbench_llm.monitor.association import associate
 from seisbench_llm.monitor.location import REGION, distance_azimuth, epicenter, sp_distance
 from seisbench_llm.monitor.tables import standard_error
 from seisbench_llm.stations import Station, Stations
-from tests.helpers.monitor import NETWORK, START, VP, VP_VS, make_pick, picks_of
+from tests.helpers.monitor import (
+    MEDIUM,
+    NETWORK,
+    NO_ERRORS,
+    START,
+    VP,
+    VP_VS,
+    make_pick,
+    picks_of,
+)
 
+CLEAR = {"layers": MEDIUM, "errors": NO_ERRORS}
 SOURCES = [(50.1, 10.1, 8.0, START + 10), (49.95, 9.8, 15.0, START + 60)]
 
 
@@ -89,7 +97,7 @@ def test_events_are_found_where_they_were():
     noise = [make_pick(f"XX.S{rng.integers(8)}.00", "P", START + rng.uniform(0, 90)) for _ in "123"]
     picks += noise + [make_pick("YY.UNKNOWN.", "P", START + 11)]
     picks = [picks[i] for i in rng.permutation(len(picks))]
-    events, arrivals = associate(picks, Stations.read(NETWORK), VP, VP_VS)
+    events, arrivals = associate(picks, Stations.read(NETWORK), VP, VP_VS, **CLEAR)
     assert {name: str(kind) for name, kind in events.dtypes.items()} == EVENT_TYPES
     assert list(arrivals) == list(ARRIVAL_TYPES)
     assert len(events) == 2
@@ -116,7 +124,8 @@ def test_residual_is_observed_minus_predicted():
     picks = all_picks()
     late = make_pick(picks[0].trace_id, "P", picks[0].peak_time + 0.8)
     _, arrivals = associate([late, *picks[1:]], Stations.read(NETWORK), VP, VP_VS)
-    residuals = arrivals.set_index("pick").residual
+    residuals, weights = (arrivals.set_index("pick")[name] for name in ("residual", "weight"))
+    assert weights[0] < 0.5 and weights.drop(0).min() > 0.5
     assert residuals[0] > 0.5 > residuals.drop(0).abs().max()
 
 
@@ -173,50 +182,26 @@ def test_events_outside_the_search_are_marked():
     assert len(events) == 1 and not events.at_edge[0]
 
 
-def test_uncertainty_is_that_of_least_squares(monkeypatch):
-    monkeypatch.setattr(association, "MODEL_ERROR", 0.0)
-    rng = np.random.default_rng(2)
-    sites = rng.uniform(-40, 40, (10, 3)) * [1, 1, 0]
-    truth, speeds = np.array([3.0, -5.0, 12.0, 100.0]), np.tile([6.0, 3.5], 5)
-
-    def times(_, *source):
-        return source[3] + np.linalg.norm(sites - source[:3], axis=1) / speeds
-
-    noise = rng.normal(0, 0.3, 10)
-    best, covariance = curve_fit(times, None, times(None, *truth) + noise, p0=truth)
-    residuals = times(None, *truth) + noise - times(None, *best)
-    event = pd.Series(best[:3], index=list("xyz"))
-    found = association._uncertainty(event, sites, speeds, residuals)
-    assert found["depth_uncertainty_km"] == pytest.approx(covariance[2, 2] ** 0.5, rel=1e-3)
-    assert found["time_uncertainty"] == pytest.approx(covariance[3, 3] ** 0.5, rel=1e-3)
-    values, vectors = np.linalg.eigh(covariance[:2, :2])
-    assert found["ellipse_major_km"] == pytest.approx(REGION * values[1] ** 0.5, rel=1e-3)
-    east, north = vectors[:, 1]
-    assert found["ellipse_azimuth"] == pytest.approx(
-        np.degrees(np.arctan2(east, north)) % 180, 1e-3
-    )
-    assert association._uncertainty(event, sites[:4], speeds[:4], residuals[:4]) == {}
+def test_picks_own_uncertainty_counts():
+    exact, vague = all_picks(), all_picks()
+    for pick in vague:
+        pick.time_uncertainty = 1.0
+    sizes = [
+        associate(picks, Stations.read(NETWORK), VP, VP_VS, **CLEAR)[0].uncertainty_km.max()
+        for picks in (exact, vague)
+    ]
+    assert sizes[1] > 4 * sizes[0]
 
 
-def test_uncertainty_of_a_wrong_medium():
-    rng = np.random.default_rng(2)
-    sites = rng.uniform(-40, 40, (10, 3)) * [1, 1, 0]
-    speeds = np.tile([6.0, 3.5], 5)
-    truth = np.array([3.0, -5.0, 12.0])
-    travel = np.linalg.norm(sites - truth, axis=1) / speeds
-
-    def times(_, *source):
-        return source[3] + np.linalg.norm(sites - source[:3], axis=1) / speeds
-
-    found = []
-    for _ in range(300):
-        error = rng.normal(0, np.hypot(association.SMALLEST_RESIDUAL, 0.05 * travel))
-        found.append(curve_fit(times, None, travel + error, p0=[*truth, 0.0])[0])
-    event = pd.Series(truth, index=list("xyz"))
-    stated = association._uncertainty(event, sites, speeds, np.zeros(10))
-    spread = np.std(found, axis=0)
-    assert stated["depth_uncertainty_km"] == pytest.approx(spread[2], rel=0.2)
-    assert stated["time_uncertainty"] == pytest.approx(spread[3], rel=0.2)
+def test_elevations_count():
+    """Stations high above the sea are farther from the source, which is as deep as it was."""
+    high = NETWORK.assign(elevation=3000.0)
+    picks = picks_of(*SOURCES[0], stations=high)
+    depths = [
+        associate(picks, Stations.read(table), VP, VP_VS, **CLEAR)[0].depth_km[0]
+        for table in (high, NETWORK.assign(elevation=0.0))
+    ]
+    assert depths[0] == pytest.approx(8.0, abs=1.0) and depths[1] > depths[0] + 2
 
 
 def test_coordinates_of_an_inventory():

@@ -19,6 +19,7 @@ from seisbench_llm.weights import WeightsError
 from tests.helpers.models import save_family
 from tests.helpers.models import tiny_model as make_tiny_model
 from tests.helpers.monitor import (
+    EXACT,
     NETWORK,
     SOURCE,
     START,
@@ -27,6 +28,7 @@ from tests.helpers.monitor import (
     Stub,
     make_pick,
     network_monitor,
+    picks_of,
     stub_monitor,
 )
 from tests.helpers.streams import make_stream
@@ -265,13 +267,13 @@ def test_time_error_of_a_single_station():
     event = result.events.iloc[0]
     assert obspy.UTCDateTime(ns=event.time.value) == START + 10
     assert np.isnan(event.uncertainty_km) and np.isnan(event.time_uncertainty)
-    assert event.quality == "D"
+    assert event.quality == "S"
 
 
 def test_association_takes_precedence_over_single_stations(warnings_of):
     monitor = network_monitor(noise=(5.0, 3.0))
-    result = monitor.classify(obspy.Stream(), NETWORK.iloc[:-1], vp=VP, vp_vs=VP_VS)
-    located = result.events[result.events.method == "PyOcto"]
+    result = monitor.classify(obspy.Stream(), NETWORK.iloc[:-1], vp=VP, vp_vs=VP_VS, **EXACT)
+    located = result.events[result.events.method == "network"]
     assert len(located) == 1 and located.stations.iloc[0] == 7
     metres, _, _ = gps2dist_azimuth(
         *SOURCE[:2], located.latitude.iloc[0], located.longitude.iloc[0]
@@ -319,7 +321,7 @@ def sorted_onsets(result):
 
 
 def test_csv_reads_back(tmp_path):
-    result = network_monitor().classify(obspy.Stream(), NETWORK)
+    result = network_monitor().classify(obspy.Stream(), NETWORK, **EXACT)
     result.to_csv(tmp_path / "table.csv")
     read = pd.read_csv(tmp_path / "table.csv")
     assert list(read) == list(ESTIMATE_TYPES)
@@ -359,3 +361,15 @@ def test_what_is_left_out_is_told_once_for_all_models(warnings_of):
     ]
     lines = {line for line in warnings_of().splitlines() if "ignored" in line}
     assert len(lines) == 2
+
+
+def test_poor_events_are_kept_if_asked_for():
+    """Stations in a row, far away: a gap above 180 degrees is class D."""
+    row = NETWORK.assign(latitude=50 + np.arange(8) / 50, longitude=10.0, elevation=0.0)
+    monitor = stub_monitor(picks_of(50.08, 10.5, 8.0, START, stations=row))
+    result = monitor.classify(obspy.Stream(), row)
+    assert len(result.events) == 0 and result.left_out == 1 and "1 of quality D" in str(result)
+    assert all(pick.event_id is None for pick in result.picks)
+    kept = monitor.classify(obspy.Stream(), row, keep_poor=True)
+    assert list(kept.events.quality) == ["D"] and kept.left_out == 0
+    assert kept.earth_model.startswith("continental crust")

@@ -4,18 +4,19 @@ import pandas as pd
 import pytest
 
 from seisbench_llm.export.tables import EVENT_TYPES, typed
-from seisbench_llm.monitor import association
 from seisbench_llm.monitor.association import associate
 from seisbench_llm.monitor.location import REGION
-from seisbench_llm.monitor.quality import quality_class, with_quality
+from seisbench_llm.monitor.quality import quality_class, with_quality, without_poor
 from seisbench_llm.stations import Stations
-from tests.helpers.monitor import NETWORK, START, VP, VP_VS, picks_of
+from tests.helpers.monitor import MEDIUM, NETWORK, NO_ERRORS, START, VP, VP_VS, picks_of
 
 BEST = {
     "rms": 0.15,
     "ellipse_major_km": 1.0 * REGION,
     "depth_uncertainty_km": 2.0,
     "azimuthal_gap": 90.0,
+    "nearest_station_km": 5.0,
+    "depth_km": 4.0,
     "picks": 6,
     "stations": 3,
     "at_edge": False,
@@ -39,7 +40,13 @@ BEST = {
         ({"azimuthal_gap": 136}, "C"),
         ({"azimuthal_gap": 181}, "D"),
         ({"picks": 5}, "D"),
-        ({"stations": 1}, "D"),
+        ({"stations": 1}, "S"),
+        ({"nearest_station_km": 6.0}, "B"),
+        ({"nearest_station_km": 6.0, "depth_km": 6.0}, "A"),
+        ({"nearest_station_km": 11.0}, "C"),
+        ({"nearest_station_km": 11.0, "depth_km": 6.0}, "B"),
+        ({"nearest_station_km": 51.0, "depth_km": 20.0}, "D"),
+        ({"nearest_station_km": 20.0, "depth_km": np.nan}, "C"),
         ({"at_edge": True}, "D"),
         ({"rms": np.nan}, "D"),
         ({"ellipse_major_km": np.nan}, "D"),
@@ -66,13 +73,26 @@ def test_a_depth_that_is_not_resolved_is_not_told():
     picks = picks_of(50.03, 10.6, 8.0, START, stations=row)
     events, _ = associate(picks, Stations.read(row), VP, VP_VS)
     assert len(events) == 1 and np.isnan(events.depth_km[0])
+    assert not events.depth_resolved[0]
+    assert events.depth_high_km[0] - events.depth_low_km[0] > 10
     assert np.isnan(events.depth_uncertainty_km[0]) and np.isfinite(events.latitude[0])
     assert with_quality(events).quality[0] == "D"
 
 
-def test_a_depth_that_is_resolved_is_told(monkeypatch):
-    monkeypatch.setattr(association, "MODEL_ERROR", 0.01)
-    events, _ = associate(picks_of(50.1, 10.1, 8.0, START), Stations.read(NETWORK), VP, VP_VS)
+def test_a_depth_that_is_resolved_is_told():
+    clear = {"layers": MEDIUM, "errors": NO_ERRORS}
+    picks = picks_of(50.1, 10.1, 8.0, START)
+    events, _ = associate(picks, Stations.read(NETWORK), VP, VP_VS, **clear)
+    assert events.depth_low_km[0] <= events.depth_km[0] <= events.depth_high_km[0]
     assert events.depth_km[0] == pytest.approx(8, abs=3)
     assert 0 < events.depth_uncertainty_km[0] < 8.7
     assert obspy.UTCDateTime(ns=events.time[0].value) - START == pytest.approx(0, abs=0.5)
+
+
+def test_poor_events_are_left_out_and_counted():
+    events = typed(
+        [{**BEST, "event_id": "good"}, {**BEST, "event_id": "poor", "rms": 9.0}], EVENT_TYPES
+    )
+    arrivals = pd.DataFrame({"event_id": ["good", "poor", "good"], "pick": [0, 1, 2]})
+    kept, members, count = without_poor(events, arrivals)
+    assert list(kept.event_id) == ["good"] and list(members["pick"]) == [0, 2] and count == 1

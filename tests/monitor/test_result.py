@@ -12,7 +12,7 @@ from seisbench_llm.monitor.location import REGION
 from seisbench_llm.monitor.monitor import SeismicMonitor
 from seisbench_llm.monitor.result import EDGE_NOTE, SINGLE_STATION_NOTE
 from tests.helpers.models import tiny_model
-from tests.helpers.monitor import NETWORK, START, make_pick, network_monitor, stub_monitor
+from tests.helpers.monitor import EXACT, NETWORK, START, make_pick, network_monitor, stub_monitor
 from tests.helpers.streams import make_stream
 
 
@@ -20,7 +20,7 @@ from tests.helpers.streams import make_stream
 def result():
     """One event of PyOcto, one of a single station, and an S that belongs to none."""
     errors = {"picking": 0.1, "magnitude": 0.3}
-    return network_monitor(errors).classify(obspy.Stream(), NETWORK)
+    return network_monitor(errors).classify(obspy.Stream(), NETWORK, **EXACT)
 
 
 def of_method(catalog, word):
@@ -104,8 +104,8 @@ def test_picks_hold_every_answer(result):
 
 
 def test_located_event(result):
-    event = of_method(result.to_catalog(), "PyOcto")[0]
-    row = result.events[result.events.method == "PyOcto"].iloc[0]
+    event = of_method(result.to_catalog(), "network")[0]
+    row = result.events[result.events.method == "network"].iloc[0]
     origin = event.preferred_origin()
     assert origin is event.origins[0]
     assert (origin.latitude, origin.longitude) == (row.latitude, row.longitude)
@@ -114,7 +114,12 @@ def test_located_event(result):
     assert origin.time.ns == row.time.value
     assert origin.quality.used_station_count == 8 and origin.quality.used_phase_count == 16
     assert origin.evaluation_status is None
-    assert [comment.text for comment in origin.comments] == [f"quality {row.quality}"]
+    texts = [comment.text for comment in origin.comments]
+    assert texts[0] == f"quality {row.quality}" and texts[-1].startswith("associated by PyOcto/")
+    errors = origin.depth_errors
+    assert origin.depth - errors.lower_uncertainty == pytest.approx(row.depth_low_km * 1000)
+    assert origin.depth + errors.upper_uncertainty == pytest.approx(row.depth_high_km * 1000)
+    assert origin.quality.minimum_distance < origin.quality.maximum_distance
     assert origin.origin_uncertainty.max_horizontal_uncertainty == row.ellipse_major_km * 1000
     km = np.hypot(
         origin.latitude_errors.uncertainty,
@@ -126,7 +131,7 @@ def test_located_event(result):
     for arrival in origin.arrivals:
         assert arrival.phase == picks[arrival.pick_id].phase_hint
         assert 0 < arrival.distance < 1 and 0 <= arrival.azimuth < 360
-        assert abs(arrival.time_residual) < 1
+        assert abs(arrival.time_residual) < 1 and 0 < arrival.time_weight <= 1
     magnitude = event.preferred_magnitude()
     assert magnitude.mag == pytest.approx(2.35) and magnitude.station_count == 8
     assert magnitude.magnitude_type == "ML"
@@ -143,7 +148,7 @@ def test_single_station_origin_says_so(result):
     event = of_method(result.to_catalog(), "single_station")[0]
     origin = event.origins[0]
     assert origin.depth is None and origin.evaluation_status == "preliminary"
-    assert [comment.text for comment in origin.comments] == ["quality D", SINGLE_STATION_NOTE]
+    assert [comment.text for comment in origin.comments] == ["quality S", SINGLE_STATION_NOTE]
     assert origin.quality.used_station_count == 1
     assert origin.origin_uncertainty.horizontal_uncertainty > 4000
     assert {arrival.phase for arrival in origin.arrivals} == {"P", "S"}
@@ -151,17 +156,17 @@ def test_single_station_origin_says_so(result):
 
 
 def test_edge_of_the_search_is_marked(result):
-    copy = network_monitor().classify(obspy.Stream(), NETWORK)
-    copy.events.loc[copy.events.method == "PyOcto", "at_edge"] = True
-    origin = of_method(copy.to_catalog(), "PyOcto")[0].origins[0]
-    assert [c.text for c in origin.comments][1:] == [EDGE_NOTE]
+    copy = network_monitor().classify(obspy.Stream(), NETWORK, **EXACT)
+    copy.events.loc[copy.events.method == "network", "at_edge"] = True
+    origin = of_method(copy.to_catalog(), "network")[0].origins[0]
+    assert [c.text for c in origin.comments][-1] == EDGE_NOTE
     assert origin.evaluation_status == "preliminary"
 
 
 def test_any_weight_name_makes_a_valid_file(result, tmp_path):
     monitor = network_monitor()
     monitor.methods = dict.fromkeys(monitor.methods, "C:\\weights\\my pïcker #1/2.0 beta")
-    catalog = monitor.classify(obspy.Stream(), NETWORK).to_catalog()
+    catalog = monitor.classify(obspy.Stream(), NETWORK, **EXACT).to_catalog()
     assert written(catalog, tmp_path) == catalog
     assert str(catalog[0].picks[0].method_id).endswith("/C__weights_my_p_cker__1/2.0_beta")
 
@@ -173,7 +178,7 @@ def test_unknown_uncertainties_are_left_out(tmp_path):
         back_azimuth={"XX.S0.00": (90.0, np.nan)},
         magnitude={"XX.S0.00": (1.0, np.nan)},
     )
-    result = monitor.classify(obspy.Stream(), NETWORK)
+    result = monitor.classify(obspy.Stream(), NETWORK, **EXACT)
     catalog = result.to_catalog()
     assert len(result.to_catalog(unassociated=True)) == 0
     origin = catalog[0].origins[0]
@@ -185,9 +190,9 @@ def test_unknown_uncertainties_are_left_out(tmp_path):
 
 
 def test_a_pick_of_two_events_is_kept_once(result, tmp_path):
-    copy = network_monitor().classify(obspy.Stream(), NETWORK)
+    copy = network_monitor().classify(obspy.Stream(), NETWORK, **EXACT)
     other = copy.arrivals.event_id.unique()[1]
-    copy.arrivals.loc[len(copy.arrivals)] = [other, 0, 10.0, 20.0, 0.1]
+    copy.arrivals.loc[len(copy.arrivals)] = [other, 0, 10.0, 20.0, 0.1, 1.0]
     catalog = copy.to_catalog() + copy.to_catalog(unassociated=True)
     assert sum(len(event.picks) for event in catalog) == len(copy.picks)
     catalog = copy.to_catalog()
@@ -211,3 +216,12 @@ def test_real_answers_without_coordinates(tmp_path):
         texts = [comment.text for comment in pick.comments]
         assert texts[1].startswith("polarity ") and "SeisMoLLM/untrained" in texts[1]
         assert texts[2].startswith("magnitude ") and "SeisMoLLM/untrained" in texts[2]
+
+
+def test_single_stations_apart(result):
+    network, single = (result.to_catalog(single_station=which) for which in (False, True))
+    assert [len(event.picks) for event in network] == [16]
+    assert [len(event.picks) for event in single] == [2]
+    assert list(result.network_events.method) == ["network"]
+    assert list(result.single_station_events.quality) == ["S"]
+    assert "1 located events, 1 of a single station" in str(result)
