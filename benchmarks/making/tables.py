@@ -52,6 +52,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "live-agreement": studies.live,
     "pick-stability": studies.stability,
     "monitor": studies.monitor,
+    "locations": studies.locations,
     "language-model-sizes": studies.language_model_sizes,
     **{
         f"language-model-{task}{'-difference' if less else ''}": lambda task=task, less=less: (

@@ -16,6 +16,7 @@ import obspy
 import pandas as pd
 from obspy.geodetics import gps2dist_azimuth
 
+from benchmarks.quality.locations import ASKJA, ELEVATIONS
 from seisbench_llm.monitor import SeismicMonitor, pair
 from seisbench_llm.trace_ids import codes_of
 
@@ -34,7 +35,9 @@ def main() -> None:
     stream = obspy.read(str(folder / "*.mseed"))
     monitor = SeismicMonitor.from_pretrained(arguments.weights)
     start = time.perf_counter()
-    result = monitor.classify(stream, stations(records), vp=arguments.vp)
+    result = monitor.classify(
+        stream, stations(records), vp=arguments.vp, layers=ASKJA, keep_poor=True
+    )
     print(
         json.dumps(
             {
@@ -43,7 +46,7 @@ def main() -> None:
                 "seconds": round(time.perf_counter() - start, 1),
                 "picks": len(result.picks),
                 "pairs": pairs(result, pd.read_csv(folder / "picks.csv")),
-                **events(result.events[result.events["method"] == "PyOcto"], records),
+                **events(result.events[result.events["method"] == "network"], records),
             },
             indent=2,
         )
@@ -51,13 +54,14 @@ def main() -> None:
 
 
 def stations(records: pd.DataFrame) -> pd.DataFrame:
-    """Coordinates of the stations, whose elevations are not known."""
+    """Coordinates of the stations."""
     first = records.drop_duplicates("station_code")
     return pd.DataFrame(
         {
             "id": first["station_network_code"] + "." + first["station_code"],
             "latitude": first["station_latitude_deg"],
             "longitude": first["station_longitude_deg"],
+            "elevation": first["station_code"].map(ELEVATIONS),
         }
     )
 

@@ -145,3 +145,35 @@ def stability() -> str:
     ]
     head = ["Picker", "At most 2 samples", "Lost", "95 % of the others within, s", "Picks"]
     return markdown(head, rows)
+
+
+_LOCATED = {
+    "synthetic": "Synthetic networks",
+    "ridgecrest": "Ridgecrest",
+    "iceland": "Iceland",
+    "iceland, its own medium": "Iceland, medium of the region",
+}
+
+
+def locations() -> str:
+    """Whether regions of located events hold the true places, by set and number of stations."""
+    found, rows = results("locations"), []
+    for name, title in _LOCATED.items():
+        for count, one in found[name].items():
+            low, high = one["limits"]
+            rows.append(
+                [
+                    title,
+                    count,
+                    f"{one['locations']}",
+                    f"{one['inside']:.0%} ({low:.0%} to {high:.0%})",
+                    f"{one['error_km']:.1f} km",
+                    f"{one['depth_inside']:.0%}",
+                    f"{one['depth_bias_km']:+.1f} km",
+                    f"{one['without_depth']:.0%}",
+                    f"{one['quality']['D']:.0%}",
+                ]
+            )
+    columns = ["Events", "Stations", "Locations", "Epicentres inside", "Error, median"]
+    columns += ["Depths inside", "Depth minus true", "Without depth", "Class D"]
+    return markdown(columns, rows)

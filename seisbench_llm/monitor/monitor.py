@@ -33,7 +33,7 @@ from .location import (
 from .pairing import pair
 from .quality import with_quality, without_poor
 from .result import MonitorResult
-from .tables import standard_error
+from .tables import standard_error, with_magnitudes
 from .velocity import VelocityModel
 
 ESTIMATED = tuple(name for name in TASKS if name != "picking")
@@ -385,24 +385,4 @@ def _join(first: pd.DataFrame, second: pd.DataFrame) -> pd.DataFrame:
         pd.concat([first, second], ignore_index=True)
         if len(first) and len(second)
         else (first if len(first) else second)
-    )
-
-
-def with_magnitudes(events: pd.DataFrame, rows: Sequence[Mapping]) -> pd.DataFrame:
-    """
-    Events with the median of the stations' magnitudes.
-
-    The spread is the stations' standard deviation, or that of the only one's estimate.
-
-    :param rows: Rows of the table of estimates, with ``event_id``.
-    """
-    known = [row for row in rows if np.isfinite(row.get("magnitude", np.nan))]
-    columns = ["event_id", "magnitude", "magnitude_spread"]
-    groups = pd.DataFrame(known, columns=columns).groupby("event_id")
-    spread = groups["magnitude"].std().fillna(groups["magnitude_spread"].first())
-    ids = events["event_id"]
-    return events.assign(
-        magnitude=ids.map(groups["magnitude"].median()).astype(float),
-        magnitude_spread=ids.map(spread).astype(float),
-        magnitude_stations=ids.map(groups["magnitude"].count()).fillna(0).astype("int64"),
     )

@@ -1,8 +1,11 @@
-"""Standard errors and names of picks, for the tables of a monitor."""
+"""Standard errors, magnitudes of events and names of picks, for the tables of a monitor."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import numpy as np
+import pandas as pd
 
 
 def standard_error(spread: float, error: float | None) -> float:
@@ -18,3 +21,23 @@ def standard_error(spread: float, error: float | None) -> float:
 def pick_key(pick) -> str:
     """What tells a pick from all others."""
     return f"{pick.trace_id} {pick.phase} {pick.peak_time.ns}"
+
+
+def with_magnitudes(events: pd.DataFrame, rows: Sequence[Mapping]) -> pd.DataFrame:
+    """
+    Events with the median of the stations' magnitudes.
+
+    The spread is the stations' standard deviation, or that of the only one's estimate.
+
+    :param rows: Rows of the table of estimates, with ``event_id``.
+    """
+    known = [row for row in rows if np.isfinite(row.get("magnitude", np.nan))]
+    columns = ["event_id", "magnitude", "magnitude_spread"]
+    groups = pd.DataFrame(known, columns=columns).groupby("event_id")
+    spread = groups["magnitude"].std().fillna(groups["magnitude_spread"].first())
+    ids = events["event_id"]
+    return events.assign(
+        magnitude=ids.map(groups["magnitude"].median()).astype(float),
+        magnitude_spread=ids.map(spread).astype(float),
+        magnitude_stations=ids.map(groups["magnitude"].count()).fillna(0).astype("int64"),
+    )
