@@ -27,7 +27,7 @@ MAX_SAMPLES_AT_ONCE = 30_000_000
 _DAY_S = 86400
 
 
-@dataclass
+@dataclass(repr=False)
 class Picked:
     """
     Picks of files.
@@ -42,6 +42,13 @@ class Picked:
     stations: list[str]
     failed: dict[Path, str] = field(default_factory=dict)
     skipped: SkippedList = field(default_factory=SkippedList)
+
+    def __repr__(self) -> str:
+        """In a line."""
+        return (
+            f"Picked({len(self.picks)} picks at {len(self.stations)} stations, "
+            f"{len(self.failed)} files failed, {len(self.skipped)} traces skipped)"
+        )
 
 
 @dataclass(frozen=True)

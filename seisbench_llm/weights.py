@@ -229,18 +229,30 @@ def local_descriptions(cls) -> dict[str, str | None]:
     """
     Name -> description of packaged and cached weights. For cached ones, the newest version counts.
     """
-    descriptions = {}
+    return {name: read.get("docstring") for name, (read, _) in local_metadata(cls).items()}
+
+
+def local_metadata(cls) -> dict[str, tuple[dict, int]]:
+    """
+    Name -> metadata and number of bytes of packaged and cached weights.
+
+    Of cached ones, the newest version counts. The metadata of damaged files are empty.
+    """
+    found = {}
     for name in sorted(seisbench_private.cached_names(cls)):
         versions = sort_versions(seisbench_private.cached_versions(cls, name))
-        file = f"{name}.json.v{versions[-1]}" if versions else f"{name}.json"
+        suffix = f".v{versions[-1]}" if versions else ""
+        folder = seisbench_private.cache_folder(cls)
         try:
-            metadata = read_metadata(seisbench_private.cache_folder(cls) / file)
+            metadata = read_metadata(folder / f"{name}.json{suffix}")
         except WeightsError:
             metadata = {}
-        descriptions[name] = metadata.get("docstring")
+        file = folder / f"{name}.pt{suffix}"
+        found[name] = metadata, file.stat().st_size if file.is_file() else 0
     for name in packaged_names():
-        descriptions[name] = read_metadata(PACKAGED / f"{name}.json").get("docstring")
-    return descriptions
+        file = PACKAGED / f"{name}.safetensors"
+        found[name] = read_metadata(PACKAGED / f"{name}.json"), file.stat().st_size
+    return found
 
 
 def sort_versions(versions: Iterable[str]) -> list[str]:

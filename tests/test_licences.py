@@ -17,7 +17,7 @@ PAGES = ("pages", "live/dashboard/page", "monitor/report")
 # Package data that NOTICE.md speaks of.
 LISTED = (
     *("py.typed", "pretrained/*.json", "pretrained/*.safetensors"),
-    *("benchmark/paper_results.json", "benchmark/report/*.html"),
+    *("benchmark/paper_results.json", "benchmark/report/*.html", "training/configs/*.yaml"),
     *(f"{folder}/*.{kind}" for folder in PAGES for kind in ("html", "js", "css")),
 )
 

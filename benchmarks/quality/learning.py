@@ -3,7 +3,7 @@ Does every task learn? Five compact models on 5,000 synthetic records, on events
 
     python -m benchmarks.quality.learning --out benchmarks/results/learning.json
 
-trains each model with ``configs/compact.yaml`` for a fixed number of steps, the language model with
+trains each model with ``compact.yaml`` for a fixed number of steps, the language model with
 random weights, or all of it with those of the packaged picker, and compares it on the test events
 with the trivial predictor: the median of the truths (magnitude, distance), the more frequent
 polarity, any fixed back-azimuth (90 degrees), picks at the median place of a phase. Ends with an
@@ -25,10 +25,11 @@ from seisbench_llm.data.datasets import open_dataset
 from seisbench_llm.data.splits import split_by_event
 from seisbench_llm.evaluate import metrics
 from seisbench_llm.evaluate.evaluation import Evaluation, evaluate
+from seisbench_llm.training import configs
 from seisbench_llm.training.fit import fit
 from seisbench_llm.training.module import trained_model
 
-CONFIG = Path(__file__).parents[1] / "configs" / "compact.yaml"
+CONFIG = configs.FOLDER / "compact.yaml"
 DATASET = "synthetic:5000:1"
 # Steps of 32 windows; what is measured; and the margin: the model's score is to exceed the trivial
 # one by this much, or its error to be below this share of the trivial one.

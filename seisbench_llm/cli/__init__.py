@@ -6,6 +6,7 @@ import os
 import re
 import signal
 import sys
+from typing import Annotated
 
 import typer
 
@@ -23,6 +24,28 @@ app = typer.Typer(
 # Options of fit are those of its configuration.
 _PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
 
+
+def _say_version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        others = ", ".join(f"{name} {version(name)}" for name in ("seisbench", "torch", "obspy"))
+        typer.echo(f"seisbench_llm {version('seisbench_llm')} ({others})")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Show the version and end.", callback=_say_version, is_eager=True
+        ),
+    ] = False,
+) -> None:
+    pass
+
+
 app.command()(pick.pick)
 app.command()(pick.demo)
 app.command()(monitor.monitor)
@@ -30,7 +53,7 @@ app.add_typer(archive.archive_app, name="archive")
 app.command()(live.live)
 app.add_typer(weights.app, name="weights")
 app.command()(convert.convert)
-app.command(context_settings=_PASS_ON)(training.fit)
+app.command(context_settings=_PASS_ON, cls=training.FitCommand)(training.fit)
 app.command()(training.export)
 app.command()(evaluate.evaluate)
 app.add_typer(benchmark.app, name="benchmark")

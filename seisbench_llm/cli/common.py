@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +12,9 @@ import typer
 
 if TYPE_CHECKING:
     import pandas as pd
+
+# Of a table on a terminal.
+FIRST_ROWS, LAST_ROWS = 20, 10
 
 
 def input_files(paths: Sequence[Path], out: Path | None) -> list[Path]:
@@ -65,17 +69,29 @@ def echo_table(table: pd.DataFrame, formats: Mapping[str, Callable]) -> None:
     """
     Print the columns of a table that are not empty.
 
+    On a terminal, of a long table only the first and the last rows are printed.
+
     :param formats: Columns and the formats of their values. Unknown values are ``-``.
     """
     from pandas import notna
 
     shown = table[[name for name in formats if name in table]].dropna(axis="columns", how="all")
+    left_out = len(shown) - FIRST_ROWS - LAST_ROWS
+    if not sys.stdout.isatty() or left_out <= 1:
+        left_out = 0
+    if left_out:
+        shown = type(shown)([*shown.iloc[:FIRST_ROWS].to_dict("records"),
+                             *shown.iloc[-LAST_ROWS:].to_dict("records")])  # fmt: skip
     if len(shown):
         columns = {
             name: [formats[name](value) if notna(value) else "-" for value in shown[name]]
             for name in shown
         }
-        typer.echo(type(shown)(columns).to_string(index=False))
+        lines = type(shown)(columns).to_string(index=False).split("\n")
+        if left_out:
+            note = f"... {left_out} more; --json, or a file, has all of them"
+            lines.insert(1 + FIRST_ROWS, note)
+        typer.echo("\n".join(lines))
 
 
 def short_time(time: pd.Timestamp) -> str:

@@ -18,6 +18,7 @@ from .common import (
     save_figure,
     short_time,
 )
+from .complete import family_names
 from .options import (
     AsJsonLines,
     BatchSize,
@@ -73,7 +74,10 @@ _EVENT_COLUMNS = {
 
 def monitor(
     files: Annotated[list[Path], typer.Argument(help="Waveform files that ObsPy can read.")],
-    weights: Annotated[str, typer.Option(help="Family of weights: name or path.")] = "compact",
+    weights: Annotated[
+        str,
+        typer.Option(help="Family of weights: name or path.", autocompletion=family_names),
+    ] = "compact",
     inventory: StationsFile = None,
     out: Out = None,
     formats: Annotated[

@@ -7,16 +7,15 @@ from typing import Annotated
 
 import typer
 
+from .complete import weight_names
+
 # Exit codes. Typer also ends with 2 for a wrong option.
 USER_ERROR = 2
 DONE_IN_PART = 3
 
-Weights = Annotated[
-    str, typer.Option(help="Weight: name, path without suffix, or Hugging Face id.")
-]
-WeightsArgument = Annotated[
-    str, typer.Argument(help="Weight: name, path without suffix, or Hugging Face id.")
-]
+_WEIGHTS_HELP = "Weight: name, path without suffix, or Hugging Face id."
+Weights = Annotated[str, typer.Option(help=_WEIGHTS_HELP, autocompletion=weight_names)]
+WeightsArgument = Annotated[str, typer.Argument(help=_WEIGHTS_HELP, autocompletion=weight_names)]
 
 Out = Annotated[Path | None, typer.Option(help="Folder for the files written.")]
 OutFile = Annotated[Path, typer.Option(help="Path without suffix to write to.")]

@@ -7,19 +7,40 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from click import Context
+from click.shell_completion import CompletionItem
+from typer.core import TyperCommand
 
 from ..extras import install_command
+from .complete import config_names
+
+
+class FitCommand(TyperCommand):
+    """Completes configurations, which its own parser knows nothing of."""
+
+    def shell_complete(self, ctx: Context, incomplete: str) -> list[CompletionItem]:
+        """Names of packaged configurations, and files."""
+        option, _, value = incomplete.rpartition("=")
+        if option == "--config":
+            return [CompletionItem(f"--config={name}") for name in config_names(value)]
+        if ctx.args and ctx.args[-1] == "--config":
+            names = [CompletionItem(name) for name in config_names(incomplete)]
+            return names or [CompletionItem(incomplete, type="file")]
+        return super().shell_complete(ctx, incomplete)
 
 
 def fit(context: typer.Context) -> None:
     """
     Train or fine-tune a model from a configuration file, or continue a stopped run.
 
+    --config takes a file, or the name of one that comes with the package: compact, few-shot,
+    finetune, paper-diting, paper-stead.
+
     Any entry of the file can be given on the command line: --data.batch_size=64,
     --model.learning_rate=1e-4, --trainer.devices=4. --fast-dev-run tries one batch and writes
     nothing. --help lists all entries.
 
-    Example: seisbench-llm fit --config benchmarks/configs/compact.yaml --task distance
+    Example: seisbench-llm fit --config compact --task distance
     """
     try:
         from ..training.fit import fit as run

@@ -8,24 +8,77 @@ from typing import Annotated
 
 import typer
 
-from .options import Quiet, WeightsArgument
+from .common import echo_json_lines, echo_table
+from .options import AsJsonLines, Quiet, WeightsArgument
 
 app = typer.Typer(no_args_is_help=True, help="Show and download weights.")
+
+
+# Metric in a record -> how it is written, the more telling one first.
+_FIGURES = {
+    "accuracy": "accuracy {:.2f}",
+    "MAE": "mean error {:.2f}",
+    "median relative error": "median error {:.0%}",
+    "median error, degrees": "median error {:.0f} deg",
+}
 
 
 @app.command("list")
 def weights_list(
     remote: Annotated[bool, typer.Option(help="Also ask SeisBench's repository.")] = False,
+    as_json: AsJsonLines = False,
 ) -> None:
     """
     List the packaged and cached weights. With --remote, list all.
 
+    The figure is one of the record, see 'weights show'. It was measured as is written there, and
+    figures of two weights need not be comparable.
+
     Example: seisbench-llm weights list
     """
+    import pandas as pd
+
+    from .. import weights
     from ..models.seismollm import SeisMoLLM
 
+    known = weights.local_metadata(SeisMoLLM)
+    rows = []
     for name, text in SeisMoLLM.list_pretrained(details=True, remote=remote).items():
-        typer.echo(f"{name}\t{text or ''}")
+        metadata, size = known.get(name, ({}, 0))
+        record = metadata.get("record") or {}
+        rows.append(
+            {
+                "name": name,
+                "task": record.get("task") or metadata.get("model_args", {}).get("task"),
+                "version": record.get("version") or metadata.get("version"),
+                "MB": size / 1e6 if size else None,
+                "licence": record.get("licence") or None,
+                "figure": _figure(record.get("figures") or {}),
+                "description": " ".join((text or "").split()) or None,
+            }
+        )
+    table = pd.DataFrame(rows)
+    if as_json:
+        echo_json_lines(table)
+        return
+    if len(table):
+        # Only where there is no record to tell more.
+        described = table["task"].isna() & table["description"].notna()
+        table["figure"] = table["figure"].where(~described, table["description"].str[:60])
+    formats = dict.fromkeys(("name", "task", "version", "MB", "licence", "figure"), str)
+    echo_table(table, {**formats, "MB": "{:.1f}".format})
+
+
+def _figure(figures: dict) -> str | None:
+    """The figure that tells most, measured on records of regions or sets apart where there are."""
+    if "P@0.5" in figures and "S@0.5" in figures:
+        return f"F1 P {figures['P@0.5']:.2f}, S {figures['S@0.5']:.2f}"
+    groups = [figures.get("unused"), figures.get("test"), *figures.values()]
+    for group in groups:
+        for name, text in _FIGURES.items():
+            if isinstance(group, dict) and isinstance(group.get(name), int | float):
+                return text.format(group[name])
+    return None
 
 
 @app.command("show")

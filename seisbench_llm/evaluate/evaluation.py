@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 CLASS_THRESHOLD = 0.5
 
 
-@dataclass
+@dataclass(repr=False)
 class Evaluation:
     """
     Figures of predictions by group: P and S for picking, otherwise the task.
@@ -77,6 +77,11 @@ class Evaluation:
     intervals: dict[str, dict[str, list[float]]]
     breakdown: dict[str, pd.DataFrame]
     settings: dict = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        """In a line, see :py:meth:`summary` for more."""
+        groups = ", ".join(self.measures)
+        return f"Evaluation(task='{self.task}', records={len(self.table)}, groups: {groups})"
 
     @classmethod
     def from_predictions(

@@ -36,7 +36,7 @@ from ..streams import (
     validate_arguments,
 )
 from ..tasks import get_task
-from . import published
+from . import describe, published
 from .presets import PRESETS, TASK_CHANGES
 from .pretrained import PretrainedModel
 
@@ -184,12 +184,10 @@ class SeisMoLLM(PretrainedModel):
         return cls(task=task, **{**PRESETS[preset], **changes, **kwargs})
 
     def __repr__(self):
-        window = self.in_samples / self.sampling_rate
-        name = f"'{self.record.name}'" if self.record else None
-        return (
-            f"{self.name}(task='{self.task.name}', window={window:g} s, "
-            f"sampling_rate={self.sampling_rate:g} Hz, weights={name})"
-        )
+        return describe.line(self)
+
+    def _repr_html_(self):
+        return describe.table(self)
 
     # The network
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from html import escape
 
 import numpy as np
 import obspy
@@ -255,7 +256,7 @@ def _station_magnitudes(located, members, picks, rows, result, origin) -> list[S
     return magnitudes
 
 
-@dataclass
+@dataclass(repr=False)
 class MonitorResult:
     """
     Results of a monitor.
@@ -320,6 +321,17 @@ class MonitorResult:
     def single_station_events(self) -> pd.DataFrame:
         """Events of a single station: no other one confirms them, and their depth is unknown."""
         return self.events[self.events["method"] == SINGLE_STATION].reset_index(drop=True)
+
+    def __repr__(self) -> str:
+        """In a line. The tables print themselves."""
+        return f"MonitorResult({self})"
+
+    def _repr_html_(self) -> str:
+        """The summary and the first events, for notebooks."""
+        columns = ["time", "latitude", "longitude", "depth_km", "magnitude", "picks", "quality"]
+        shown = self.events if len(self.events) else self.table
+        known = [name for name in columns if name in shown] or list(shown)[:8]
+        return f"<p>{escape(str(self))}</p>{shown[known].head(10).to_html(index=False)}"
 
     def __str__(self) -> str:
         stations = {pick.trace_id for pick in self.picks}

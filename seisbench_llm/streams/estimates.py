@@ -75,7 +75,17 @@ class EstimateList(list):
     def __str__(self):
         return f"EstimateList with {len(self)} entries:\n\n" + "\n".join(map(str, self))
 
-    __repr__ = __str__
+    def __repr__(self):
+        """The same, but of a long list only the first and the last entries."""
+        if len(self) <= 20:
+            return str(self)
+        lines = [*map(str, self[:10]), f"... {len(self) - 20} more ...", *map(str, self[-10:])]
+        return f"EstimateList with {len(self)} entries:\n\n" + "\n".join(lines)
+
+    def _repr_html_(self):
+        """The first entries as a table, for notebooks."""
+        table = EstimateList(self[:20]).to_dataframe()
+        return f"<p>EstimateList with {len(self)} entries</p>{table.to_html(index=False)}"
 
     def to_dataframe(self) -> pd.DataFrame:
         """Table with one row per estimate. Times are NumPy datetimes."""

@@ -37,6 +37,12 @@ class Skipped:
 class SkippedList(list):
     """A list of :py:class:`Skipped`."""
 
+    def __repr__(self) -> str:
+        """Numbers by cause, in a line."""
+        counts = Counter(entry.cause for entry in self)
+        causes = "; ".join(f"{number} times {cause}" for cause, number in counts.most_common(5))
+        return f"SkippedList({len(self)} entries{': ' if causes else ''}{causes})"
+
     def add(self, trace, cause: str, used: bool = False) -> None:
         """
         :param trace: Trace or record, with ``id`` and ``stats``.

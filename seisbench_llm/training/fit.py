@@ -22,6 +22,7 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException, SI
 
 from ..atomic import replacing
 from ..tasks import TASKS
+from . import configs
 from .checkpoints import LastCheckpoint, SafeCheckpointIO
 from .datamodule import DataModule, fingerprint
 from .module import TrainingModule
@@ -126,12 +127,15 @@ def fit(args: list[str]) -> Path | None:
     and, at the end, ``metrics.json``.
 
     :param args: Command line, such as ``["--config", "picking.yaml", "--data.batch_size=32"]``.
+        Names of packaged configurations are possible, see
+        :py:func:`seisbench_llm.training.configs.names`.
     :return: The run folder. None after ``--fast-dev-run``, which writes nothing.
     :raises ValueError: If an option or a file is wrong, or if the run folder contains a run with
         another configuration.
     :raises SystemExit: With code 143 after SIGTERM, 130 after Ctrl-C.
     """
     _silence()
+    args = configs.resolve(args)
     cli = _parse(["--trainer.fast_dev_run=true" if a == "--fast-dev-run" else a for a in args])
     cli.datamodule.match(cli.model.model)
     cli.datamodule.setup()

@@ -162,3 +162,9 @@ def test_help_imports_nothing_heavy():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "Usage" in done.stdout
+
+
+def test_the_command_says_its_version():
+    result = run(cli.app, ["--version"])
+    assert result.exit_code == 0 and result.stdout.startswith(f"seisbench_llm {__version__} (")
+    assert "torch 2." in result.stdout

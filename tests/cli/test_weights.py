@@ -26,9 +26,25 @@ def test_weights_commands(tmp_path, monkeypatch):
     monkeypatch.setattr(weights, "PACKAGED", tmp_path)
     record = weights.WeightRecord("tiny", "picking", "1", 100, 30, data="noise", licence="GPL-3.0")
     tiny_model().save(tmp_path / "tiny", "a tiny one", record=record, half=True)
-    assert "tiny\ta tiny one" in run(cli.app, ["weights", "list"]).stdout
+    head, *rows = run(cli.app, ["weights", "list"]).stdout.splitlines()
+    assert head.split() == ["name", "task", "version", "MB", "licence"]
+    assert [row.split()[:3] for row in rows if "tiny" in row] == [["tiny", "picking", "1"]]
+    lines = run(cli.app, ["weights", "list", "--json"]).stdout.splitlines()
+    assert "a tiny one" in [json.loads(line)["description"] for line in lines]
     shown = json.loads(run(cli.app, ["weights", "show", "tiny"]).stdout)
     assert shown["licence"] == "GPL-3.0" and shown["docstring"] == "a tiny one"
+
+
+def test_packaged_weights_are_listed_with_a_figure():
+    rows = run(cli.app, ["weights", "list"]).stdout.splitlines()[1:]
+    of_name = {row.split()[0]: row for row in rows}
+    for name in weights.packaged_names():
+        record = json.loads((weights.PACKAGED / f"{name}.json").read_text())["record"]
+        assert f" {record['version']} " in of_name[name] and record["licence"] in of_name[name]
+    assert "F1 P 0." in of_name["compact_picking"] and "accuracy" in of_name["compact_polarity"]
+    assert "mean error 0." in of_name["compact_magnitude"]
+    assert "%" in of_name["compact_distance"] and "deg" in of_name["compact_back_azimuth"]
+    assert max(map(len, rows)) < 120
 
 
 def test_onnx_command(files, tmp_path):

@@ -225,3 +225,10 @@ def test_single_stations_apart(result):
     assert list(result.network_events.method) == ["network"]
     assert list(result.single_station_events.quality) == ["S"]
     assert "1 located events, 1 of a single station" in str(result)
+
+
+def test_a_result_is_short_in_a_session_and_a_table_in_a_notebook():
+    result = network_monitor().classify(obspy.Stream(), NETWORK)
+    assert repr(result) == f"MonitorResult({result})" and len(repr(result)) < 120
+    html = result._repr_html_()
+    assert "located events" in html and html.count("<tr") == 1 + len(result.events)

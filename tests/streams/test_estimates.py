@@ -8,7 +8,7 @@ from seisbench.util import Pick
 
 from seisbench_llm.models.seismollm import SeisMoLLM
 from seisbench_llm.preprocess import normalize
-from seisbench_llm.streams.estimates import Estimate, summarize
+from seisbench_llm.streams.estimates import Estimate, EstimateList, summarize
 from seisbench_llm.tasks import TASKS
 from tests.helpers.models import tiny_model
 from tests.helpers.streams import make_stream
@@ -275,3 +275,13 @@ def test_rotations_do_not_favour_a_direction():
         change = estimate(turned, rotations) - estimate(stream, rotations)
         assert change % 360 == pytest.approx(270, abs=0.1)
     assert abs((estimate(turned, 1) - estimate(stream, 1)) % 360 - 270) > 0.5
+
+
+def test_a_long_list_is_short_in_a_session():
+    estimates = EstimateList(
+        Estimate(f"XX.S{i}.", obspy.UTCDateTime(i), "distance", i, "km", 1.0) for i in range(500)
+    )
+    text = repr(estimates)
+    assert "with 500 entries" in text and "480 more" in text and len(text.splitlines()) < 30
+    assert len(str(estimates).splitlines()) > 500 and estimates._repr_html_().count("<tr") == 21
+    assert repr(EstimateList(estimates[:3])) == str(EstimateList(estimates[:3]))

@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -21,10 +20,11 @@ from tests.helpers.training import fit
 
 pytest.importorskip("lightning")
 
+from seisbench_llm.training import configs
 from seisbench_llm.training.module import trained_model
 from seisbench_llm.training.run_folder import logged_metrics
 
-CONFIGS = Path(__file__).parents[2] / "benchmarks" / "configs"
+CONFIGS = configs.FOLDER
 
 
 # A run that waits when it has done so many steps, so that it can be killed there on any machine.

@@ -13,7 +13,6 @@ from ...atomic import replacing
 from ...pages import render
 from ...stations import Stations
 from ...streams.orientation import Rotation
-from ..location import SINGLE_STATION
 from ..result import MonitorResult
 from .scenes import Annotate, by_pick_id, scenes_of_events, scenes_of_picks
 
@@ -106,14 +105,12 @@ def verdict(result: MonitorResult) -> list[str]:
         said.append("No event was located.")
         return said
     share = result.arrivals["pick"].nunique() / len(picks)
-    said.append(f"{len(events)} events were located; {share:.0%} of the picks belong to one.")
-    classes = Counter(events["quality"])
-    said.append(
-        "Quality: "
-        + ", ".join(f"{classes[name]} of class {name}" for name in "ABCD" if classes[name])
-        + ". A is the best."
-    )
-    single = int((events["method"] == SINGLE_STATION).sum())
+    said.append(f"{len(events)} events were located. {share:.0%} of the picks belong to one.")
+    classes = Counter(result.network_events["quality"])
+    if classes:
+        listed = (f"{number} of class {name}" for name, number in sorted(classes.items()))
+        said.append(f"Quality: {', '.join(listed)}. A is the best.")
+    single = len(result.single_station_events)
     if single:
         said.append(f"{single} of them are epicentres of a single station, which none confirms.")
     known = events.dropna(subset=["magnitude"])
