@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+__all__ = ["FOLDER", "names", "resolve"]
+
 FOLDER = Path(__file__).parent
 
 
