@@ -8,6 +8,7 @@ import numpy as np
 
 from ...atomic import replacing
 from ...evaluate.bootstrap import FEWEST_EVENTS
+from ...extras import install_command
 from ...pages import CONFIG, render
 from .examples import read_examples
 from .measures import Measure
@@ -35,7 +36,7 @@ def write_report(folder: str | Path, out: str | Path, title: str = "", draws: in
         from . import figures
     except ImportError as error:
         raise ImportError(
-            f"The report needs more packages: pip install 'seisbench_llm[benchmark]' ({error})"
+            f"The report needs more packages: {install_command('benchmark')} ({error})"
         ) from error
     results = gather(folder, draws)
     styles = figures.style_of(results.models)
