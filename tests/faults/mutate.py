@@ -37,22 +37,21 @@ ROOT, PACKAGE = Path(__file__).resolve().parents[2], "seisbench_llm"
 EQUIVALENT = Path(__file__).with_name("equivalent_mutants.toml")
 
 _RECORDS = "tests/properties/test_records.py"
-_WINDOWS = "tests/streams/test_windows.py"
 _EXPORT = ["tests/export"]
 
 # Module -> its quick tests, and what else tests it.
 MODULES = {
     "preprocess.py": (["tests/test_preprocess.py"], []),
-    "trace_ids.py": (["tests/test_trace_ids.py", "seisbench_llm/trace_ids.py", _RECORDS], []),
+    "trace_ids.py": (["tests/test_trace_ids.py", "seisbench_llm/trace_ids.py"], [_RECORDS]),
     "evaluate/metrics.py": (["tests/properties/test_metrics.py"], []),
     "streams/windows.py": (
-        ["tests/streams/test_window_layout.py", _RECORDS],
-        [_WINDOWS, "tests/streams/test_chunks.py"],
+        ["tests/streams/test_window_layout.py"],
+        [_RECORDS, "tests/streams/test_windows.py", "tests/streams/test_chunks.py"],
     ),
     "streams/stitching.py": (["tests/streams/test_stitching.py"], ["tests/streams/test_chunks.py"]),
     "streams/contiguous.py": (
-        ["tests/streams/test_joining.py", _RECORDS],
-        ["tests/streams/test_contiguous.py"],
+        ["tests/streams/test_joining.py"],
+        [_RECORDS, "tests/streams/test_contiguous.py"],
     ),
     "export/tables.py": (["tests/export/test_tables.py"], _EXPORT),
     "export/formats.py": (_EXPORT, []),
