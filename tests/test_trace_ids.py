@@ -6,9 +6,13 @@ import pytest
 from seisbench_llm.trace_ids import (
     InstrumentId,
     TraceId,
+    codes_of,
     component_index,
+    location_of,
     records_ground_motion,
     split_channel,
+    station_of,
+    with_component,
 )
 
 
@@ -98,3 +102,71 @@ def test_component_index():
     assert [component_index(c, "ZNE") for c in "ZNE1X"] == [0, 1, 2, None, None]
     assert [component_index(c, "ZNE", flexible=True) for c in ("1", "2", "")] == [1, 2, None]
     assert component_index("N", "Z12", flexible=True) == 1
+
+
+@pytest.mark.parametrize("component", "ZNE")
+def test_code_of_another_component(component):
+    for codes in (
+        ("HHZ", "HHN", "HHE"),
+        ("UD", "NS", "EW"),
+        ("UD2", "NS2", "EW2"),
+        ("Z", "N", "E"),
+    ):
+        for code in codes:
+            other = with_component(code, component)
+            assert other == codes["ZNE".index(component)]
+            assert split_channel(other) == (split_channel(code)[0], component)
+
+
+@pytest.mark.parametrize(
+    "text, codes",
+    [
+        ("XX.ABC.00.HHZ", ("XX", "ABC", "00", "HHZ")),
+        ("XX.ABC..HH", ("XX", "ABC", "", "HH")),
+        ("XX.ABC", ("XX", "ABC", "", "")),
+        ("", ("", "", "", "")),
+        # More than four: the first four.
+        ("XX.ABC.00.HHZ.D", ("XX", "ABC", "00", "HHZ")),
+    ],
+)
+def test_codes_of_ids_of_any_length(text, codes):
+    assert codes_of(text) == codes
+    assert station_of(text) == ".".join(text.split(".")[:2])
+    assert location_of(text) == ".".join(text.split(".")[:3])
+
+
+@pytest.mark.parametrize(
+    "channel, pick_id",
+    [
+        ("HHZ", "XX.A."),
+        ("HPZ", "XX.A."),
+        ("HH", "XX.A."),
+        ("HN", "XX.A..HN"),
+        ("S", "XX.A."),
+        ("", "XX.A."),
+        ("UD1", "XX.A..1"),
+        ("001", "XX.A..001"),
+        ("HHZ.D", "XX.A..HHZ."),
+    ],
+)
+def test_names_of_picks(channel, pick_id):
+    assert TraceId("XX", "A", "", channel).pick_id == pick_id
+
+
+def test_an_instrument_is_no_channel():
+    instrument = InstrumentId("XX", "A", "00", "HHZ")
+    assert (instrument.instrument, instrument.component) == ("HHZ", "")
+    assert str(instrument) == instrument.instrument_id == "XX.A.00.HHZ"
+    # What was read from text may have no component, what a trace says ends with one.
+    assert TraceId("XX", "A", "", "SZ").instrument == "SZ"
+    trace = obspy.Trace(header={"network": "XX", "station": "A", "channel": "SZ"})
+    assert TraceId.of(trace).instrument == "S"
+
+
+@pytest.mark.parametrize(
+    "code, expected",
+    [("AHZ", False), ("OHZ", False), ("HAZ", False), ("HWZ", False), ("HLZ", True), ("HPZ", True)]
+    + [("HDFX", True), ("LC", True), ("N-S", True), ("EW2", True), ("HGZ", True), ("HJZ", True)],
+)
+def test_bands_and_instruments_of_seed(code, expected):
+    assert records_ground_motion(code) is expected

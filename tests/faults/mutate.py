@@ -29,7 +29,10 @@ import sys
 import tempfile
 import time
 import tomllib
+from importlib import import_module
 from pathlib import Path
+
+from tests.faults.direct import passes
 
 ROOT, PACKAGE = Path(__file__).resolve().parents[2], "seisbench_llm"
 
@@ -72,6 +75,7 @@ def main() -> int:
     parser.add_argument("--count", type=int, default=10, help="Mutants of each module.")
     parser.add_argument("--only", nargs="+", help="Modules.")
     parser.add_argument("--quick", action="store_true", help="Run the quick tests only.")
+    parser.add_argument("--pytest", action="store_true", help="Run the quick tests by pytest, too.")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, help="Counts of each module, added to this file.")
     args = parser.parse_args()
@@ -84,7 +88,8 @@ def main() -> int:
         ignored = shutil.ignore_patterns(".*", "docs", "dist", "__pycache__", "*.egg-info")
         shutil.copytree(ROOT, copy, ignore=ignored)
         for module in args.only or MODULES:
-            counts = mutate(copy, module, args.count, random.Random(args.seed))
+            rng = random.Random(args.seed)
+            counts = mutate(copy, module, args.count, rng, not args.pytest, args.quick)
             totals += collections.Counter({k: v for k, v in counts.items() if k != "places"})
             print(f"{module}: {counts}", flush=True)
             if args.out:
@@ -112,8 +117,15 @@ def _preload() -> None:
     torch.set_num_threads(1)
 
 
-def mutate(copy: Path, module: str, count: int, rng) -> dict[str, int]:
-    """Try mutants of a module; prints those that survive."""
+def mutate(
+    copy: Path, module: str, count: int, rng, direct: bool, quick_only: bool
+) -> dict[str, int]:
+    """
+    Try mutants of a module; prints those that survive.
+
+    :param direct: Whether to call quick tests directly first, see direct.py.
+    :param quick_only: Whether that is all.
+    """
     file = copy / PACKAGE / module
     source = file.read_text()
     places = len(list(_places(ast.parse(source))))
@@ -123,6 +135,7 @@ def mutate(copy: Path, module: str, count: int, rng) -> dict[str, int]:
     known = equivalent()
     quick, more = ([str(copy / test) for test in tests] for tests in MODULES[module])
     limits = {}
+    called = _direct(module, plain) if direct else None
     for place in sorted(rng.sample(range(places), min(count, places))):
         tree = ast.parse(source)
         _change(list(_places(tree))[place])
@@ -132,9 +145,9 @@ def mutate(copy: Path, module: str, count: int, rng) -> dict[str, int]:
         if (module, before, after) in known:
             counts["equivalent"] += 1
             continue
-        survives = True
+        survives = called is None or called(mutant)
         for name, tests in (("quick", quick), ("more", more)):
-            if survives and tests:
+            if survives and tests and not (called and quick_only):
                 if name not in limits:
                     file.write_text(plain)
                     limits[name] = _limit(copy, tests, module)
@@ -145,6 +158,21 @@ def mutate(copy: Path, module: str, count: int, rng) -> dict[str, int]:
             print(f"{module} survived:\n    - {before}\n    + {after}", flush=True)
     file.write_text(source)
     return counts
+
+
+def _direct(module: str, plain: str):
+    """Whether a mutant survives the tests that can be called without pytest, as a function."""
+    name = f"{PACKAGE}.{module.removesuffix('.py').replace('/', '.')}"
+    # Only files: the rest is pytest's.
+    files = [
+        test for test in MODULES[module][0] if test.startswith("tests/") and test[-3:] == ".py"
+    ]
+    names = [test.removesuffix(".py").replace("/", ".") for test in files]
+    code, tests = import_module(name), [import_module(name) for name in names]
+    passed, seconds = passes(code, plain, tests, 3600)
+    if not passed:
+        raise SystemExit(f"The tests of {module} fail without a change; SHOW=1 says which.")
+    return lambda mutant: passes(code, mutant, tests, 3 * seconds + 20)[0]
 
 
 def _limit(copy: Path, tests: list[str], module: str) -> float:
