@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from . import archive, benchmark, convert, evaluate, live, monitor, pick, training, weights
+from . import archive, benchmark, compare, convert, evaluate, live, monitor, pick, training, weights
 from .options import USER_ERROR
 
 __all__ = ["app", "main"]
@@ -49,6 +49,7 @@ def _options(
 app.command()(pick.pick)
 app.command()(pick.demo)
 app.command()(monitor.monitor)
+app.command()(compare.compare)
 app.add_typer(archive.archive_app, name="archive")
 app.command()(live.live)
 app.add_typer(weights.app, name="weights")

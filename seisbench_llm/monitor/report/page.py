@@ -113,6 +113,8 @@ def verdict(result: MonitorResult) -> list[str]:
     single = len(result.single_station_events)
     if single:
         said.append(f"{single} of them are epicentres of a single station, which none confirms.")
+    if result.left_out:
+        said.append(f"{result.left_out} more events of class D were left out.")
     known = events.dropna(subset=["magnitude"])
     if len(known):
         largest = known.loc[known["magnitude"].idxmax()]

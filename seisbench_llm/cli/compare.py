@@ -1,0 +1,60 @@
+"""The command ``seisbench-llm compare``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .common import save_figure
+from .options import AsJson
+
+
+def compare(
+    ours: Annotated[Path, typer.Argument(help="Catalogue: QuakeML or another format of ObsPy.")],
+    theirs: Annotated[Path, typer.Argument(help="Catalogue that it is compared with.")],
+    seconds: Annotated[
+        float, typer.Option(help="Largest difference of origin times of an event in both.")
+    ] = 5.0,
+    km: Annotated[float, typer.Option(help="Largest distance of its epicentres.")] = 50.0,
+    plot: Annotated[Path | None, typer.Option(help="Figure to write, such as out.png.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """
+    Compare two catalogues: events of both, of one alone, and their differences (ours - theirs).
+
+    Each event is matched with one at most. The magnitude of completeness is that of maximum
+    curvature plus 0.2, of 50 magnitudes or more.
+
+    Example: seisbench-llm compare catalogue/catalog.xml agency.xml --plot compared.png
+    """
+    from ..monitor.compare import UNITS
+    from ..monitor.compare import compare as run
+    from ..obspy_files import read_catalog
+
+    result = run(read_catalog(ours), read_catalog(theirs), seconds, km)
+    summary = result.summary()
+    if as_json:
+        typer.echo(json.dumps(summary))
+    else:
+        typer.echo(
+            f"{summary['matched']} events in both, {summary['missed']} of theirs missed, "
+            f"{summary['new']} new"
+        )
+        for name, unit in UNITS.items():
+            entry = summary[name]
+            if entry["count"]:
+                numbers = [entry[key] for key in ("median", "median_size", "p90_size")]
+                texts = "median {:+.2f}, size {:.2f}, 90 % below {:.2f}".format(*numbers)
+                title = name.removesuffix("_km")
+                typer.echo(f"{title:10} {texts} {unit} ({entry['count']} events)")
+        for name in ("ours", "theirs"):
+            value = summary[f"completeness_{name}"]
+            text = "not known, too few magnitudes" if value is None else f"{value:.1f}"
+            typer.echo(f"Magnitude of completeness of {name}: {text}")
+    if plot is not None:
+        from ..plotting.comparison import plot_comparison
+
+        save_figure(plot_comparison(result), plot)

@@ -1,0 +1,192 @@
+"""Two catalogues compared: events in both, in one alone, and how much they differ."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import obspy
+import pandas as pd
+from obspy.geodetics import gps2dist_azimuth
+from scipy.optimize import linear_sum_assignment
+
+# Of differences: name -> unit.
+UNITS = {"time": "s", "distance_km": "km", "depth_km": "km", "magnitude": ""}
+# Fewest magnitudes that a magnitude of completeness is told of, and width of their bins.
+FEWEST_MAGNITUDES, BIN = 50, 0.1
+# Of the cost of a pair that is not allowed.
+_NEVER = 1e6
+
+
+@dataclass(repr=False)
+class Comparison:
+    """
+    What two catalogues have in common.
+
+    :param matched: One row per event of both: its times, places, depths (km) and magnitudes, with
+        the endings ``_ours`` and ``_theirs``, and the differences ours minus theirs: ``time`` in s,
+        ``depth_km``, ``magnitude``; ``distance_km`` between the epicentres.
+    :param missed: Events of theirs alone.
+    :param new: Events of ours alone.
+    :param completeness: Magnitude of completeness of ours and of theirs, nan if there are too few.
+    """
+
+    matched: pd.DataFrame
+    missed: pd.DataFrame
+    new: pd.DataFrame
+    completeness: tuple[float, float]
+
+    def __repr__(self) -> str:
+        """In a line."""
+        counts = f"matched={len(self.matched)}, missed={len(self.missed)}, new={len(self.new)}"
+        return f"Comparison({counts})"
+
+    def summary(self) -> dict:
+        """Counts, completeness, and median and largest 10 % of the sizes of the differences."""
+        found: dict = {
+            "matched": len(self.matched),
+            "missed": len(self.missed),
+            "new": len(self.new),
+            "completeness_ours": _known(self.completeness[0]),
+            "completeness_theirs": _known(self.completeness[1]),
+        }
+        for name in UNITS:
+            values = self.matched[name].dropna()
+            sizes = values.abs()
+            found[name] = {
+                "count": len(values),
+                "median": _known(values.median()),
+                "median_size": _known(sizes.median()),
+                "p90_size": _known(sizes.quantile(0.9)),
+            }
+        return found
+
+
+def compare(
+    ours: obspy.Catalog, theirs: obspy.Catalog, seconds: float = 5.0, km: float = 50.0
+) -> Comparison:
+    """
+    Match the events of two catalogues, each with one at most.
+
+    Pairs are chosen such that as many as possible are matched and, of these, the sum of the
+    differences in time and place, as shares of the limits, is smallest.
+
+    :param ours: A catalogue.
+    :param theirs: One that it is compared with.
+    :param seconds: Largest difference of the origin times of a pair.
+    :param km: Largest distance of its epicentres.
+    :raises ValueError: If a limit is not above 0.
+    """
+    if not (0 < seconds < np.inf and 0 < km < np.inf):
+        raise ValueError(f"seconds={seconds} and km={km} are not possible: both above 0.")
+    first, second = events_of(ours), events_of(theirs)
+    pairs = _pairs(first, second, seconds, km)
+    a, b = first.iloc[[i for i, _, _ in pairs]], second.iloc[[j for _, j, _ in pairs]]
+    matched = pd.concat(
+        [
+            a.add_suffix("_ours").reset_index(drop=True),
+            b.add_suffix("_theirs").reset_index(drop=True),
+        ],
+        axis=1,
+    )
+    matched["time"] = (matched["time_ours"] - matched["time_theirs"]).dt.total_seconds()
+    matched["distance_km"] = [distance for _, _, distance in pairs]
+    for name in ("depth_km", "magnitude"):
+        matched[name] = matched[f"{name}_ours"] - matched[f"{name}_theirs"]
+    return Comparison(
+        matched.astype({"distance_km": float}),
+        second.drop(b.index).reset_index(drop=True),
+        first.drop(a.index).reset_index(drop=True),
+        (completeness(first["magnitude"]), completeness(second["magnitude"])),
+    )
+
+
+def events_of(catalog: obspy.Catalog) -> pd.DataFrame:
+    """
+    Time, place, depth in km and magnitude of the events that have an origin, sorted by time.
+
+    The preferred origin and magnitude count, else the first.
+    """
+    rows = []
+    for event in catalog:
+        origin = event.preferred_origin() or next(iter(event.origins), None)
+        if origin is None or origin.time is None or None in (origin.latitude, origin.longitude):
+            continue
+        size = event.preferred_magnitude() or next(iter(event.magnitudes), None)
+        depth = np.nan if origin.depth is None else origin.depth / 1e3
+        magnitude = np.nan if size is None or size.mag is None else float(size.mag)
+        time = pd.Timestamp(origin.time.ns, tz="UTC")
+        rows.append((time, origin.latitude, origin.longitude, depth, magnitude))
+    table = pd.DataFrame(rows, columns=["time", "latitude", "longitude", "depth_km", "magnitude"])
+    if not rows:
+        table["time"] = pd.to_datetime(table["time"], utc=True)
+    return table.sort_values("time", ignore_index=True)
+
+
+def completeness(magnitudes: pd.Series) -> float:
+    """
+    Magnitude of completeness by maximum curvature, plus 0.2 (Woessner and Wiemer 2005).
+
+    :return: nan with fewer than FEWEST_MAGNITUDES magnitudes.
+    """
+    known = magnitudes.dropna()
+    if len(known) < FEWEST_MAGNITUDES:
+        return np.nan
+    bins = np.round(known / BIN).astype(int)
+    counts = bins.value_counts().sort_index()
+    return float(counts.idxmax() * BIN + 0.2)
+
+
+def _pairs(
+    first: pd.DataFrame, second: pd.DataFrame, seconds: float, km: float
+) -> list[tuple[int, int, float]]:
+    """Rows of both, and the distance in km of each pair."""
+    ours = first["time"].map(pd.Timestamp.timestamp).to_numpy(float)
+    theirs = second["time"].map(pd.Timestamp.timestamp).to_numpy(float)
+    near: dict[tuple[int, int], tuple[float, float]] = {}
+    begins = (
+        np.searchsorted(theirs, ours - seconds),
+        np.searchsorted(theirs, ours + seconds, "right"),
+    )
+    for i, (begin, stop) in enumerate(zip(*begins, strict=True)):
+        for j in range(begin, stop):
+            a, b = first.iloc[i], second.iloc[j]
+            metres = gps2dist_azimuth(a.latitude, a.longitude, b.latitude, b.longitude)[0]
+            if metres <= km * 1e3:
+                cost = abs(ours[i] - theirs[j]) / seconds + metres / 1e3 / km
+                near[i, j] = cost, metres / 1e3
+    pairs = []
+    for rows, columns in _groups(near):
+        costs = np.full((len(rows), len(columns)), _NEVER)
+        for y, i in enumerate(rows):
+            for x, j in enumerate(columns):
+                if (i, j) in near:
+                    costs[y, x] = near[i, j][0]
+        for y, x in zip(*linear_sum_assignment(costs), strict=True):
+            if costs[y, x] < _NEVER:
+                pairs.append((rows[y], columns[x], near[rows[y], columns[x]][1]))
+    return sorted(pairs)
+
+
+def _groups(near) -> list[tuple[list[int], list[int]]]:
+    """Events that compete for each other, so that a long catalogue needs no large matrix."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    if not near:
+        return []
+    rows, columns = np.array(list(near)).T
+    shift = rows.max() + 1
+    size = shift + columns.max() + 1
+    graph = coo_array((np.ones(len(rows)), (rows, columns + shift)), shape=(size, size))
+    labels = connected_components(graph, directed=False)[1]
+    groups: dict[int, tuple[set, set]] = {}
+    for i, j in near:
+        group = groups.setdefault(int(labels[i]), (set(), set()))
+        group[0].add(i)
+        group[1].add(j)
+    return [(sorted(a), sorted(b)) for a, b in groups.values()]
+
+
+def _known(value: float) -> float | None:
+    return round(float(value), 4) if np.isfinite(value) else None
