@@ -1,6 +1,9 @@
 """Tables of picks and events: their columns and times."""
 
 import datetime
+import re
+from dataclasses import fields
+from pathlib import Path
 
 import numpy as np
 import obspy
@@ -8,8 +11,40 @@ import pandas as pd
 import pytest
 
 from seisbench_llm.export import events_to_dataframe, export, picks_to_dataframe, read_picks
-from seisbench_llm.export.tables import TIME
+from seisbench_llm.export.tables import (
+    ARRIVAL_TYPES,
+    ESTIMATE_TYPES,
+    EVENT_TYPES,
+    PICK_TYPES,
+    TIME,
+)
+from seisbench_llm.live import LivePick
 from tests.helpers.picks import T0, TWO
+
+PAGE = Path(__file__).parents[2] / "docs" / "reference" / "tables.md"
+
+
+def described(heading: str) -> list[str]:
+    """Columns in the first table below a heading of the page on tables."""
+    section = PAGE.read_text().split(f"## {heading}\n")[1].split("\n## ")[0]
+    table = section.split("| --- |", 1)[1].split("\n\n")[0]
+    cells = [line.split("|")[1] for line in table.splitlines()[1:]]
+    return [name for cell in cells for name in re.findall(r"`([^`]+)`", cell)]
+
+
+@pytest.mark.parametrize(
+    "heading, columns",
+    [
+        # The last two belong to located picks, and to users who add them.
+        ("Picks", [*PICK_TYPES, "event_id", "amplitude"]),
+        ("Live picks", [field.name for field in fields(LivePick)]),
+        ("Events", EVENT_TYPES),
+        ("Arrivals", ARRIVAL_TYPES),
+        ("Estimates", ESTIMATE_TYPES),
+    ],
+)
+def test_the_page_describes_every_column_and_no_other(heading, columns):
+    assert sorted(described(heading)) == sorted(columns)
 
 
 @pytest.mark.parametrize(
