@@ -19,7 +19,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks.tables import cost, first_page, studies, unseen, values
+from benchmarks.tables import cost, first_page, reliability, studies, unseen, values
 from benchmarks.tables.markdown import ROOT
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("[!_]*/*.md"))]
@@ -50,6 +50,9 @@ TABLES: dict[str, Callable[[], str]] = {
     },
     "learning": studies.learning,
     "live-agreement": studies.live,
+    "live-soak": reliability.soak,
+    "kills": reliability.kills,
+    "damage": reliability.damage,
     "pick-stability": studies.stability,
     "monitor": studies.monitor,
     "locations": studies.locations,

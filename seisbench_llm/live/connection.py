@@ -28,6 +28,8 @@ MAX_INFO_BYTES = 20_000_000
 # largest one has seven: then the last packet comes twice.
 LARGEST_NUMBER = 0xFFFFFE
 
+_NO_STATIONS = "the answer to INFO STATIONS cannot be understood"
+
 
 def stations_of(text: bytes) -> set[tuple[str, str]]:
     """
@@ -42,7 +44,7 @@ def stations_of(text: bytes) -> set[tuple[str, str]]:
     except ElementTree.ParseError:
         root = None
     if root is None:
-        raise SeedLinkException("the answer to INFO STATIONS cannot be understood")
+        raise SeedLinkException(_NO_STATIONS)
     stations = {(tag.get("network"), tag.get("name")) for tag in root.iter("station")}
     return {place for place in stations if all(map(CODE.fullmatch, map(str, place)))}
 
@@ -161,7 +163,11 @@ class Connection(SeedLinkConnection):
             packet = SLPacket(received, 0)
             if not received.startswith(b"SLINFO"):
                 raise SeedLinkException("no answer to INFO STATIONS, which wildcards need")
-            text += packet.get_string_payload()
+            try:
+                text += packet.get_string_payload()
+            except Exception:
+                # ObsPy's say what failed, and not where.
+                raise SeedLinkException(_NO_STATIONS) from None
             if len(text) > MAX_INFO_BYTES:
                 raise SeedLinkException("the answer to INFO STATIONS has no end")
             if packet.get_type() == SLPacket.TYPE_SLINFT:
@@ -169,9 +175,17 @@ class Connection(SeedLinkConnection):
             received = b""
         return stations_of(text)
 
+    @property
+    def longest_negotiation(self) -> float:
+        """Seconds after which a connection without data is given up, whatever the server sends."""
+        return 10 * min(30, self.netto)
+
     def receive_data(self, maxbytes, code):
         if self.stop.is_set():
             raise SeedLinkException("stopped")
+        # A server may answer with a byte now and then.
+        if self.negotiating and time.monotonic() - self.negotiating > self.longest_negotiation:
+            raise SeedLinkException("the answer to a command takes too long")
         try:
             data = self.socket.recv(maxbytes)
         except TimeoutError:

@@ -119,7 +119,10 @@ def run(
     began = time.monotonic()
     child = os.fork()
     if child == 0:
-        _command(case.arguments(out), log, largest)
+        if largest is not None:
+            # What is printed is no file that has a limit.
+            child = _into_a_pipe(log)
+        _command(case.arguments(out), child or log, largest)
     status = None
     while number is not None and time.monotonic() - began < after and status is None:
         time.sleep(0.002)
@@ -130,11 +133,30 @@ def run(
             os.kill(child, number)
         status = os.waitpid(child, 0)[1]
     code = os.waitstatus_to_exitcode(status)
+    if largest is not None:
+        time.sleep(0.5)
     return End(code, log.read_text(errors="replace"), time.monotonic() - began)
 
 
-def _command(arguments: list[str], log: Path, largest: int | None) -> None:
-    """The command in this process, which is a child; never returns."""
+def _into_a_pipe(log: Path) -> int:
+    """A file descriptor whose content another process writes into a file."""
+    read, write = os.pipe()
+    if os.fork() == 0:
+        os.close(write)
+        with open(log, "wb", buffering=0) as file:
+            while data := os.read(read, 4096):
+                file.write(data)
+        os._exit(0)
+    os.close(read)
+    return write
+
+
+def _command(arguments: list[str], log: Path | int, largest: int | None) -> None:
+    """
+    The command in this process, which is a child; never returns.
+
+    :param log: File, or file descriptor, that standard error goes to.
+    """
     code = 1
     try:
         with open(log, "wb") as file:
@@ -153,8 +175,11 @@ def _command(arguments: list[str], log: Path, largest: int | None) -> None:
         # As Python does, without its exit handlers: those are the parent's.
         print(f"Traceback: {type(error).__name__}: {error}", file=sys.stderr)
     finally:
-        sys.stderr.flush()
-        os._exit(code)
+        # Whatever happens: what this process leaves by would remove the parent's folders.
+        try:
+            sys.stderr.flush()
+        finally:
+            os._exit(code)
 
 
 def damaged(out: Path) -> list[str]:

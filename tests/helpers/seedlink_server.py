@@ -44,6 +44,9 @@ class SeedLinkServer(socketserver.ThreadingTCPServer):
         then nothing but what is true follows, for what it does not read is lost.
     :param silent: Command that is not answered.
     :param endless: Whether the answer to INFO STATIONS has no end.
+    :param closes: Commands at which the connection is closed, each once and in this order.
+    :param garbage: Answer to INFO STATIONS instead of the true one.
+    :param number: Sequence number that a packet is sent with, of its place in the order.
     """
 
     allow_reuse_address = True
@@ -61,10 +64,14 @@ class SeedLinkServer(socketserver.ThreadingTCPServer):
         lies=(),
         silent=None,
         endless=False,
+        closes=(),
+        garbage=None,
+        number=lambda place: place,
     ):
         super().__init__(("127.0.0.1", port), Session)
         self.unasked, self.lies = unasked, list(lies)
         self.silent, self.endless = silent, endless
+        self.closes, self.garbage, self.number = list(closes), garbage, number
         self.packets, self.chunk, self.drops, self.pause = packets, chunk, list(drops), pause
         self.hello, self.commands, self.sent, self.over = hello, [], 0, threading.Event()
         self.thread = threading.Thread(target=self.serve_forever, args=(0.05,), daemon=True)
@@ -111,6 +118,11 @@ class Session(socketserver.BaseRequestHandler):
         word, *words = line.split()
         if word == self.server.silent:
             return False
+        if word in self.server.closes[:1]:
+            del self.server.closes[0]
+            raise ConnectionError
+        while word == "HELLO" and self.server.hello is None and not self.server.over.is_set():
+            self.request.sendall(b"SeedLink v3.1 " + 10_000 * b"x")
         if word == "HELLO":
             self.request.sendall(f"{self.server.hello}\r\nloopback\r\n".encode())
         elif word == "CAT":
@@ -147,6 +159,9 @@ class Session(socketserver.BaseRequestHandler):
 
     def info(self, level):
         body = ""
+        if level == "STATIONS" and self.server.garbage is not None:
+            self.request.sendall(self.server.garbage)
+            return
         if level == "STATIONS":
             stations = sorted({codes(packet)[:2] for packet in self.server.packets})
             body = "".join(f'<station name="{sta}" network="{net}"/>' for net, sta in stations)
@@ -186,7 +201,7 @@ class Session(socketserver.BaseRequestHandler):
                 if lie is None:
                     return
                 self.request.sendall(lie)
-            data = b"SL%06X" % number + packet
+            data = b"SL%06X" % self.server.number(number) + packet
             for at in range(0, len(data), self.server.chunk):
                 self.request.sendall(data[at : at + self.server.chunk])
             self.server.sent += 1

@@ -1,5 +1,7 @@
 import io
+import threading
 import time
+from collections import Counter
 from types import SimpleNamespace
 
 import numpy as np
@@ -7,7 +9,7 @@ import obspy
 import pytest
 from obspy.clients.seedlink.seedlinkexception import SeedLinkException
 
-from seisbench_llm.live import Live, LiveSettings, SeedLink, run
+from seisbench_llm.live import Live, LiveSettings, SeedLink, connection, run
 from seisbench_llm.live.connection import LARGEST_NUMBER, stations_of
 from seisbench_llm.live.selections import parse_selections, selections_of_streams
 from seisbench_llm.live.sources import Packet
@@ -209,9 +211,10 @@ def test_a_server_that_lies_in_every_way(warnings_of):
     model, stream = filtered_model(), integers(arrivals(10_000))
     true = in_order_of_time(stream)
     rng = np.random.default_rng(0)
-    early = stream.slice(START + 10, START + 12).copy()
-    for trace in early:
-        trace.stats.starttime = obspy.UTCDateTime(1900, 1, 1)
+    far = [stream.slice(START + 10, START + 12).copy() for _ in range(4)]
+    for part, year in zip(far, (1900, 1970, 2100, 2200), strict=True):
+        for trace in part:
+            trace.stats.starttime = obspy.UTCDateTime(year, 1, 1)
     other_rate = stream.slice(START + 40, START + 42).copy()
     for trace in other_rate:
         trace.stats.sampling_rate = 50
@@ -242,7 +245,7 @@ def test_a_server_that_lies_in_every_way(warnings_of):
         a_lie(true[3], channel=b"LOG"),
         a_lie(true[3], encoding=b"\0"),
         *[b"SL%06X" % number + true[5] for number in (0, 5)],
-        *[b"SL000001" + record for trace in early for record in records(trace)],
+        *[b"SL000001" + record for part in far for trace in part for record in records(trace)],
         *[b"SL000001" + record for trace in other_rate for record in records(trace)],
     ]
     lies = [(lie, True) for lie in breaking] + [(lie, False) for lie in others]
@@ -259,7 +262,67 @@ def test_a_server_that_lies_in_every_way(warnings_of):
     assert len(warnings_of().splitlines()) < 200
 
 
-@pytest.mark.parametrize("silent", ["HELLO", "INFO", "STATION"])
+@pytest.mark.parametrize("number", [lambda place: 7, lambda place: 0xFFFFFF - place])
+def test_numbers_that_repeat_or_decrease(number):
+    model, stream = filtered_model(), integers(arrivals(5000))
+    sent = in_order_of_time(stream)
+    with SeedLinkServer(sent, number=number) as server:
+        until = lambda live: live.counts["packets"] >= len(sent)  # noqa: E731
+        picks, _ = from_server(server, model, until=until, **LEVELS)
+    received = sum((obspy.read(io.BytesIO(r)) for r in sent), obspy.Stream()).merge(-1)
+    # The last packets are there only once the picker is closed.
+    expected = model.classify(received, **LEVELS).picks
+    assert_same(picks, expected)
+
+
+def test_a_server_that_closes_at_each_moment(warnings_of):
+    model, stream = filtered_model(), integers(arrivals(5000))
+    sent = in_order_of_time(stream)
+    closes = ["HELLO", "INFO", "STATION", "SELECT", "DATA", "END"]
+    with SeedLinkServer(sent, closes=closes, drops=[1, 2]) as server:
+        picks, live = from_server(server, model, ["XX.ST*.00.HH?"], **LEVELS)
+        assert not server.closes
+    received = sum((obspy.read(io.BytesIO(r)) for r in sent), obspy.Stream()).merge(-1)
+    assert_same(picks, model.classify(received, **LEVELS).picks)
+    assert live.counts["connections lost or refused"] >= 5
+    assert "closed the connection" in warnings_of()
+
+
+def test_a_banner_without_end_is_given_up(warnings_of):
+    with SeedLinkServer(in_order_of_time(integers(arrivals(500))), hello=None) as server:
+        until = lambda live: live.counts["connections lost or refused"] >= 2  # noqa: E731
+        from_server(server, spike_model(), until=until)
+    assert "no data to be had" in warnings_of()
+
+
+@pytest.mark.parametrize(
+    "garbage",
+    [
+        bytes(520),
+        np.random.default_rng(0).bytes(520),
+        b"SLINFO  " + np.random.default_rng(1).bytes(512),
+        b"SLINFO  " + bytes(512),
+        b"ERROR\r\n" + bytes(600),
+    ],
+)
+def test_an_answer_to_info_that_is_none(garbage, warnings_of):
+    with SeedLinkServer(in_order_of_time(integers(arrivals(500))), garbage=garbage) as server:
+        until = lambda live: live.counts["connections lost or refused"] >= 2  # noqa: E731
+        from_server(server, spike_model(), ["XX.ST*..HH?"], until)
+    assert "INFO STATIONS" in warnings_of()
+
+
+def test_an_answer_that_trickles_is_given_up(monkeypatch):
+    """A byte now and then is no reason to wait for ever."""
+    monkeypatch.setattr(connection.Connection, "longest_negotiation", property(lambda self: 0.3))
+    now = connection.Connection("a:1", {}, 1.0, 1.0, threading.Event(), Counter(), {})
+    now.socket, now.negotiating = SimpleNamespace(recv=lambda size: b"x"), time.monotonic()
+    with pytest.raises(SeedLinkException, match="takes too long"):
+        while time.monotonic() < now.negotiating + 20:
+            now.receive_data(520, "")
+
+
+@pytest.mark.parametrize("silent", ["HELLO", "INFO", "STATION", "SELECT", "DATA"])
 def test_a_server_that_does_not_answer(silent, warnings_of):
     with SeedLinkServer(in_order_of_time(integers(arrivals(500))), silent=silent) as server:
         source = SeedLink(server.address, ["XX.ST*..HH?"], reconnect=0.1, timeout=1)
