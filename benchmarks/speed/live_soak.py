@@ -350,10 +350,10 @@ def draw(results: Path, figure: Path) -> None:
         column[0].set_title(f"{part['stations']} stations", loc="left")
         pace = np.diff(spent) / np.diff(hours) / part["stations"]
         column[1].plot(hours[1:], pace)
-        column[1].set(ylabel="CPU s per station and hour", ylim=(0, 1.3 * np.percentile(pace, 99)))
+        column[1].set(ylabel="CPU s / station-hour", ylim=(0, 1.3 * np.percentile(pace, 99)))
         column[2].semilogy(hours, middle, label="median")
         column[2].semilogy(hours, usual, label="95 %")
-        column[2].set(ylabel="CPU ms per batch of packets", xlabel="simulated hours")
+        column[2].set(ylabel="CPU ms / batch of packets", xlabel="simulated hours")
         column[2].legend(frameon=False)
     for axis in axes.flat:
         axis.spines[["top", "right"]].set_visible(False)

@@ -211,8 +211,9 @@ def test_a_server_that_lies_in_every_way(warnings_of):
     model, stream = filtered_model(), integers(arrivals(10_000))
     true = in_order_of_time(stream)
     rng = np.random.default_rng(0)
-    far = [stream.slice(START + 10, START + 12).copy() for _ in range(4)]
-    for part, year in zip(far, (1900, 1970, 2100, 2200), strict=True):
+    # Not of the future, as the clock of the test is that of the data: see test_picker.
+    far = [stream.slice(START + 10, START + 12).copy() for _ in range(2)]
+    for part, year in zip(far, (1900, 1970), strict=True):
         for trace in part:
             trace.stats.starttime = obspy.UTCDateTime(year, 1, 1)
     other_rate = stream.slice(START + 40, START + 42).copy()
