@@ -20,7 +20,7 @@ sys.meta_path.insert(0, Blocked())
 """
 EXTRAS = {"transformers", "huggingface_hub", "tokenizers", "peft", "lightning", "jsonargparse"}
 EXTRAS |= {"tensorboard", "dask", "distributed", "pyarrow", "pyocto", "pyproj", "onnx"}
-EXTRAS |= {"onnxruntime", "pytest", "hypothesis"}
+EXTRAS |= {"onnxruntime", "plotly", "pytest", "hypothesis"}
 
 
 def run_without(names, script, tmp_path):
