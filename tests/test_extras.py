@@ -1,11 +1,17 @@
 """What works without the extras, in an interpreter that cannot import them."""
 
+import ast
+import configparser
 import os
+import re
 import subprocess
 import sys
+from importlib.metadata import requires
+from pathlib import Path
 
 import pytest
 
+import seisbench_llm
 from seisbench_llm.extras import install_command
 
 BLOCKED = """
@@ -84,3 +90,49 @@ def test_hints_name_packages_that_pip_finds_wherever_this_one_came_from():
         assert command.startswith("pip install '") and "seisbench_llm" not in command
     assert "'jsonargparse[signatures]<5,>=4.30'" in install_command("train")
     assert install_command("unheard_of") == "pip install 'seisbench_llm[unheard_of]'"
+
+
+# Modules that no requirement is named after -> the requirement that brings them.
+BROUGHT_BY = {
+    "tqdm": "seisbench",
+    "h5py": "seisbench",
+    "matplotlib": "obspy",
+    "jinja2": "torch",
+    "packaging": "matplotlib",
+    "yaml": "lightning",
+    "sklearn": "scikit-learn",
+}
+# Used if they are there: of older versions of typer, and for coastlines.
+OPTIONAL = {"click", "cartopy"}
+
+
+def imported():
+    """Modules of others that the package imports, at any place."""
+    for file in Path(seisbench_llm.__file__).parent.rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.Import):
+                yield from (alias.name.partition(".")[0] for alias in node.names)
+            elif isinstance(node, ast.ImportFrom) and not node.level:
+                yield node.module.partition(".")[0]
+
+
+def test_what_is_imported_is_required():
+    """Also what another package brings: it may stop to do so, as typer did with click."""
+    setup = configparser.ConfigParser()
+    setup.read(Path(__file__).parents[1] / "setup.cfg")
+    lists = [setup["options"]["install_requires"], *setup["options.extras_require"].values()]
+    lines = [line for text in lists for line in text.splitlines() if line]
+    declared = {re.split(r"[\[ <>=]", line)[0].lower().replace("-", "_") for line in lines}
+    others = set(imported()) - sys.stdlib_module_names - {"seisbench_llm"} - OPTIONAL
+    assert {name for name in others if name.lower() not in declared} == BROUGHT_BY.keys()
+    for name, by in BROUGHT_BY.items():
+        if name not in ("sklearn", "yaml"):
+            needs = [line.lower() for line in requires(by) if "extra ==" not in line]
+            assert any(re.match(rf"{name}\b", line) for line in needs), (name, by)
+
+
+@pytest.mark.timeout(200)
+def test_the_command_line_needs_no_extra(tmp_path):
+    script = "from seisbench_llm.cli import main; import sys; sys.argv = ['x', '--help']; main()"
+    script = f"try:\n    exec({script!r})\nexcept SystemExit as end:\n    assert not end.code"
+    assert "pick" in run_without(EXTRAS | {"click"}, script, tmp_path)

@@ -7,18 +7,21 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from click import Context
-from click.shell_completion import CompletionItem
 from typer.core import TyperCommand
 
 from ..extras import install_command
 from .complete import config_names
 
+try:
+    from typer._click.shell_completion import CompletionItem
+except ImportError:  # older ones do not bring click with them, but depend on it
+    from click.shell_completion import CompletionItem
+
 
 class FitCommand(TyperCommand):
     """Completes configurations, which its own parser knows nothing of."""
 
-    def shell_complete(self, ctx: Context, incomplete: str) -> list[CompletionItem]:
+    def shell_complete(self, ctx: typer.Context, incomplete: str) -> list[CompletionItem]:
         """Names of packaged configurations, and files."""
         option, _, value = incomplete.rpartition("=")
         if option == "--config":

@@ -17,6 +17,7 @@ from seisbench_llm.evaluate.metrics import (
     regression_metrics,
     wrap,
 )
+from tests.properties.count import count
 from tests.properties.profiles import PROFILE
 
 SAMPLES = st.one_of(
@@ -164,3 +165,21 @@ def test_each_task_has_its_metric(task):
     functions = {"polarity": class_metrics, "back_azimuth": angle_metrics}
     expected = functions.get(task, regression_metrics)(target, said)
     assert published_metrics(task, target, said) == expected
+
+
+def test_examples_are_counted():
+    """As Hypothesis prints them now, and as it did in its oldest version allowed."""
+    output = """.. [100%]
+tests/properties/test_a.py::test_one:
+
+  - during generate phase (0.03 seconds):
+    - 7 passing, 0 failing, and 3 invalid test cases
+  - during shrink phase (0.01 seconds):
+    - 2 passing, 0 failing, and 0 invalid test cases
+
+tests/properties/test_a.py::test_two[x]:
+
+  - during generate phase (0.03 seconds):
+    - 10 passing examples, 0 failing examples, 1 invalid examples
+"""
+    assert count(output) == {"test_one": 9, "test_two[x]": 10}
