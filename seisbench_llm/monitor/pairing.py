@@ -13,7 +13,7 @@ def pair(picks: Sequence, max_sp_time: float = 60.0) -> list[tuple[int, int | No
     The S of a P is the first one that comes after it, within ``max_sp_time`` and before the next
     P. So each S has at most one P, and one that follows no P has none. The first, not the most
     probable one: where a P was missed, that would be of the next event (in
-    benchmarks/quality/monitor.py, 15 of 107 pairs would be wrong, and 2 are).
+    benchmarks/quality/monitor.py, 7 of 119 pairs would be wrong, and one is).
 
     :param picks: Picks of SeisBench, in any order.
     :return: Index of each P, in the order of time, and of its S or None.
