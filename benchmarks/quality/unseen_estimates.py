@@ -39,6 +39,7 @@ from benchmarks.common.cases import first_motion, pick_at, signal_to_noise
 from benchmarks.common.records import UNSEEN_REGIONS, AnalystRecord, load_set
 from benchmarks.peers.pnsn import PnsnPolarity, window_at
 from benchmarks.peers.seist import SeisT
+from seisbench_llm.amplitudes import local_magnitude, pendulum
 from seisbench_llm.evaluate.metrics import wrap
 from seisbench_llm.models.seismollm import SeisMoLLM
 from seisbench_llm.streams.textbook import polarisation_back_azimuth, sp_epicentral_distance
@@ -50,8 +51,6 @@ UNKNOWN = (np.nan, np.nan)
 CLEAR_DB = {"back_azimuth": 15.0}
 # Sets whose horizontals point anywhere, and whose samples are in gal.
 NOT_ORIENTED, IN_GAL = {"openeew_mexico"}, {"openeew_mexico"}
-# Hz and damping of the Wood-Anderson seismometer (IASPEI 2013).
-WOOD_ANDERSON_FREQUENCY, WOOD_ANDERSON_DAMPING = 1.25, 0.7
 NM_PER_GAL_S2 = 1e7
 # What SeisT was trained with: Hz, samples; P where its training had it now and then.
 SEIST_RATE, SEIST_SAMPLES, SEIST_ONSET = 50.0, 8192, 1500
@@ -101,9 +100,8 @@ def wood_anderson_magnitude(record: AnalystRecord) -> tuple[float, float]:
     """
     Local magnitude of accelerations in gal, the distance by S minus P.
 
-    ML = log10(A) + 1.11 log10(R) + 0.00189 R - 2.09 with the largest Wood-Anderson amplitude A of
-    a horizontal in nm, at a magnification of one, and the hypocentral distance R in km (IASPEI
-    2013, after Hutton & Boore 1987, for southern California).
+    IASPEI's (``seisbench_llm.amplitudes``), with the largest Wood-Anderson amplitude of a
+    horizontal.
     """
     distance = 8.0 * s_minus_p(record)
     horizontals = [t for t in record.stream if t.stats.channel[-1] in "NE"]
@@ -112,14 +110,10 @@ def wood_anderson_magnitude(record: AnalystRecord) -> tuple[float, float]:
     amplitude = 0.0
     for trace in horizontals:
         data = trace.data - trace.data.mean()
-        omega = 2 * np.pi * np.fft.rfftfreq(2 * data.size, trace.stats.delta)
-        natural = 2 * np.pi * WOOD_ANDERSON_FREQUENCY
-        # The pendulum's displacement is that of the ground twice differentiated, low-pass filtered.
-        response = 1 / (natural**2 - omega**2 + 2j * WOOD_ANDERSON_DAMPING * natural * omega)
+        response = pendulum(np.fft.rfftfreq(2 * data.size, trace.stats.delta))
         motion = np.fft.irfft(np.fft.rfft(data, 2 * data.size) * response)[: data.size]
         amplitude = max(amplitude, NM_PER_GAL_S2 * np.abs(motion).max())
-    magnitude = np.log10(amplitude) + 1.11 * np.log10(distance) + 0.00189 * distance - 2.09
-    return float(magnitude), np.nan
+    return float(local_magnitude(amplitude, distance)), np.nan
 
 
 def packaged(name: str, cut_s: bool = False) -> Rule:

@@ -24,11 +24,13 @@ from .options import (
     BatchSize,
     DeviceName,
     KeepPoor,
+    MagnitudeScale,
     MinSeparation,
     Out,
     Overlap,
     Precision,
     PThreshold,
+    StationCorrections,
     StationsFile,
     SThreshold,
     VelocityModelFile,
@@ -91,6 +93,8 @@ def monitor(
     ] = None,
     velocity_model: VelocityModelFile = None,
     keep_poor: KeepPoor = False,
+    magnitude_scale: MagnitudeScale = "iaspei",
+    station_corrections: StationCorrections = None,
     strict: Annotated[bool, typer.Option("--strict", help="All five weights must be there.")] = (
         False
     ),
@@ -132,6 +136,8 @@ def monitor(
         stations,
         layers=velocity_model,
         keep_poor=keep_poor,
+        magnitude_scale=magnitude_scale,
+        station_corrections=station_corrections,
         **given(
             P_threshold=p_threshold,
             S_threshold=s_threshold,
@@ -182,6 +188,7 @@ def write(result, out: Path, formats: Sequence[MonitorFormat]) -> list[str]:
         "events": result.network_events,
         "single_station": result.single_station_events,
         "arrivals": result.arrivals,
+        "amplitudes": result.amplitudes,
     }
     writers = {MonitorFormat.csv: write_csv, MonitorFormat.parquet: write_parquet}
     written = []

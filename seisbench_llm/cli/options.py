@@ -67,6 +67,16 @@ VelocityModelFile = Annotated[
         "locations. Default: continental crust."
     ),
 ]
+MagnitudeScale = Annotated[
+    str,
+    typer.Option(
+        help="Scale of ML where stations have responses: iaspei, norway, uk or near (Luckett, for "
+        "less than 20 km)."
+    ),
+]
+StationCorrections = Annotated[
+    Path | None, typer.Option(help="CSV with id (NET.STA) and correction, added to stations' ML.")
+]
 KeepPoor = Annotated[
     bool, typer.Option("--keep-poor", help="Keep located events of quality D, too.")
 ]

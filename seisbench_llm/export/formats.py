@@ -136,7 +136,11 @@ def picks_to_gamma(frame: pd.DataFrame) -> pd.DataFrame:
             "prob": frame["probability"].fillna(1.0),
         }
     )
-    if "amplitude" in frame:
+    if "amplitude" in frame and frame["amplitude"].isna().any():
+        seisbench.logger.warning(
+            f"{frame['amplitude'].isna().sum()} picks have no amplitude: none is written for GaMMA."
+        )
+    elif "amplitude" in frame:
         if not (frame["amplitude"] > 0).all():
             raise ValueError("GaMMA takes the logarithm of amplitudes: all must be above zero.")
         out["amp"] = frame["amplitude"]

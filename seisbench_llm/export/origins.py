@@ -246,6 +246,13 @@ def _row(event: Event) -> dict:
         }
         if quality.minimum_distance is not None:
             row["nearest_station_km"] = degrees2kilometers(quality.minimum_distance)
+    local = next((m for m in event.magnitudes if str(m.method_id).endswith("/wood_anderson")), None)
+    if local is not None:
+        row |= {
+            "ml": local.mag,
+            "ml_spread": local.mag_errors.uncertainty,
+            "ml_stations": local.station_count,
+        }
     magnitude = event.preferred_magnitude() or next(iter(event.magnitudes), None)
     if magnitude is not None:
         row |= {

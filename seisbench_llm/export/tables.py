@@ -44,6 +44,20 @@ ARRIVAL_TYPES = {
     "weight": "float64",
 }
 
+# One row per pick whose amplitude was measured.
+AMPLITUDE_TYPES = {
+    "pick": "int64",
+    "trace_id": "object",
+    "phase": "object",
+    "time": TIME,
+    "amplitude_counts": "float64",
+    "snr": "float64",
+    "clipped": "bool",
+    "displacement_m": "float64",
+    "velocity_m_s": "float64",
+    "wood_anderson_nm": "float64",
+}
+
 EVENT_TYPES = {
     "event_id": "object",
     "time": TIME,
@@ -79,6 +93,9 @@ EVENT_TYPES = {
     "magnitude": "float64",
     "magnitude_spread": "float64",
     "magnitude_stations": "int64",
+    "ml": "float64",
+    "ml_spread": "float64",
+    "ml_stations": "int64",
 }
 
 # One row per P pick, with the estimates at this pick.
@@ -312,6 +329,9 @@ def _complete(frame: pd.DataFrame) -> pd.DataFrame:
 
 def _frame_of_picks(picks: list) -> pd.DataFrame:
     frame = pd.DataFrame([_row_of_pick(pick) for pick in picks], columns=list(COLUMNS))
+    if any(hasattr(pick, "amplitude") for pick in picks):
+        values = [getattr(pick, "amplitude", None) for pick in picks]
+        frame["amplitude"] = pd.Series(values, dtype="float64", index=frame.index)
     if any(hasattr(pick, "event_id") for pick in picks):
         frame["event_id"] = [getattr(pick, "event_id", None) for pick in picks]
     return frame

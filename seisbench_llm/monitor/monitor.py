@@ -14,6 +14,7 @@ import seisbench
 from seisbench.util import PickList
 
 from .. import weights
+from ..amplitudes import local_magnitude, read_corrections
 from ..export.tables import ARRIVAL_TYPES, ESTIMATE_TYPES, EVENT_TYPES, empty, timestamp, typed
 from ..models.seismollm import SeisMoLLM
 from ..stations import Station, Stations, warn_of_missing
@@ -22,6 +23,7 @@ from ..streams.orientation import Rotation
 from ..streams.skipped import said_once
 from ..tasks import PUBLISHED_TASKS as TASKS
 from . import association as octo
+from .amplitudes import with_amplitudes
 from .location import (
     Epicenter,
     distance_azimuth,
@@ -33,7 +35,7 @@ from .location import (
 from .pairing import pair
 from .quality import with_quality, without_poor
 from .result import MonitorResult
-from .tables import standard_error, with_magnitudes
+from .tables import join, standard_error, with_magnitudes
 from .velocity import VelocityModel
 
 ESTIMATED = tuple(name for name in TASKS if name != "picking")
@@ -171,6 +173,8 @@ class SeismicMonitor:
         association: Mapping | None = None,
         layers=None,
         keep_poor: bool = False,
+        magnitude_scale: str = "iaspei",
+        station_corrections: str | Path | None = None,
         **kwargs,
     ) -> MonitorResult:
         """
@@ -191,6 +195,8 @@ class SeismicMonitor:
             or a table or CSV file with depth_km (tops, below sea level), vp and vs; by default
             continental crust.
         :param keep_poor: Whether to keep events of quality D; else they are only counted.
+        :param magnitude_scale: Of ML, one of :py:data:`seisbench_llm.amplitudes.SCALES`.
+        :param station_corrections: CSV with id (NET.STA) and correction, added to stations' ML.
         :param kwargs: Arguments of the models' ``classify``, such as ``P_threshold``,
             ``polarity_threshold`` or ``batch_size``.
         :raises ValueError: If an argument is impossible.
@@ -200,7 +206,9 @@ class SeismicMonitor:
             raise ValueError("A monitor makes its own picks; give picks to a model's classify.")
         _require_above(0, max_sp_time=max_sp_time, vp=vp)
         _require_above(1, vp_vs=vp_vs)
-        stations = None
+        corrections = read_corrections(station_corrections)
+        local_magnitude(1.0, 1.0, magnitude_scale)
+        stations, recorded = None, stream
         if inventory is not None:
             stations = Stations.read(inventory)
             import_geod()
@@ -232,8 +240,8 @@ class SeismicMonitor:
                 for row, (p, _) in zip(rows, pairs, strict=True)
             ]
             single = self._single_stations(picks, pairs, places, known, vp_vs)
-            events = _join(events, single[0]).sort_values(["time", "event_id"], ignore_index=True)
-            arrivals = _join(arrivals, single[1])
+            events = join(events, single[0]).sort_values(["time", "event_id"], ignore_index=True)
+            arrivals = join(arrivals, single[1])
             rows = [
                 {**row, **_place_columns(place)} for row, place in zip(rows, places, strict=True)
             ]
@@ -243,17 +251,28 @@ class SeismicMonitor:
         rows = [
             {**row, "event_id": members.get(p)} for row, (p, _) in zip(rows, pairs, strict=True)
         ]
-        events = with_quality(with_magnitudes(events, rows))
+        events, amplitudes, station_ml, unconverted = with_amplitudes(
+            recorded,
+            picks,
+            stations,
+            with_magnitudes(events, rows),
+            arrivals,
+            magnitude_scale,
+            corrections,
+        )
+        skipped.extend(unconverted)
         return MonitorResult(
             picks,
             typed(rows, ESTIMATE_TYPES),
-            events,
+            with_quality(events),
             arrivals,
             dict(self.methods),
             dict(self.errors),
             medium.name,
             left_out,
             skipped,
+            amplitudes,
+            station_ml,
         )
 
     def _place(self, row: Mapping, pick, stations: Stations) -> _Place | None:
@@ -377,12 +396,3 @@ def _method(model) -> str:
 def _is_local(name: str, local: set[str]) -> bool:
     path = Path(name)
     return name in local or any(path.parent.glob(f"{path.name}.json*"))
-
-
-def _join(first: pd.DataFrame, second: pd.DataFrame) -> pd.DataFrame:
-    # Concatenating an empty table would make all columns of unknown type.
-    return (
-        pd.concat([first, second], ignore_index=True)
-        if len(first) and len(second)
-        else (first if len(first) else second)
-    )

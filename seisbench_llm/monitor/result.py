@@ -37,9 +37,10 @@ from ..export.quakeml import (
     unassociated_event,
     waveform_id,
 )
-from ..export.tables import timestamp
+from ..export.tables import AMPLITUDE_TYPES, empty, timestamp
 from ..streams.skipped import SkippedList
 from ..tasks import get_task
+from .amplitudes import add_to_event
 from .hypocentre import NETWORK
 from .location import SINGLE_STATION
 from .tables import pick_key, standard_error
@@ -154,13 +155,17 @@ def _event(located: dict, members: pd.DataFrame, picks: list, rows: dict, result
         station_magnitudes=stations,
         creation_info=creation_info(),
     )
+    measured = bool(np.isfinite(located["ml"]))
     if stations:
         values = [magnitude.mag for magnitude in stations]
         magnitude = Magnitude(
             resource_id=resource_id("magnitude", name),
-            mag=located["magnitude"],
+            # The event's own holds amplitudes, too, if there are any.
+            mag=float(np.median(values)) if measured else located["magnitude"],
             mag_errors=quantity_error(
-                standard_error(located["magnitude_spread"], result.errors.get("magnitude"))
+                np.nan
+                if measured
+                else standard_error(located["magnitude_spread"], result.errors.get("magnitude"))
             ),
             magnitude_type=stations[0].station_magnitude_type,
             origin_id=origin.resource_id.id,
@@ -169,7 +174,8 @@ def _event(located: dict, members: pd.DataFrame, picks: list, rows: dict, result
             evaluation_mode="automatic",
             station_magnitude_contributions=[
                 StationMagnitudeContribution(
-                    station_magnitude_id=one.resource_id.id, residual=one.mag - located["magnitude"]
+                    station_magnitude_id=one.resource_id.id,
+                    residual=one.mag - float(np.median(values)),
                 )
                 for one in stations
             ],
@@ -178,6 +184,8 @@ def _event(located: dict, members: pd.DataFrame, picks: list, rows: dict, result
         )
         event.magnitudes = [magnitude]
         event.preferred_magnitude_id = magnitude.resource_id.id
+    if measured:
+        add_to_event(event, located, picks, result)
     return event
 
 
@@ -276,6 +284,8 @@ class MonitorResult:
     :param earth_model: Name of the medium of the locations.
     :param left_out: Number of events of quality D that were left out; their picks belong to none.
     :param skipped: Traces that the models left out or that are of doubtful use, and why.
+    :param amplitudes: One row per pick with its amplitude, see docs/reference/tables.md.
+    :param station_magnitudes: ML (``ml``) of each S pick of an event.
     """
 
     picks: PickList
@@ -287,6 +297,10 @@ class MonitorResult:
     earth_model: str = ""
     left_out: int = 0
     skipped: SkippedList = field(default_factory=SkippedList)
+    amplitudes: pd.DataFrame = field(default_factory=lambda: empty(AMPLITUDE_TYPES))
+    station_magnitudes: pd.DataFrame = field(
+        default_factory=lambda: pd.DataFrame(columns=["event_id", "pick", "trace_id", "ml"])
+    )
 
     def to_dataframe(self) -> pd.DataFrame:
         """A copy of the table."""

@@ -41,3 +41,13 @@ def with_magnitudes(events: pd.DataFrame, rows: Sequence[Mapping]) -> pd.DataFra
         magnitude_spread=ids.map(spread).astype(float),
         magnitude_stations=ids.map(groups["magnitude"].count()).fillna(0).astype("int64"),
     )
+
+
+def join(first: pd.DataFrame, second: pd.DataFrame) -> pd.DataFrame:
+    """Rows of both tables."""
+    # Concatenating an empty table would make all columns of unknown type.
+    return (
+        pd.concat([first, second], ignore_index=True)
+        if len(first) and len(second)
+        else (first if len(first) else second)
+    )

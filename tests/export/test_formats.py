@@ -107,7 +107,9 @@ def test_gamma_amplitudes(tmp_path):
     path = export(frame.assign(amplitude=1e-6), tmp_path / "a.csv", "gamma")
     assert pd.read_csv(path)["amp"][0] == 1e-6
     with pytest.raises(ValueError, match="above zero"):
-        export(frame.assign(amplitude=np.nan), tmp_path / "a.csv", "gamma")
+        export(frame.assign(amplitude=0.0), tmp_path / "a.csv", "gamma")
+    path = export(frame.assign(amplitude=np.nan), tmp_path / "a.csv", "gamma")
+    assert "amp" not in pd.read_csv(path)
 
 
 def test_hypodd_comes_back(tmp_path, warnings_of):

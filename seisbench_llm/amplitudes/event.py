@@ -1,0 +1,80 @@
+"""Local magnitudes of located events from the amplitudes at their S picks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from ..trace_ids import station_of
+from .magnitude import Scale, event_magnitude, fuse, local_magnitude
+
+# Signal-to-noise ratio below which an amplitude is that of noise.
+LEAST_SNR = 3.0
+
+
+def station_magnitudes(
+    amplitudes: pd.DataFrame,
+    arrivals: pd.DataFrame,
+    depths: Mapping[str, float],
+    scale: str | Scale = "iaspei",
+    corrections: Mapping[str, float] | None = None,
+) -> pd.DataFrame:
+    """
+    ML of each S pick of an event.
+
+    :param amplitudes: Of :py:func:`seisbench_llm.amplitudes.measure`.
+    :param arrivals: Which pick belongs to which event, with distance_km.
+    :param depths: Event -> depth in km; nan counts as 0.
+    :param scale: See :py:func:`local_magnitude`.
+    :param corrections: NET.STA -> what is added.
+    :return: Columns event_id, pick, trace_id, ml.
+    """
+    used = amplitudes[(amplitudes["phase"] == "S") & (amplitudes["wood_anderson_nm"] > 0)]
+    used = used[~(used["snr"] < LEAST_SNR)]
+    table = arrivals.merge(used, on="pick")
+    depth = table["event_id"].map(dict(depths)).fillna(0.0).astype(float)
+    distance = np.hypot(table["distance_km"], depth)
+    values = local_magnitude(table["wood_anderson_nm"], distance, scale)
+    added = [(corrections or {}).get(station_of(name), 0.0) for name in table["trace_id"]]
+    return table.assign(ml=np.asarray(values, dtype=float) + np.asarray(added, dtype=float))[
+        ["event_id", "pick", "trace_id", "ml"]
+    ]
+
+
+def with_local_magnitudes(
+    events: pd.DataFrame, stations: pd.DataFrame, least_error: float = 0.0
+) -> pd.DataFrame:
+    """
+    Events with ML, and with the magnitude that holds both it and the models' estimate.
+
+    :param events: With magnitude and magnitude_spread of the models.
+    :param stations: Of :py:func:`station_magnitudes`.
+    :param least_error: Least standard error of the models' estimate.
+    """
+    groups = {
+        # A station with two instruments counts once.
+        name: event_magnitude(
+            group.groupby(group["trace_id"].map(station_of))["ml"].median().to_numpy()
+        )
+        for name, group in stations.groupby("event_id")
+    }
+    unknown = (np.nan, np.nan)
+    found = [groups.get(name, unknown) for name in events["event_id"]]
+    counts = stations.groupby("event_id")["trace_id"].agg(lambda ids: ids.map(station_of).nunique())
+    ml, spread = (np.array([pair[i] for pair in found], dtype=float) for i in (0, 1))
+    estimates, errors = events["magnitude"].to_numpy(), events["magnitude_spread"].to_numpy()
+    fused = [
+        fuse({"amplitudes": (a, b), "models": (c, np.fmax(d, least_error))})
+        if np.isfinite(a)
+        else (c, d)
+        for a, b, c, d in zip(ml, spread, estimates, errors, strict=True)
+    ]
+    return events.assign(
+        magnitude=np.array([value for value, _ in fused], dtype=float),
+        magnitude_spread=np.array([error for _, error in fused], dtype=float),
+        ml=ml,
+        ml_spread=spread,
+        ml_stations=events["event_id"].map(counts).fillna(0).astype("int64"),
+    )

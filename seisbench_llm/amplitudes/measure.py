@@ -1,0 +1,190 @@
+"""Amplitude and signal-to-noise ratio at each pick, and ground motion where a response is known."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+
+import numpy as np
+import obspy
+import pandas as pd
+
+from ..export.tables import AMPLITUDE_TYPES, typed
+from ..stations import Stations
+from ..streams.skipped import Skipped, SkippedList
+from ..trace_ids import TraceId
+from .response import ResponseError, check_response, to_motion
+
+# Seconds: before a pick, of P at most, of S at least and at most; noise ends before P.
+BEFORE_S, P_S, S_S, LONGEST_S = 0.2, 5.0, 5.0, 60.0
+NOISE_S, NOISE_END_S = 5.0, 0.5
+
+# Of data about what is measured, for the ends of the filter.
+PADDING_S = 5.0
+
+# A record is clipped where the largest value comes so many times in a row, or a recorder of 24
+# bits is at its end; and that is no noise.
+CLIPPED_SAMPLES, FULL_SCALE, NO_NOISE = 4, 0.98 * 2**23, 20.0
+
+_CLIPPED = "is clipped at a pick: its amplitude there is a lower limit, and makes no magnitude"
+
+
+def measure(
+    stream: obspy.Stream,
+    picks: Sequence,
+    stations: Stations | None = None,
+    skipped: SkippedList | None = None,
+) -> pd.DataFrame:
+    """
+    Amplitudes at P and S picks.
+
+    P is measured from 0.2 s before the pick to the S at the same trace id, for 5 s at most, on the
+    vertical (on all components if there is none). S is measured on the horizontals (on the
+    vertical if there are none), for twice the time from P to S, 5 to 60 s, or up to the next P.
+    Noise is the standard deviation of the 5 s that end 0.5 s before P, or S without P.
+
+    :param stream: Waveforms in counts; not changed. Only pieces about picks are read.
+    :param picks: Picks of SeisBench.
+    :param stations: Responses; None: counts only.
+    :param skipped: Gets what cannot be converted, and why, one entry per trace.
+    :return: One row per pick whose waveform is there, see docs/reference/tables.md, with the
+        index of the pick.
+    """
+    skipped = SkippedList() if skipped is None else skipped
+    traces = defaultdict(list)
+    for trace in stream:
+        traces[TraceId.of(trace).pick_id].append(trace)
+    groups = defaultdict(list)
+    for index, pick in enumerate(picks):
+        if pick.phase in ("P", "S"):
+            groups[pick.trace_id].append(index)
+    rows, said = [], set()
+    for trace_id, indices in groups.items():
+        indices.sort(key=lambda i: picks[i].peak_time)
+        for place, index in enumerate(indices):
+            window = _window(picks, indices, place)
+            row = _row(
+                traces.get(trace_id, []), picks[index].phase, window, stations, skipped, said
+            )
+            if row is not None:
+                time = pd.Timestamp(picks[index].peak_time.ns, tz="UTC")
+                rows.append({"pick": index, "phase": picks[index].phase, "time": time, **row})
+    rows.sort(key=lambda row: row["pick"])
+    return typed(rows, AMPLITUDE_TYPES)
+
+
+def _window(picks: Sequence, indices: list[int], place: int) -> tuple:
+    """Start and end of what is measured, and the time before which there is only noise."""
+    pick = picks[indices[place]]
+    later = [picks[i] for i in indices[place + 1 :]]
+    following = next((p.peak_time for p in later if p.phase == "P"), None)
+    start, quiet = pick.peak_time - BEFORE_S, pick.peak_time
+    if pick.phase == "P":
+        s_time = next((p.peak_time for p in later[:1] if p.phase == "S"), None)
+        end = min(s_time or pick.peak_time + P_S, pick.peak_time + P_S)
+    else:
+        length = S_S
+        before = [picks[i] for i in indices[:place]]
+        if before and before[-1].phase == "P":
+            sp = pick.peak_time - before[-1].peak_time
+            if sp <= LONGEST_S:
+                quiet, length = before[-1].peak_time, max(S_S, 2 * sp)
+        end = pick.peak_time + min(length, LONGEST_S)
+    if following is not None and following > pick.peak_time:
+        end = min(end, following)
+    return start, end, quiet - NOISE_END_S
+
+
+def _row(traces, phase, window, stations, skipped: SkippedList, said: set) -> dict | None:
+    """The largest amplitudes of the components that count; None without data."""
+    start, end, quiet = window
+    wanted = "Z3" if phase == "P" else "NE12RTXY"
+    there = [
+        trace for trace in traces if trace.stats.starttime < end and trace.stats.endtime > start
+    ]
+    chosen = [t for t in there if TraceId.of(t).component in wanted] or there
+    best: dict = {}
+    for trace in chosen:
+        found = _component(trace, start, end, quiet, stations, skipped, said)
+        if found is None:
+            continue
+        if not best:
+            best = found
+            continue
+        clipped = best["clipped"] or found["clipped"]
+        if found["amplitude_counts"] > best["amplitude_counts"]:
+            best |= {k: found[k] for k in ("trace_id", "amplitude_counts", "snr")}
+        for name in ("displacement_m", "velocity_m_s", "wood_anderson_nm"):
+            best[name] = np.fmax(best[name], found[name])
+        best["clipped"] = clipped
+    if not best:
+        return None
+    if best["clipped"]:
+        best["wood_anderson_nm"] = np.nan
+    return best
+
+
+def _component(trace, start, end, quiet, stations, skipped, said) -> dict | None:
+    piece = trace.slice(quiet - NOISE_S - PADDING_S, end + PADDING_S)
+    rate = piece.stats.sampling_rate
+    data = np.asarray(np.ma.filled(piece.data, np.nan), dtype=float)
+
+    def part(first, last):
+        begin, stop = (round((t - piece.stats.starttime) * rate) for t in (first, last))
+        return slice(max(begin, 0), max(stop + 1, 0))
+
+    signal, noise = part(start, end), part(quiet - NOISE_S, quiet)
+    if len(data[signal]) < max(0.5 * (end - start) * rate, 2) or not np.isfinite(data).all():
+        return None
+    level = np.median(data[noise]) if len(data[noise]) > 1 else np.median(data)
+    spread = float(np.std(data[noise])) if len(data[noise]) > rate else np.nan
+    amplitude = float(np.abs(data[signal] - level).max())
+    clipped = _clipped(data[signal], level, spread)
+    row = {
+        "trace_id": trace.id,
+        "amplitude_counts": amplitude,
+        "snr": amplitude / spread if spread > 0 else np.nan,
+        "clipped": clipped,
+        **dict.fromkeys(("displacement_m", "velocity_m_s", "wood_anderson_nm"), np.nan),
+    }
+
+    def tell(cause, used):
+        if (trace.id, cause) not in said:
+            said.add((trace.id, cause))
+            skipped.append(
+                Skipped(trace.id, piece.stats.starttime, piece.stats.endtime, cause, used)
+            )
+
+    if clipped:
+        tell(_CLIPPED, True)
+    if stations is None:
+        return row
+    try:
+        response = check_response(stations.response(trace.id, start), rate)
+        motion = to_motion(data, rate, response)
+    except ResponseError as error:
+        tell(f"{error}: its amplitudes are in counts only", True)
+        return row
+    except Exception as error:
+        tell(f"has a response that ObsPy cannot evaluate ({error}): counts only", True)
+        return row
+    peak = {name: float(np.abs(values[signal]).max()) for name, values in motion.items()}
+    return row | {
+        "displacement_m": peak["displacement"],
+        "velocity_m_s": peak["velocity"],
+        "wood_anderson_nm": peak["wood_anderson"] * 1e9,
+    }
+
+
+def _clipped(data: np.ndarray, level: float, spread: float) -> bool:
+    size = np.abs(data - level).max()
+    if size <= NO_NOISE * (spread if np.isfinite(spread) else 0.0) or size == 0:
+        return False
+    if np.abs(data).max() >= FULL_SCALE:
+        return True
+    for end in (data.max(), data.min()):
+        at = np.flatnonzero(data == end)
+        runs = np.split(at, np.flatnonzero(np.diff(at) > 1) + 1)
+        if max(map(len, runs)) >= CLIPPED_SAMPLES and abs(end - level) > 0.5 * size:
+            return True
+    return False
