@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import obspy
 import pandas as pd
+from obspy.core.inventory.response import Response
 
 from ..export.tables import AMPLITUDE_TYPES, typed
 from ..stations import Stations
@@ -160,7 +161,7 @@ def _component(trace, start, end, quiet, stations, skipped, said) -> dict | None
     if stations is None:
         return row
     try:
-        response = check_response(stations.response(trace.id, start), rate)
+        response = check_response(_response(stations, trace.id, start), rate)
         motion = to_motion(data, rate, response)
     except ResponseError as error:
         tell(f"{error}: its amplitudes are in counts only", True)
@@ -174,6 +175,15 @@ def _component(trace, start, end, quiet, stations, skipped, said) -> dict | None
         "velocity_m_s": peak["velocity"],
         "wood_anderson_nm": peak["wood_anderson"] * 1e9,
     }
+
+
+def _response(stations: Stations, trace_id: str, time: obspy.UTCDateTime) -> Response | None:
+    """The response, also one without a gain, so that the cause can be told."""
+    found = stations.response(trace_id, time)
+    if found is not None:
+        return found
+    channels = stations.find_channels(trace_id, time, time)
+    return next((c.response for c in channels if c.response is not None), None)
 
 
 def _clipped(data: np.ndarray, level: float, spread: float) -> bool:
