@@ -102,10 +102,12 @@ def test_no_data_no_row():
     assert len(measure(stream_of(), [*late, *picks_of("XX.B.")])) == 0
 
 
-def test_gaps_make_no_amplitude():
+@pytest.mark.parametrize(("second", "phases"), [(31, []), (90, ["P", "S"])])
+def test_gaps_about_a_pick_make_no_amplitude(second, phases):
     stream = stream_of(components="Z")
-    stream[0].data = np.ma.masked_array(stream[0].data, mask=np.arange(12000) // 100 == 31)
-    assert list(measure(stream, picks_of()).phase) == ["S"]
+    gap = np.arange(12000) // 100 == second
+    stream[0].data = np.ma.masked_array(stream[0].data, mask=gap)
+    assert list(measure(stream, picks_of()).phase) == phases
 
 
 def test_magnitude_of_an_event():
