@@ -56,6 +56,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "pick-stability": studies.stability,
     "monitor": studies.monitor,
     "locations": studies.locations,
+    "magnitudes": studies.magnitudes,
     "language-model-sizes": studies.language_model_sizes,
     **{
         f"language-model-{task}{'-difference' if less else ''}": lambda task=task, less=less: (

@@ -177,3 +177,23 @@ def locations() -> str:
     columns = ["Events", "Stations", "Locations", "Epicentres inside", "Error, median"]
     columns += ["Depths inside", "Depth minus true", "Without depth", "Class D"]
     return markdown(columns, rows)
+
+
+def magnitudes() -> str:
+    """ML from amplitudes at S picks against catalogues."""
+    titles = {"ridgecrest": "Ridgecrest, ML", "openeew_mexico": "Mexico, accelerometers"}
+    rows = [
+        [
+            titles[name],
+            f"{one['events']}",
+            f"{one['stations']}",
+            f"{one['bias']:+.2f}",
+            f"{one['mean absolute error']:.2f}",
+            f"{one['spread of stations']:.2f}",
+            f"{one['within one error']:.0%}",
+        ]
+        for name, one in results("magnitudes").items()
+    ]
+    columns = ["ML from amplitudes", "Events", "Station magnitudes", "ML minus catalogue, median"]
+    columns += ["Mean absolute error", "Spread of stations", "Within one error"]
+    return markdown(columns, rows)
