@@ -56,18 +56,19 @@ def test_command_writes_everything(files, expected, tmp_path):
     wanted = expected
     assert str(wanted) in result.output and "single station" in result.output
     assert f"Written: {page}" in result.output and wanted.events["event_id"][0] in page.read_text()
-    names = {"monitor.png", "map.png", "catalog.xml", "unassociated.xml"} | {
-        f"{name}.{kind}"
-        for name in ("monitor", "picks", "events", "arrivals")
-        for kind in ("csv", "parquet")
-    }
+    tables = ("monitor", "picks", "events", "single_station", "arrivals", "amplitudes")
+    names = {f"{name}.{kind}" for name in tables for kind in ("csv", "parquet")}
+    names |= {"monitor.png", "map.png", "catalog.xml", "single_station.xml", "unassociated.xml"}
     assert {file.name for file in out.iterdir()} == names
     rows = pd.read_parquet(out / "monitor.parquet").to_dict("records")
     pd.testing.assert_frame_equal(typed(rows, ESTIMATE_TYPES), wanted.table)
     assert len(pd.read_csv(out / "picks.csv")) == len(wanted.picks)
-    assert len(pd.read_csv(out / "events.csv")) == len(wanted.events) > 0
-    assert obspy.read_events(out / "catalog.xml") == wanted.to_catalog()
-    assert validate_quakeml(out / "catalog.xml")
+    assert len(pd.read_csv(out / "events.csv")) == len(wanted.network_events)
+    assert len(pd.read_csv(out / "single_station.csv")) == len(wanted.single_station_events) > 0
+    assert len(pd.read_csv(out / "amplitudes.csv")) == len(wanted.amplitudes) > 0
+    single = wanted.to_catalog(single_station=True)
+    assert obspy.read_events(out / "single_station.xml") == single
+    assert validate_quakeml(out / "single_station.xml")
 
 
 def test_command_prints_json_lines_or_nothing(files, expected, tmp_path):
