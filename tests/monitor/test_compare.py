@@ -43,6 +43,10 @@ def test_as_many_as_possible_are_matched_and_the_nearest_of_them():
     theirs = catalog_of((0, 50, 10, 5, 1.1), (5, 50, 10, 5, 2.1))
     matched = compare(ours, theirs).matched
     assert matched["magnitude_theirs"].tolist() == [1.1, 2.1]
+    # The order of their times is not that of their places.
+    ours = catalog_of((5, 50.0, 10, 5, 1), (6, 50.3, 10, 5, 2))
+    theirs = catalog_of((5.1, 50.3, 10, 5, 2.1), (6.1, 50.0, 10, 5, 1.1))
+    assert compare(ours, theirs).matched["magnitude_theirs"].tolist() == [1.1, 2.1]
     swarm = [(10 * i, 50 + 0.001 * i, 10, 5, i / 10) for i in range(30)]
     near = [(s + 0.3, lat, lon, depth, size) for s, lat, lon, depth, size in swarm]
     matched = compare(catalog_of(*swarm), catalog_of(*reversed(near)), seconds=30).matched

@@ -55,6 +55,11 @@ def test_share_of_data():
     complete, rate = coverage(list(record.pieces), record.end)
     assert complete == pytest.approx(2.5 / 4) and rate == pytest.approx(300 / 4)
     assert coverage([], 0.0) == (0.0, 0.0)
+    # One that lies within another, which goes on behind it.
+    record = record_of(trace(0, 300), trace(1, 50), trace(3, 100))
+    assert coverage(list(record.pieces), record.end)[0] == pytest.approx(1)
+    record = record_of(trace(0, 300), trace(1, 50), trace(2, 50), trace(6, 100))
+    assert coverage(list(record.pieces), record.end)[0] == pytest.approx(4 / 7)
     # Only what the last five minutes have.
     record = record_of(trace(0, 100), trace(400, 100), trace(401, 100), seconds=1000)
     assert coverage(list(record.pieces), record.end)[0] == pytest.approx(1)
@@ -89,6 +94,7 @@ def test_thinning_keeps_peaks_and_the_high_pass_removes_an_offset():
     parts, peak = drawn(record_of(one, seconds=1e4).cut(0, np.inf), highpass=1.0)
     values = parts[0]["values"]
     assert len(values) <= MOST_POINTS and 300 < peak < 600
+    assert np.abs(values).max() == 1
     at = parts[0]["step"] * int(np.argmax(np.abs(values)))
     assert at == pytest.approx(312.34, abs=0.3)
 

@@ -176,9 +176,12 @@ def test_silent_clients_are_hung_up_on_and_others_are_answered(empty, monkeypatc
     silent = [socket.create_connection(("127.0.0.1", empty.port)) for _ in range(20)]
     silent[0].sendall(b"GET / HTTP/1.0\r\nHost: lo")
     assert get_json(empty, "/api/picks") == []
+    begun = time.monotonic()
     for one in silent:
         one.settimeout(60)
         assert one.recv(10) == b""
+    # Far less than the time that a handler would wait.
+    assert time.monotonic() - begun < server.Handler.timeout - 10
 
 
 def test_too_many_connections_are_refused_and_then_there_is_room_again(empty):
