@@ -195,8 +195,10 @@ class Handler(BaseHTTPRequestHandler):
 
     def parse_request(self) -> bool:
         """Whether the request can be understood."""
+        whole = super().parse_request()
+        # Not before: its headers may come as slowly as its first line.
         self.server.heard(self.connection)
-        return super().parse_request()
+        return whole
 
     def do_GET(self) -> None:
         """Answer, or say why not."""
