@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import defaultdict
 
 import numpy as np
@@ -176,10 +177,13 @@ def one_per_component(
             taken = data_spans(kept, max((r.stats.sampling_rate for r in kept), default=1.0))
             for record in of_channel:
                 kept += record.outside(taken)
-                for start, end in taken:
-                    first, last = max(start, record.stats.starttime), min(end, record.stats.endtime)
-                    if first <= last:
-                        skipped.append(Skipped(record.id, first, last, _SAME_COMPONENT))
+                begin, stop = record.stats.starttime, record.stats.endtime
+                # Of thousands of spans, those that overlap.
+                at = bisect_left(taken, begin.ns, key=lambda span: span[1].ns)
+                while at < len(taken) and taken[at][0].ns <= stop.ns:
+                    span = max(taken[at][0], begin), min(taken[at][1], stop)
+                    skipped.append(Skipped(record.id, *span, _SAME_COMPONENT))
+                    at += 1
         if len({record.stats.sampling_rate for record in kept}) > 1:
             kept = [record.at_rate(model.sampling_rate) for record in kept]
         for record in kept:
