@@ -19,7 +19,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks.tables import cost, first_page, reliability, studies, unseen, values
+from benchmarks.tables import cost, first_page, reliability, studies, trust, unseen, values
 from benchmarks.tables.markdown import ROOT
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("[!_]*/*.md"))]
@@ -72,6 +72,9 @@ TABLES: dict[str, Callable[[], str]] = {
     "cost-memory": cost.memory,
     "cost-training": cost.training,
     "cost-loader": cost.loader,
+    "environments": trust.environments,
+    "mutants": trust.mutants,
+    "properties": trust.properties,
 }
 
 
