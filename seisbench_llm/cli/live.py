@@ -43,8 +43,8 @@ def live(
     streams: Annotated[
         list[str] | None,
         typer.Option(
-            help="The same as slinktool has it, NET_STA or NET_STA:SELECTORS with commas, as "
-            "'IU_*:BH?,GE_APE'; without selectors, BH?, EH?, HH? and SH?."
+            help="Streams in the form of slinktool: NET_STA or NET_STA:SELECTORS with commas, such "
+            "as 'IU_*:BH?,GE_APE'; without selectors, BH?, EH?, HH? and SH?."
         ),
     ] = None,
     replay: Annotated[
@@ -64,7 +64,7 @@ def live(
     min_separation: MinSeparation = None,
     out: Out = None,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Keep the state in --out, and go on from it.")
+        bool, typer.Option("--resume", help="Keep the state in --out and continue from it.")
     ] = False,
     formats: Annotated[
         list[LiveFormat], typer.Option("--format", help="File to write; may be repeated.")
@@ -72,7 +72,7 @@ def live(
     step: Annotated[float, typer.Option(help="Seconds of data between two windows.")] = 1.0,
     settle: Annotated[
         float,
-        typer.Option(help="Seconds of data after a pick that its first report waits for."),
+        typer.Option(help="Seconds of data after a pick that are needed for its first report."),
     ] = 2.0,
     max_latency: Annotated[
         float, typer.Option(help="Seconds to wait for late packets and components.")
@@ -89,18 +89,18 @@ def live(
         typer.Option(min=0, max=65535, help="Port of a page for the browser, 0 for a free one."),
     ] = None,
     dashboard_host: Annotated[
-        str, typer.Option(help="Where the page listens; other than 127.0.0.1, others can read it.")
+        str, typer.Option(help="Address of the page; 127.0.0.1 is for this machine only.")
     ] = "127.0.0.1",
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No statistics at the end.")] = False,
 ) -> None:
     """
-    Pick P and S in data as they come in; picks are JSON lines on standard output.
+    Pick P and S in incoming data. Picks are JSON lines on standard output.
 
-    Each pick is reported as preliminary a few seconds after its onset, and about a minute later
-    as confirmed, if "pick" on the same data would give it, or as rejected. Ends with
-    SIGINT or SIGTERM, and then reports what it can. With --resume it may be ended or killed at
-    any time: the same command goes on, and OUT/picks.jsonl has each report once. With --dashboard
-    a page shows map, picks, waveforms, latency and the health of stations as long as it runs.
+    Each pick is reported as preliminary a few seconds after its onset. About a minute later it is
+    reported as confirmed if "pick" finds it in the same data, otherwise as rejected. SIGINT or
+    SIGTERM ends the command after all remaining reports. With --resume it may be ended or killed at
+    any time: the same command continues, and OUT/picks.jsonl has each report once. With --dashboard
+    a page shows map, picks, waveforms, latency and the health of stations during the run.
 
     Example: seisbench-llm live --seedlink geofon.gfz.de:18000 --select 'GE.APE..BH?'
     """
@@ -183,7 +183,7 @@ def _read(files: list[Path], select: list[str]):
 
 @contextmanager
 def _stop_on_signals():
-    """An event that is set by the first SIGINT or SIGTERM; the second one ends the program."""
+    """An event that the first SIGINT or SIGTERM sets. The second one ends the program."""
     stop = threading.Event()
     before = {}
 
@@ -191,7 +191,7 @@ def _stop_on_signals():
         stop.set()
         signal.signal(number, before[number])
 
-    # Python lets no other thread handle signals.
+    # In Python, only the main thread can handle signals.
     if threading.current_thread() is threading.main_thread():
         for number in (signal.SIGINT, signal.SIGTERM):
             before[number] = signal.signal(number, handle)
@@ -204,7 +204,7 @@ def _stop_on_signals():
 
 @contextmanager
 def _log_to_stderr():
-    """Messages of SeisBench's and ObsPy's loggers on standard error, with time."""
+    """Write messages of SeisBench's and ObsPy's loggers to standard error, with the time."""
     import seisbench
 
     from ..live.messages import RepeatedFilter
@@ -212,7 +212,7 @@ def _log_to_stderr():
     own, of_obspy = logging.StreamHandler(sys.stderr), logging.StreamHandler(sys.stderr)
     for handler in (own, of_obspy):
         handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
-    # It says the same with each attempt to connect.
+    # ObsPy repeats its messages with each attempt to connect.
     of_obspy.addFilter(RepeatedFilter())
     loggers = [
         (seisbench.logger, logging.INFO, own),

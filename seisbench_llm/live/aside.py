@@ -14,7 +14,7 @@ import obspy
 # This number of packets that follow each other is believed.
 JUMP_PACKETS = 3
 
-# Of a channel, whatever their length.
+# Largest number of packets of a channel, whatever their length.
 MOST_PACKETS = 500
 
 
@@ -88,7 +88,7 @@ class Aside:
         """
         Remove and return packets that fit by now, one after the other.
 
-        :param fits: Whether a packet does.
+        :param fits: Function that says whether a packet fits.
         """
         while True:
             waiting = (stray for entries in self.entries.values() for stray in entries)

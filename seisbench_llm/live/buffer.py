@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import obspy
 
-# Of a sample: nothing has come, data, packets that contradict each other, and data with a defect.
+# States of a sample: not received, data, contradicting packets, and data with a defect.
 EMPTY, FILLED, CONFLICT, DEFECT = 0, 1, 2, 3
 
 
@@ -49,8 +49,8 @@ class TraceBuffer:
         self.size = max(2, round(seconds * self.rate))
         self.first: int | None = None
         self.end: int | None = None
-        # After the last sample without a defect, with and without the newest samples, and number of
-        # samples with one at the very start.
+        # Number after the last sample without a defect, with and without the newest samples, and
+        # number of samples with a defect at the very start.
         self.good_end: int | None = None
         self._good_before: int | None = None
         self.leading = 0
@@ -159,7 +159,7 @@ class TraceBuffer:
         Mark samples with a defect.
 
         :param start: Number of the first sample.
-        :param defect: Whether it has, for one sample after the other, all of which have come.
+        :param defect: Whether each sample has a defect. All of them must have been received.
         """
         slots = self._slots(start, start + len(defect))
         self._state[slots] = np.where(defect, DEFECT, FILLED)
@@ -171,7 +171,7 @@ class TraceBuffer:
             self.leading = int(other[0]) if len(other) else self.end - self.first
 
     def complete_from(self, number: int) -> int:
-        """Number of the first sample from there on of which nothing has come yet."""
+        """Number of the first sample from ``number`` on that has not been received."""
         number = max(number, self.oldest)
         if number >= self.end:
             return number
@@ -179,7 +179,7 @@ class TraceBuffer:
         return number + int(np.argmax(empty)) if empty.any() else self.end
 
     def last_good(self, number: int) -> int | None:
-        """Number after the last sample before one that has come and has no defect, if any."""
+        """Number after the last sample before ``number`` that is received and has no defect."""
         # In most cases this is the sample before.
         for begin in (number - 1, self.oldest):
             _, stop, state = self.states(begin, number)
@@ -190,7 +190,7 @@ class TraceBuffer:
 
     def end_without_zeros(self) -> int | None:
         """
-        Number after the last sample that is no defect and not part of zeros behind a gap.
+        Number after the last sample without a defect that is not one of the zeros at the end.
 
         :return: None if there are only zeros.
         """
@@ -203,7 +203,7 @@ class TraceBuffer:
         return None
 
     def state(self) -> dict:
-        """All there is to know, of numbers and arrays; see :py:meth:`restore`."""
+        """The state as numbers and arrays, see :py:meth:`restore`."""
         return {
             "rate": self.rate,
             "origin": self.origin.ns,

@@ -14,9 +14,9 @@ from ..trace_ids import TraceId, component_index, split_channel
 
 def warm_up(model: SeisMoLLM, arguments: Arguments, instrument: str) -> float:
     """
-    Seconds until the model's filter has forgotten where the data began.
+    Seconds after which the start of the data no longer affects the model's filter.
 
-    :param instrument: Band and instrument code; filters may differ by channel.
+    :param instrument: Band and instrument code. Filters may differ by channel.
     :raises ValueError: If the filter cannot be applied.
     """
     rate = model.sampling_rate
@@ -25,7 +25,7 @@ def warm_up(model: SeisMoLLM, arguments: Arguments, instrument: str) -> float:
         for code in model.component_order
     ]
     reach = filter_reach(model, arguments, headers)
-    # A filter that never forgets: as much as there is room for.
+    # Without a limit, as much as there is room for.
     return (model.in_samples if reach is None else reach) / rate
 
 
@@ -39,7 +39,7 @@ def orient_as(rotation: Rotation, name: str, stream: obspy.Stream) -> obspy.Stre
     """
     Rotate a stream of one instrument to Z, N, E.
 
-    :param name: NET.STA.LOC and more, which the traces get.
+    :param name: NET.STA.LOC, perhaps with more codes after it. The traces get these three codes.
     """
     network, station, location = TraceId.parse(name)[:3]
     for trace in stream:

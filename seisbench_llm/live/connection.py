@@ -24,8 +24,8 @@ CODE = re.compile(r"[A-Z0-9]{1,5}")
 # Largest answer to INFO STATIONS in bytes. A server with 10,000 stations sends about 2 MB.
 MAX_INFO_BYTES = 20_000_000
 
-# Sequence numbers have six hexadecimal digits. ObsPy asks for the one after the last, which for the
-# largest one has seven: then the last packet comes twice.
+# Sequence numbers have six hexadecimal digits. ObsPy asks for the number after the last one. After
+# the largest number this has seven digits. With this limit the last packet comes twice instead.
 LARGEST_NUMBER = 0xFFFFFE
 
 _NO_STATIONS = "the answer to INFO STATIONS cannot be understood"
@@ -53,8 +53,8 @@ class Connection(SeedLinkConnection):
     """
     ObsPy's connection with its faults corrected, see docs/how-to/live.md. They have two causes.
 
-    ObsPy takes a closed socket for one without news and waits for ``netto`` seconds. While it waits
-    for data, it neither sends keep-alives nor can be stopped.
+    ObsPy treats a closed socket like one without new data and waits for ``netto`` seconds. While it
+    waits for data, it does not send keep-alives and cannot be stopped.
     """
 
     def __init__(
@@ -97,7 +97,7 @@ class Connection(SeedLinkConnection):
 
     def connect(self):
         self.negotiating = time.monotonic()
-        # Only here: in collect, it would be the time after which a good connection is given up.
+        # Set only here. In collect, a good connection would be given up after this time.
         self.timeout = min(10.0, self.netto)
         try:
             super().connect()
@@ -115,7 +115,7 @@ class Connection(SeedLinkConnection):
             self.accepted.clear()
             super().config_link()
         except Exception as error:
-            # collect would log it for developers, and try again on its own.
+            # Without this, collect would log the error for developers and try again on its own.
             self.counts["connections lost or refused"] += 1
             self.warnings.warn((str(error),), f"SeedLink {self.sladdr}: no data to be had: {error}")
             raise
@@ -151,7 +151,7 @@ class Connection(SeedLinkConnection):
         """
         Networks and stations of the server.
 
-        :raises SeedLinkException: If the server does not tell them.
+        :raises SeedLinkException: If the server does not send them.
         """
         self.send_info_request("STATIONS", 3)
         text, received = b"", b""
@@ -166,7 +166,7 @@ class Connection(SeedLinkConnection):
             try:
                 text += packet.get_string_payload()
             except Exception:
-                # ObsPy's say what failed, and not where.
+                # ObsPy's exceptions do not say where the error is.
                 raise SeedLinkException(_NO_STATIONS) from None
             if len(text) > MAX_INFO_BYTES:
                 raise SeedLinkException("the answer to INFO STATIONS has no end")

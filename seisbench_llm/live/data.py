@@ -1,4 +1,4 @@
-"""Live data of one instrument: buffers, how far they are complete, windows cut from them."""
+"""Live data of one instrument: buffers, their completeness, and windows cut from them."""
 
 from __future__ import annotations
 
@@ -23,25 +23,26 @@ from .defects import beginning_gap, goes_on_with_gap, length_of_gap, mark_defect
 from .grid import Grid
 from .messages import RepeatedWarnings
 
-# Seconds of late data that are waited for beyond max_latency, counted from the newest sample.
+# Longest wait for late data beyond max_latency, in seconds of data before the newest sample.
 BACKLOG_S = 60.0
 
 
 class InstrumentData:
     """
-    What has come of one instrument since it began, or since a long gap or a jump of the clock.
+    Data of one instrument since it began, or since a long gap or a jump of its clock.
 
-    Samples of all components are counted on one grid, see
+    Samples of all components are numbered on one grid, see
     :py:class:`seisbench_llm.live.grid.Grid`.
 
     :param model: Picker.
-    :param arguments: Of ``annotate``.
+    :param arguments: Arguments of ``annotate``.
     :param max_latency: Seconds to wait for late packets and components.
-    :param warm_up: Seconds until the model's filter has forgotten where the data began, see
-        :py:func:`seisbench_llm.live.channels.warm_up`.
-    :param counts: Counter that packets and samples are added to.
-    :param warnings: Says what is left out.
-    :param orient: Rotates a stream of this instrument to Z, N, E; by default it is as it is.
+    :param warm_up: Seconds after which the start of the data no longer affects the model's filter,
+        see :py:func:`seisbench_llm.live.channels.warm_up`.
+    :param counts: Counter to which packets and samples are added.
+    :param warnings: Warnings about data that are left out.
+    :param orient: Function that rotates a stream of this instrument to Z, N, E. By default streams
+        are not rotated.
     """
 
     def __init__(
@@ -62,20 +63,21 @@ class InstrumentData:
         self.backlog = round((max_latency + BACKLOG_S) * self.rate)
         self.seconds = (3 * self.layout.size + self.backlog) / self.rate + warm_up
         self.buffers: dict[str, TraceBuffer] = {}
-        # Clock of the last packet, and number of the first sample that is missing, by channel.
+        # Clock at the last packet, and number of the first missing sample, by channel.
         self.heard: dict[str, float] = {}
         self.reached: dict[str, int] = {}
-        # (grid number after the newest sample, clock, wall clock) of each packet that came first.
+        # (grid number after the newest sample, clock, wall clock) of each packet with newer samples
+        # than all before it.
         self.marks: deque[tuple[int, float, float]] = deque()
         self.newest: int | None = None
         self.head: int | None = None
-        # It moves until the first window of annotate is cut.
+        # The grid moves until the first window of annotate is cut.
         self.grid, self.settled = Grid(self.rate), False
 
     # Packets
 
     def fits(self, trace: obspy.Trace) -> bool:
-        """Whether a packet continues these data, rather than others elsewhere in time."""
+        """Whether a packet belongs to these data, and not to data at another time."""
         buffer = self.buffers.get(trace.stats.channel)
         if buffer and abs(buffer.rate / trace.stats.sampling_rate - 1) > 1e-4:
             return False
@@ -86,7 +88,7 @@ class InstrumentData:
             return True
         start, end = trace.stats.starttime, trace.stats.endtime
         if buffer:
-            # What a packet with the end of a filled gap begins with is none of the data.
+            # A packet may begin with the end of a filled gap, which is not data.
             start += length_of_gap(buffer, buffer.number(start), trace.data) / buffer.rate
         first, last = self.grid.number(start), self.grid.number(end)
         bridge = self.layout.bridge * self.rate + 0.5
@@ -94,11 +96,11 @@ class InstrumentData:
             return False
         if self.newest - last >= self.seconds * self.rate:
             return False
-        # Of the data before a long gap, or before these began.
+        # A packet that ends long before the first sample belongs to data before a long gap.
         return self.newest - last <= bridge or self.start - last <= bridge
 
     def _newest_data(self) -> int:
-        """:py:attr:`newest`, without zeros that may turn out to be part of a gap being filled."""
+        """:py:attr:`newest`, without zeros that may be the beginning of a filled gap."""
         ends = []
         for buffer in self.buffers.values():
             end = buffer.end_without_zeros()
@@ -110,9 +112,9 @@ class InstrumentData:
 
     def store(self, trace: obspy.Trace, clock: float, wall: float) -> None:
         """
-        Take a packet that fits.
+        Store a packet that fits.
 
-        :param clock: Seconds; what ``max_latency`` is measured with.
+        :param clock: Seconds on the clock with which ``max_latency`` is measured.
         :param wall: Unix time of arrival.
         """
         stats, channel = trace.stats, trace.stats.channel
@@ -146,22 +148,22 @@ class InstrumentData:
         self.reached[channel] = buffer.complete_from(max(self.reached[channel], buffer.first))
         end = self.grid.number(buffer.time(number + stats.npts - 1)) + 1
         if found is not None:
-            # What turns out to be no data does not count.
+            # Samples with a defect are not data.
             end = min(end, self._good_end())
             self.newest = None if self.newest is None else min(self.newest, self._good_end())
         if self.newest is None or end > self.newest:
             self.newest = end
             self.marks.append((end, clock, wall))
-            # Marks tell arrivals; none older than the data kept is asked for.
+            # Marks are for arrival times, which are only needed for data still in the buffers.
             while self.marks[0][0] < end - self.seconds * self.rate:
                 self.marks.popleft()
 
     def arrival(self, sample: int) -> float:
-        """Unix time at which the first packet with this sample, or a later one, came."""
+        """Unix time of arrival of the first packet with this sample or a later one."""
         return next((wall for end, _, wall in self.marks if end > sample), self.marks[-1][2])
 
     def _warn_of_another(self, trace: obspy.Trace) -> None:
-        """Tell which of two channels of one component is used."""
+        """Warn if two channels have the same component, and say which one is used."""
         if self.orient is not None:
             return
         row, order = self._row(trace), self.model.component_order
@@ -180,7 +182,7 @@ class InstrumentData:
         return max(self.grid.number(time) for time in times) + 1
 
     def _refer(self) -> None:
-        """Let the grid begin with the earliest record, as in a batch."""
+        """Make the grid begin with the earliest record, as in batch processing."""
         earliest = min(b.time(b.first + b.leading) for b in self.buffers.values())
         if not self.settled and earliest != self.grid.reference:
             self.grid.refer_to(earliest)
@@ -196,7 +198,7 @@ class InstrumentData:
 
     @property
     def end(self) -> int:
-        """Grid number after the last sample, as resampling counts them."""
+        """Grid number after the last sample, with the number of samples after resampling."""
         ends = []
         for buffer in self.buffers.values():
             whole = max(1, round(buffer.rate))
@@ -205,7 +207,7 @@ class InstrumentData:
                 at, samples = pieces[-1]
                 count = math.ceil(len(samples) * self.rate / buffer.rate - 1e-6)
                 ends.append(self.grid.number(buffer.time(at)) + count)
-        # Of one that is sampled faster, the last sample may round up to one that is not there.
+        # For a higher sampling rate, rounding the time of the last sample could give one too many.
         return max(ends, default=self.newest)
 
     @property
@@ -213,13 +215,13 @@ class InstrumentData:
         """Seconds by which the first samples are off the grid, averaged over components."""
         times = [buffer.time(buffer.first) for buffer in self.buffers.values()]
         late = [time - self.grid.time(self.grid.number(time)) for time in times]
-        # As place_on_grid does it.
+        # The same as in place_on_grid.
         mean, half = sum(late) / len(late), 0.5 / self.rate
         return min(max(mean, max(late) - half), min(late) + half)
 
     @property
     def margin(self) -> int:
-        """Samples that resampling needs after a window, to be the same as with all data."""
+        """Number of samples after a window with which resampling gives the same as on all data."""
         native = all(buffer.rate == self.rate for buffer in self.buffers.values())
         return 0 if native else round(self.rate)
 
@@ -230,9 +232,9 @@ class InstrumentData:
 
     def _stream(self, places: dict[str, tuple[int, int]], demean: bool = False) -> obspy.Stream:
         """
-        Pieces of data of the components that the model knows.
+        Pieces of data, for components that the model knows.
 
-        :param places: Number of the first sample and of the one after the last, by channel.
+        :param places: Numbers of the first sample and of the sample after the last, by channel.
         """
         stream = obspy.Stream()
         for channel, (begin, stop) in places.items():
@@ -242,7 +244,7 @@ class InstrumentData:
                 stream.append(obspy.Trace(samples, {**header, "channel": channel}))
         if self.orient is not None:
             stream = self.orient(stream)
-            # One of three tilted components alone tells no direction.
+            # A tilted component without the other two cannot be rotated.
             known = [t for t in stream if self._row(t) is not None]
             stream = obspy.Stream(known)
         rows = {trace.stats.channel: self._row(trace) for trace in stream}
@@ -259,17 +261,17 @@ class InstrumentData:
         return component(self.model, self.arguments, trace.stats.channel)
 
     def spans(self, records: list[ContiguousRecord]) -> list[tuple[int, int]]:
-        """Grid numbers (first, after last) of records."""
+        """Grid numbers of the first sample and of the one after the last, for each record."""
         stats = [record.stats for record in records]
         return [(self.grid.number(s.starttime), self.grid.number(s.endtime) + 1) for s in stats]
 
     def component_starts(self, records: list[ContiguousRecord], offset: float) -> list[float]:
         """
-        Where a component sets in while others run: grid numbers, with fractions, sorted.
+        Sorted grid numbers, with fractions, where a component begins while others have data.
 
-        :param offset: Seconds by which the annotations are off the grid.
+        :param offset: Seconds from the grid to the samples of the annotations.
         """
-        # There a buffer's memory ends, and not the data.
+        # At these times the buffer begins, but the data do not.
         edges = {b.time(b.oldest).ns for b in self.buffers.values() if b.first < b.oldest}
         starts = [time - offset for time in component_starts(records) if time.ns not in edges]
         numbers = [self.grid.number(time) for time in starts]
@@ -279,7 +281,9 @@ class InstrumentData:
         ]
 
     def move_head(self, clock: float, closing: bool) -> None:
-        """Move on to where all components are complete, or have been waited for long enough."""
+        """
+        Move the head to where all components are complete, or where the waiting time is over.
+        """
         wait = self.max_latency
         given_up = [
             end
@@ -292,7 +296,7 @@ class InstrumentData:
             given_up
             or len({component(self.model, self.arguments, c) for c in self.buffers}) >= expected
         ):
-            # A component that has fallen silent must not delay the others for ever.
+            # A component without new data must not delay the others for ever.
             heard = [c for c in self.buffers if self.heard[c] > clock - 2 * wait or not given_up]
             ends = [self._reached(channel) for channel in heard]
             head = max(head, min(ends, default=head))
@@ -305,9 +309,9 @@ class InstrumentData:
 
     def _last_data(self, number: int) -> int:
         """
-        Grid number after the last sample without a defect before a number.
+        Grid number after the last sample before ``number`` that has no defect.
 
-        A gap that is being filled may be the end of the data, where the last window ends.
+        Data may end in a filled gap. The last window then ends before the gap.
         """
         ends = []
         for buffer in self.buffers.values():
@@ -328,9 +332,9 @@ class InstrumentData:
 
     def cut(self, starts: list[int]) -> list[np.ndarray]:
         """
-        Preprocessed windows, from one pass of the model's filter over all of them.
+        Preprocessed windows. The model's filter is applied once for all windows.
 
-        :param starts: Grid number of the first sample of each.
+        :param starts: Grid number of the first sample of each window.
         :return: Arrays of shape (components, samples), zero where there are no data.
         """
         if not starts:
@@ -342,7 +346,7 @@ class InstrumentData:
             whole = max(1, round(buffer.rate))
             begin = buffer.number(self.grid.time(first) - self.warm_up)
             stop = buffer.number(self.grid.time(last + self.margin)) + 1
-            # On a whole second, so that resampling meets the same samples every time.
+            # A whole second, so that resampling always uses the same samples.
             places[channel] = begin // whole * whole, stop
         stream = self._stream(places, demean=True)
         if stream:
@@ -358,7 +362,7 @@ class InstrumentData:
     # Restart
 
     def state(self) -> dict:
-        """All there is to know, of numbers and arrays; see :py:meth:`restore`."""
+        """The state as numbers and arrays, see :py:meth:`restore`."""
         return {
             "buffers": {channel: buffer.state() for channel, buffer in self.buffers.items()},
             "heard": dict(self.heard),
@@ -372,9 +376,9 @@ class InstrumentData:
 
     def restore(self, state: dict, later: float) -> None:
         """
-        Go on from a state.
+        Continue from a state.
 
-        :param later: What the clock has been set on since then, in seconds.
+        :param later: Seconds by which the clock has moved since then.
         """
         self.buffers = {c: TraceBuffer.restore(buffer) for c, buffer in state["buffers"].items()}
         self.heard = {channel: clock + later for channel, clock in state["heard"].items()}

@@ -1,4 +1,4 @@
-"""Filled gaps and corrupt samples in live data, found by the rules of batch processing."""
+"""Filled gaps and corrupt samples in live data, by the rules of batch processing."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ def mark_defects(
     buffer: TraceBuffer, trace_id: TraceId, start: int, stop: int
 ) -> list[Skipped] | None:
     """
-    Mark samples with a defect in a buffer, after new samples have come.
+    Mark samples with a defect in a buffer, after new samples have been stored.
 
-    A gap that is being filled is judged by the data before it, and again by those behind it.
+    A possible filled gap is judged by the data before it, and again when data after it arrive.
 
     :param start: Number of the first new sample.
-    :param stop: Number after the last one.
-    :return: What is left out from now on; None if there is no defect near the new samples.
+    :param stop: Number after the last new sample.
+    :return: Data that are left out from now on. None if there is no defect near the new samples.
     """
-    # The rules look at a second beside a gap.
+    # The rules use one second of data on each side of a gap.
     around = round((1 + FILLED_S) * buffer.rate) + 1
     first, last, states = buffer.states(start - around, stop + around)
     near = [samples for _, samples in buffer.contiguous(first, last)]
@@ -37,7 +37,7 @@ def mark_defects(
         before = buffer.states(at, at + len(samples))[2] == DEFECT
         defect, skipped = _defects(buffer, trace_id, at, samples)
         if before[0] and at == buffer.oldest > buffer.first:
-            # The data before it are forgotten, but not what they told.
+            # The data before the gap have left the buffer. Their verdict still holds.
             defect[: _length_of_run(samples)] = True
         buffer.mark(at, defect)
         for entry in skipped:
@@ -50,7 +50,7 @@ def mark_defects(
 def _defects(
     buffer: TraceBuffer, trace_id: TraceId, at: int, samples: np.ndarray
 ) -> tuple[np.ndarray, SkippedList]:
-    """Whether each sample of a piece has a defect, and what is said of it."""
+    """Whether each sample of a piece has a defect, and the entries for the warnings."""
     stats = Stats({"sampling_rate": buffer.rate, "starttime": buffer.time(at)})
     stats.npts = len(samples)
     record, skipped = ContiguousRecord(trace_id, stats, [(0, samples)]), SkippedList()
@@ -62,16 +62,18 @@ def _defects(
 
 
 def _length_of_run(samples: np.ndarray) -> int:
-    """Number of equal samples that a piece begins with."""
+    """Number of equal samples at the beginning of a piece."""
     other = np.flatnonzero(samples != samples[0])
     return int(other[0]) if len(other) else len(samples)
 
 
 def beginning_gap(buffer: TraceBuffer, number: int) -> int:
     """
-    Zeros before a sample that may be the beginning of a filled gap, too short to be told yet.
+    Number of zeros before a sample that may be the beginning of a filled gap.
 
-    :param number: Of a sample up to which the data are complete.
+    So far there are too few of them for a decision.
+
+    :param number: Number of the sample up to which the data are complete.
     """
     shortest, second = round(FILLED_S * buffer.rate), round(buffer.rate)
     pieces = buffer.contiguous(number - shortest - second, number)
@@ -86,7 +88,7 @@ def beginning_gap(buffer: TraceBuffer, number: int) -> int:
 
 def length_of_gap(buffer: TraceBuffer, start: int, samples: np.ndarray) -> int:
     """
-    Number of zeros at the beginning of new samples that are part of a filled gap.
+    Number of zeros at the beginning of new samples that belong to a filled gap.
 
     :param start: Number of the first new sample.
     """
@@ -97,7 +99,7 @@ def length_of_gap(buffer: TraceBuffer, start: int, samples: np.ndarray) -> int:
 
 
 def goes_on_with_gap(buffer: TraceBuffer, start: int, samples: np.ndarray) -> bool:
-    """Whether samples do no more than fill a gap that was found before them."""
+    """Whether all samples belong to a filled gap that was found before them."""
     _, _, states = buffer.states(start - 1, start)
     if not len(states) or states[0] != DEFECT:
         return False

@@ -1,4 +1,4 @@
-"""Peaks of probability curves: at once, and as batch processing finds them."""
+"""Peaks of probability curves: at once, and as in batch processing."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Peak:
     A peak of a probability curve.
 
     :param phase: P or S.
-    :param sample: Its number on the :py:class:`~seisbench_llm.live.grid.Grid` of the data.
+    :param sample: Number on the :py:class:`~seisbench_llm.live.grid.Grid` of the data.
     :param value: Probability.
     """
 
@@ -33,7 +33,7 @@ class Peak:
 
 
 def is_in_calendar(time: obspy.UTCDateTime) -> bool:
-    """Whether a time can be written; ObsPy's may lie outside of the years 1 to 9999."""
+    """Whether a time can be written. Times of ObsPy may be outside the years 1 to 9999."""
     try:
         str(time)
     except (ValueError, OverflowError):
@@ -43,9 +43,9 @@ def is_in_calendar(time: obspy.UTCDateTime) -> bool:
 
 def peaks(curve: np.ndarray, start: int, phase: str, level: float) -> list[Peak]:
     """
-    Peaks as in :py:func:`seisbench_llm.streams.picks.peaks`, however close to each other.
+    Peaks as in :py:func:`seisbench_llm.streams.picks.peaks`, but without a smallest distance.
 
-    :param curve: Probabilities, NaN where there are none.
+    :param curve: Probabilities, NaN where there is no annotation.
     :param start: Grid number of the first sample.
     :param level: Smallest probability of a peak.
     """
@@ -55,27 +55,28 @@ def peaks(curve: np.ndarray, start: int, phase: str, level: float) -> list[Peak]
 
 
 def levels(arguments: Arguments) -> dict[str, float]:
-    """Phase -> smallest probability of a peak."""
+    """Smallest probability of a peak, by phase."""
     return {phase: max(arguments.threshold(phase), 1e-6) for phase in PHASES}
 
 
 class FinalCurves:
     """
-    The annotation that ``annotate`` gives for the same data, as far as no later window changes it.
+    The part of the annotation of ``annotate`` that no later window changes.
 
-    Windows lie as in :py:class:`~seisbench_llm.streams.windows.WindowLayout`: the first one starts
-    with the data (earlier by the padding), and the last one ends with the data.
+    Windows have the places of :py:class:`~seisbench_llm.streams.windows.WindowLayout`. The first
+    window starts before the data by the length of the padding. The last window ends with the data
+    and the padding.
 
     :param model: Picker.
-    :param arguments: Of ``annotate``.
-    :param start: Grid number of the data's first sample.
+    :param arguments: Arguments of ``annotate``.
+    :param start: Grid number of the first sample of the data.
     """
 
     def __init__(self, model: SeisMoLLM, arguments: Arguments, start: int):
         self.layout = WindowLayout.of(model, arguments)
         self.stacking = arguments.stacking.lower()
         self.distance = max(1, round(arguments.min_separation * self.layout.rate))
-        # Of a start: samples in which its peak may lie, and samples that muting may change.
+        # Samples around a component's start in which its peak may lie, and that muting may change.
         self.near = round(REACH_S * self.layout.rate) + 1
         self.reach = self.near + LOBE_SAMPLES
         self.start = start
@@ -88,9 +89,9 @@ class FinalCurves:
 
     def take(self, at: int, probabilities: np.ndarray) -> None:
         """
-        Add a window's probabilities.
+        Add the probabilities of a window.
 
-        :param at: Grid number of its first sample.
+        :param at: Grid number of the window's first sample.
         :param probabilities: Shape (samples, phases), NaN where blinded.
         """
         self.windows.append((at, probabilities))
@@ -100,10 +101,10 @@ class FinalCurves:
 
     def closing_windows(self, at: int, stop: int) -> list[int]:
         """
-        Starts of the windows that are left if no more data come.
+        Starts of the remaining windows if no more data come.
 
-        :param at: Grid number of the first regular one that is left.
-        :param stop: Grid number after the data's last sample.
+        :param at: Grid number of the first remaining window at a regular place.
+        :param stop: Grid number after the last sample of the data.
         """
         last = self.layout.last(self.start, stop)
         if any(last == window for window, _ in self.windows):
@@ -113,7 +114,7 @@ class FinalCurves:
 
     @property
     def decided_to(self) -> int:
-        """Grid number before which all picks have been handed out."""
+        """Grid number before which all picks have been returned by :py:meth:`pop`."""
         return min(phase.decided_to for phase in self._phases.values())
 
     def pop(
@@ -124,15 +125,15 @@ class FinalCurves:
         stop: int | None = None,
     ) -> list[Peak]:
         """
-        Picks that nothing can change any more, each once.
+        Picks that later data cannot change. Each pick is returned once.
 
-        :param spans: Grid numbers (first, after last) of the pieces of data; there is no
-            annotation where no component has data.
-        :param starts: Grid numbers, with fractions, at which a component sets in while others run;
-            peaks there are muted, as ``annotate`` does it.
-        :param head: Grid number that the data are complete to. The last window ends with the
-            data, so that should they end here, it would have a say in what came before.
-        :param stop: After the last window, the grid number after the data's last sample.
+        :param spans: Grid numbers of the first sample and of the one after the last, for each piece
+            of data. There is no annotation where no component has data.
+        :param starts: Grid numbers, with fractions, where a component begins while others have
+            data. Peaks there are muted, as in ``annotate``.
+        :param head: Grid number up to which the data are complete. If the data ended here, the last
+            window would end here, too, and would change the curves before.
+        :param stop: Grid number after the last sample of the data, if all windows have been taken.
         """
         start = self.seen_to
         final = self.reached(head) if stop is None else stop
@@ -153,7 +154,8 @@ class FinalCurves:
         picks = []
         for index, phase in enumerate(self._phases.values()):
             curve = curves[phase.seen_to - begin :, index]
-            # Bounded: what stays above the threshold for longer than a window is cut.
+            # The wait is bounded: a curve that is above the threshold for longer than a window is
+            # cut.
             phase.see(curve, self.layout.size, closing=stop is not None)
             picks += phase.decide(self.distance, closing=stop is not None)
         needed = self._needed(starts)
@@ -163,25 +165,25 @@ class FinalCurves:
 
     @property
     def seen_to(self) -> int:
-        """Grid number before which all peaks have been looked at."""
+        """Grid number before which all peaks have been found."""
         return min(phase.seen_to for phase in self._phases.values())
 
     def reached(self, head: int) -> int:
-        """Grid number before which no window to come changes the curves."""
+        """Grid number before which no later window changes the curves."""
         return min(self.final_to, head - self.layout.size + sum(self.layout.padding))
 
     def _needed(self, starts: list[float]) -> int:
-        """First sample of the curves that what is left to look at depends on."""
+        """First sample of the curves that is needed to find the remaining peaks."""
         near = [int(at) - self.reach for at in starts if at + self.reach > self.seen_to]
         return min([self.seen_to, *near])
 
     def _undisturbed(self, curves: np.ndarray, begin: int, starts: list[float]) -> int:
         """
-        Grid number up to which no start is muted otherwise when the curves go on.
+        Grid number up to which later samples do not change the muting at starts of components.
 
-        What is below the level of picks may be muted or not.
+        Samples below the level of picks do not matter.
 
-        :param curves: As stacked, shape (samples, phases), from the grid number ``begin`` on.
+        :param curves: Stacked curves, shape (samples, phases), from the grid number ``begin`` on.
         """
         end = begin + len(curves)
         first = end
@@ -190,12 +192,12 @@ class FinalCurves:
                 continue
             for curve, phase in zip(curves.T, self._phases.values(), strict=True):
                 if at + self.near < end:
-                    # Its peak is known; the lobe ends where the curve rises again.
+                    # The peak is known. Its lobe ends where the curve rises again.
                     low = max(0, int(at) - self.near - begin)
                     if len(_rises(curve[int(at) + self.near - begin :])):
                         continue
                 else:
-                    # Its lobe does not reach beyond where the curve rises on this side.
+                    # The lobe cannot reach across a rise of the curve on this side.
                     low = max(0, int(at) - self.reach - begin)
                     rises = _rises(curve[low:][::-1])
                     low = len(curve) - int(rises[0]) if len(rises) else low
@@ -217,7 +219,7 @@ class FinalCurves:
         return np.where(count, np.where(seen, layers, 0).sum(0) / np.maximum(count, 1), np.nan)
 
     def state(self) -> dict:
-        """All there is to know, of numbers and arrays; see :py:meth:`restore`."""
+        """The state as numbers and arrays, see :py:meth:`restore`."""
         return {
             "start": self.start,
             "next_window": self.next_window,
@@ -228,7 +230,7 @@ class FinalCurves:
 
     @classmethod
     def restore(cls, model: SeisMoLLM, arguments: Arguments, state: dict) -> FinalCurves:
-        """The curves that a state is of."""
+        """The curves with a given state."""
         curves = cls(model, arguments, state["start"])
         curves.next_window, curves.final_to = state["next_window"], state["final_to"]
         curves.windows.extend((at, probabilities) for at, probabilities in state["windows"])
@@ -238,17 +240,17 @@ class FinalCurves:
 
 
 def _rises(curve: np.ndarray) -> np.ndarray:
-    """Samples at which a curve is higher than the lowest before by what ends a lobe."""
+    """Samples where a curve exceeds the smallest value before them by enough to end a lobe."""
     return np.flatnonzero(curve > np.fmin.accumulate(curve) + RISE)
 
 
 class _Phase:
     """
-    Peaks of one phase, of which the smaller of two that are too close is to be dropped.
+    Peaks of one phase. If two peaks are too close, the smaller one is dropped.
 
     :param name: P or S.
     :param level: Smallest probability of a peak.
-    :param start: Grid number where its curve begins.
+    :param start: Grid number where the curve begins.
     """
 
     def __init__(self, name: str, level: float, start: int):
@@ -262,10 +264,10 @@ class _Phase:
 
     def see(self, curve: np.ndarray, longest: int, closing: bool) -> None:
         """
-        Look for peaks in the next part of the curve.
+        Find peaks in the next part of the curve.
 
-        If more is to come, only as far as the curve is below the level for the last time, so that
-        no peak is cut, or wholly if it is longer than ``longest``.
+        If more samples may come, the part ends with the last sample below the level, so that no
+        peak is cut. Without such a sample, all of it is used if it is longer than ``longest``.
         """
         if not closing:
             quiet = np.flatnonzero(~(np.nan_to_num(curve) >= self.level))
@@ -276,9 +278,11 @@ class _Phase:
 
     def decide(self, distance: int, closing: bool) -> list[Peak]:
         """
-        As ``scipy.signal.find_peaks`` with ``distance``, of which higher peaks come first.
+        Drop peaks as ``scipy.signal.find_peaks`` does with ``distance``: the highest peak is kept.
 
-        A peak is open as long as a peak yet to come, or one that is open itself, may displace it.
+        A peak stays open as long as a later peak, or another open peak, may displace it.
+
+        :return: Peaks that are kept from now on.
         """
         kept, still_open = list(self.kept), []
         for peak in sorted(self.waiting, key=lambda p: (-p.value, -p.sample)):

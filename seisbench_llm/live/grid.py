@@ -1,4 +1,4 @@
-"""The sample grid that all components of an instrument are counted on."""
+"""The sample grid on which all components of an instrument are numbered."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import obspy
 
 class Grid:
     """
-    Sample numbers, counted from 1970, on the grid of an instrument's earliest record.
+    Sample numbers from 1970 on, on the grid of an instrument's earliest record.
 
-    Components that are fractions of a sample apart have the places that
-    :py:func:`seisbench_llm.streams.windows.place_on_grid` gives them in a batch.
+    Components that differ by a fraction of a sample have the same places as in batch processing,
+    see :py:func:`seisbench_llm.streams.windows.place_on_grid`.
 
     :param rate: Samples per second.
     """
@@ -20,7 +20,7 @@ class Grid:
         self.reference, self._base = obspy.UTCDateTime(0), 0
 
     def refer_to(self, time: obspy.UTCDateTime) -> None:
-        """Move the grid, by less than a sample, to a time that becomes one of a sample."""
+        """Move the grid by less than a sample, so that ``time`` is the time of a sample."""
         self.reference, self._base = time, round(time.ns * self.rate / 1e9)
 
     def number(self, time: obspy.UTCDateTime) -> int:

@@ -1,4 +1,4 @@
-"""Live picking of one instrument: packets in, windows to answer, reports on picks out."""
+"""Live picking of one instrument: from packets to windows, and from answers to reports."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ from .settings import LiveSettings
 @dataclass(frozen=True)
 class Window:
     """
-    A window that is due.
+    A window for the network.
 
-    :param instrument: Whose.
+    :param instrument: Instrument with the data of the window.
     :param start: Grid number of the first sample.
-    :param final: Whether it is one of those of ``annotate``.
+    :param final: Whether the window is one of the windows of ``annotate``.
     :param data: Preprocessed waveforms, shape (components, samples).
     """
 
@@ -42,12 +42,12 @@ class Instrument:
     """
     One instrument: its data, the windows that are due, and its picks.
 
-    :param name: NET.STA.LOC and band and instrument code, as XX.ABC..HH.
+    :param name: NET.STA.LOC and band and instrument code, for example XX.ABC..HH.
     :param model: Picker.
-    :param arguments: Of ``annotate``.
-    :param settings: What to wait for.
+    :param arguments: Arguments of ``annotate``.
+    :param settings: Times to wait.
     :param warm_up: See :py:func:`seisbench_llm.live.channels.warm_up`.
-    :param counts: Counter that packets, samples and windows are added to.
+    :param counts: Counter to which packets, samples and windows are added.
     :param orient: See :py:class:`seisbench_llm.live.data.InstrumentData`.
     """
 
@@ -68,7 +68,7 @@ class Instrument:
         self.step = max(1, round(settings.step * self.rate))
         self.separation = round(arguments.min_separation * self.rate)
         self.open: list[OpenPick] = []
-        # Channel whose packets are believed to go on elsewhere.
+        # Channel whose data continue at another time.
         self._believed: str | None = None
         self._begin()
         self.aside = Aside(settings.max_latency, self.data.seconds)
@@ -81,7 +81,7 @@ class Instrument:
         self.layout = self.data.layout
         self.settle = max(round(self.settings.settle * self.rate), self.layout.blinding[1])
         self.final: FinalCurves | None = None
-        # Fixed with the first final window; until then, a further component may change it.
+        # Fixed with the first final window. Until then, another component may change it.
         self.offset: float | None = None
         self.next_quick: int | None = None
 
@@ -92,15 +92,17 @@ class Instrument:
         Take a packet.
 
         :param trace: Packet of one of this instrument's channels.
-        :param clock: Seconds; what ``max_latency`` is measured with.
+        :param clock: Seconds on the clock with which ``max_latency`` is measured.
         :param wall: Unix time of arrival.
-        :return: Whether the data go on elsewhere in time: close these, then :py:meth:`restart`.
+        :return: Whether the data continue at another time. The present data then have to be closed
+            before :py:meth:`restart`.
         """
         channel = trace.stats.channel
         if self.data.fits(trace):
             self._drop(self.aside.fitted(channel, clock))
             self.data.store(trace, clock, wall)
-            # Of packets behind a gap, a later one may come first, too far from what there was.
+            # After a gap, a later packet may arrive first. It only fits once the packets between
+            # have arrived.
             for stray in self.aside.fitting(self.data.fits):
                 self.data.store(stray.trace, clock, stray.wall)
             return False
@@ -122,15 +124,15 @@ class Instrument:
             )
 
     def ends(self) -> bool:
-        """Whether there are no packets left that data go on with, as :py:meth:`restart` has it."""
+        """Whether no packets are left with which :py:meth:`restart` could continue."""
         self._drop(self.aside.refuted(len(self.data.buffers)))
         return not self.aside
 
     def restart(self) -> bool:
         """
-        Begin anew with the packets that were put aside: after a long gap or a clock's jump.
+        Begin anew with the packets that were put aside, after a long gap or a jump of the clock.
 
-        :return: As :py:meth:`add`.
+        :return: The same as from :py:meth:`add`.
         """
         packets = self.aside.take(self._believed)
         if self.data.newest is not None:
@@ -147,12 +149,12 @@ class Instrument:
             self.counts["long gaps and jumps"] += 1
         self._believed = None
         self._begin()
-        # A list: each has to be added.
+        # A list, so that every packet is added.
         return any([self.add(*packet[:3]) for packet in packets])  # noqa: C419
 
     @property
     def behind(self) -> bool:
-        """Whether more than a window of data waits to be looked at."""
+        """Whether more than a window of data waits to be processed."""
         data = self.data
         waits_from = data.newest if data.head is None else data.head
         return data.newest is not None and data.newest - waits_from > self.layout.size
@@ -161,17 +163,17 @@ class Instrument:
 
     def due(self, clock: float, closing: bool = False) -> list[Window]:
         """
-        Windows that can be answered now, each once.
+        Windows that are complete now. Each window is returned once.
 
         :param clock: Seconds, as in :py:meth:`add`.
-        :param closing: Whether nothing will come any more.
+        :param closing: Whether no more data will come.
         """
         data, size = self.data, self.layout.size
         if data.newest is None:
             return []
         data.move_head(clock, closing)
         if self.final and data.start > self.final.start:
-            # What it began with was a filled gap.
+            # The data began with a filled gap, which is known only now.
             self.final, self.offset, data.settled = None, None, False
         if self.final is None and (closing or data.head >= data.start + size):
             data.settled = True
@@ -194,7 +196,7 @@ class Instrument:
 
     def _quick_ends(self) -> range:
         data, size = self.data, self.layout.size
-        # Half a window of data: less than that tells too little of the noise.
+        # Less than half a window of data does not describe the noise well enough.
         if self.next_quick is None:
             ready = data.start + size // 2
             self.next_quick = -(-ready // self.step) * self.step
@@ -210,7 +212,7 @@ class Instrument:
 
     def take(self, window: Window, probabilities: np.ndarray) -> list[Report]:
         """
-        Take the network's answer to a window.
+        Take the network's answer for a window.
 
         :param probabilities: Shape (samples, phases), NaN where blinded.
         :return: Preliminary picks.
@@ -229,7 +231,7 @@ class Instrument:
 
     def _quick_peaks(self, window: Window, probabilities: np.ndarray) -> list[Peak]:
         """
-        Peaks of a window that ends with the newest data, old enough and not older than needed.
+        Recent peaks that are followed by enough data, in a window that ends with the newest data.
         """
         records = self.data.records()
         places = [at - window.start for at in self._component_starts(records)]
@@ -248,9 +250,9 @@ class Instrument:
 
     def decide(self, closing: bool = False) -> list[Report]:
         """
-        The last word on all picks that no later window changes.
+        Final reports about all picks that no later window changes.
 
-        :param closing: Whether nothing will come any more.
+        :param closing: Whether no more data will come.
         """
         data, final, reports = self.data, self.final, []
         if final is None or not (closing or final.reached(data.head) > final.seen_to):
@@ -272,7 +274,7 @@ class Instrument:
 
     def _reject(self, closing: bool) -> list[Report]:
         data, reports = self.data, []
-        # Closing, all of these data; what was said before a restart may be of later ones.
+        # On closing, all picks in these data. Picks reported before a restart may be later ones.
         first, last = (data.start, data.newest) if closing else (-np.inf, np.inf)
         decided = np.inf if closing else self.final.decided_to - self.separation
         left = []
@@ -300,20 +302,20 @@ class Instrument:
         return f"{self.name}/{peak.phase}/{self.time(peak.sample)}"
 
     def _report(self, pick: OpenPick, status: Status, complete: int) -> Report:
-        """:param complete: Grid number of the sample that made this word possible."""
+        """:param complete: Grid number of the sample that completed this report."""
         peak = pick.peak
         arrived = self.data.arrival(complete)
         return Report(pick.id, status, peak.phase, self.time(peak.sample), peak.value, arrived)
 
     def time(self, sample: int) -> obspy.UTCDateTime:
-        """Time of a sample of the grid, with the data's own fraction of a sample."""
+        """Time of a sample, including the offset of the data from the grid."""
         offset = self.data.offset if self.offset is None else self.offset
         return self.data.grid.time(sample) + offset
 
     # Restart
 
     def state(self) -> dict:
-        """All there is to know, of numbers, text and arrays; see :py:meth:`restore`."""
+        """The state as numbers, text and arrays, see :py:meth:`restore`."""
         return {
             "data": self.data.state(),
             "final": self.final.state() if self.final else None,
@@ -325,9 +327,9 @@ class Instrument:
 
     def restore(self, state: dict, later: float) -> None:
         """
-        Go on from a state.
+        Continue from a state.
 
-        :param later: What the clock has been set on since then, in seconds.
+        :param later: Seconds by which the clock has moved since then.
         """
         self.data.restore(state["data"], later)
         if state["final"] is not None:
@@ -338,9 +340,9 @@ class Instrument:
 
     def remember(self, picks: Iterable[LivePick]) -> None:
         """
-        Take note of what was reported after the state was saved, so that it is not repeated.
+        Note picks that were reported after the state was saved, so that they are not repeated.
 
-        :param picks: In the order of their reports.
+        :param picks: Picks in the order of their reports.
         """
         known = {pick.id: pick for pick in self.open}
         for pick in picks:

@@ -1,4 +1,4 @@
-"""Warnings of what a server may do with each packet."""
+"""Warnings about faults that a server may repeat with each packet."""
 
 from __future__ import annotations
 
@@ -7,19 +7,21 @@ from collections import Counter
 
 import seisbench
 
-# Of so many kinds the number is remembered; a server can make up names without end.
+# Number of kinds that are counted. A server can make up names without end.
 MOST_KINDS = 10_000
 
 
 class RepeatedWarnings:
-    """Warns of the first case of a kind, and then ever less often: of the second, the fourth ..."""
+    """Warnings about the first, second, fourth, eighth case of a kind, and so on."""
 
     def __init__(self):
         self._numbers: Counter = Counter()
 
     def warn(self, kind: tuple, text: str) -> None:
         """
-        :param kind: What is the same about all cases, such as the id and the cause.
+        Warn, if this case of the kind is to be reported.
+
+        :param kind: The part that is the same in all cases, such as the id and the cause.
         :param text: Warning, a sentence without its full stop.
         """
         number = self._number(kind)
@@ -28,7 +30,7 @@ class RepeatedWarnings:
             seisbench.logger.warning(f"{text}{again}.")
 
     def _number(self, kind: tuple) -> int:
-        """Number of this case, 0 if nothing is to be said of it."""
+        """Number of this case, 0 if there is no warning for it."""
         if kind not in self._numbers and len(self._numbers) >= MOST_KINDS:
             return 0
         self._numbers[kind] += 1
@@ -37,7 +39,7 @@ class RepeatedWarnings:
 
 
 class RepeatedFilter(logging.Filter, RepeatedWarnings):
-    """The same for messages of other loggers, which are passed on as they are."""
+    """The same for messages of other loggers, which are not changed."""
 
     def __init__(self):
         logging.Filter.__init__(self)

@@ -1,4 +1,4 @@
-"""Who is told what live picking takes and reports."""
+"""Observers of live picking, which receive its packets and reports."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from .picks import LivePick
 
 class Observer(Protocol):
     """
-    Looks on, as a page or a monitoring system does; an entry of ``Live.observers``.
+    An observer, such as a page or a monitoring system. It is an entry of ``Live.observers``.
 
-    Both methods are called in the picker's thread, which waits for them, so they must be quick, and
-    must not raise.
+    Both methods are called in the picker's thread, which waits for them. They must be quick and
+    must not raise exceptions.
     """
 
     def packet(self, trace: obspy.Trace, wall: float, now: float) -> None:
         """
-        Take note of a packet that the picker uses; it must not be changed.
+        Note a packet that the picker uses. The packet must not be changed.
 
         :param trace: Samples of one channel.
-        :param wall: Unix time of its arrival.
-        :param now: Unix time, in a replay that of the data.
+        :param wall: Unix time of arrival.
+        :param now: Present Unix time. In a replay it is the time of the data.
         """
 
     def report(self, pick: LivePick) -> None:
-        """Take note of what is said of a pick."""
+        """Note a report about a pick."""

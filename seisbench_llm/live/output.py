@@ -16,9 +16,9 @@ from .picks import LivePick
 
 class JsonLines:
     """
-    One JSON object per line, each written at once.
+    One JSON object per line. Each line is written at once.
 
-    :param file: Open text file.
+    :param file: Text file, open for writing.
     """
 
     def __init__(self, file: TextIO):
@@ -31,10 +31,10 @@ class JsonLines:
 
 class QuakeMLFiles:
     """
-    One QuakeML file per pick, in one folder per day; what is said of the pick later replaces it.
+    One QuakeML file per pick, in one folder per day. A later report replaces the file.
 
-    The file appears under its name when it is complete; the status is QuakeML's own
-    (``evaluationStatus``: preliminary, confirmed, rejected).
+    A file gets its name when it is complete. ``evaluationStatus`` is preliminary, confirmed or
+    rejected.
 
     :param folder: Folder for the files.
     """

@@ -87,7 +87,7 @@ class Live:
         self._all_since = -np.inf
         # Picks that were reported before a restart, for instruments without data since then.
         self._reported: dict[str, list[LivePick]] = {}
-        # Told of packets and reports, as a dashboard.
+        # Observers of packets and reports, such as a dashboard.
         self.observers: list[Observer] = []
         # In a replay, the time of the data.
         self.data_now: Callable[[], float] = time.time
@@ -271,7 +271,7 @@ class Live:
 
     def restore(self, state: dict, reported: list[LivePick], clock: float) -> None:
         """
-        Go on from a state.
+        Continue from a state.
 
         :param reported: Picks that were reported after the state was saved.
         :param clock: Seconds, as in :py:meth:`feed`.

@@ -10,7 +10,7 @@ import obspy
 
 from .final import Peak
 
-# States of a pick: the first report; the final one if batch processing finds it, or if it does not.
+# States of a pick: first report; final report if batch processing finds it, or does not find it.
 Status = Literal["preliminary", "confirmed", "rejected"]
 
 
@@ -19,21 +19,23 @@ class LivePick:
     """
     A report about a pick.
 
-    :param id: The same for all that is said of one pick.
-    :param status: ``preliminary`` for the first report; ``confirmed`` if batch processing of the
-        same data finds the pick, with its time and probability there; ``rejected`` if it does not.
+    :param id: Identifier, the same in all reports about one pick.
+    :param status: ``preliminary`` for the first report. ``confirmed`` if batch processing of the
+        same data finds the pick, with the time and probability found there. ``rejected`` if not.
     :param trace_id: NET.STA.LOC and band and instrument code.
     :param phase: P or S.
     :param time: Time of the probability's peak.
     :param probability: Value of the peak.
     :param weight: Name and version of the weight.
     :param latency: Wall clock seconds from the arrival of the sample that completed the pick to its
-        output: waiting for other components and late packets, for the next step, and computing.
-    :param data_latency: Seconds from the pick's own time to the output, by the wall clock, or by
-        the time of the data in a replay: latency, settling, and the way from the station to here.
-    :param time_uncertainty: Seconds within which 68 % of the errors of the time lie, as
-        :py:func:`seisbench_llm.streams.picks.time_uncertainty` has it; None if the weights do not
-        tell.
+        output. This includes the wait for other components and late packets, the wait for the next
+        step, and computing.
+    :param data_latency: Seconds from the time of the pick to its output. This includes the latency,
+        the settling time, and the transmission from the station. It is measured by the wall clock,
+        in a replay by the time of the data.
+    :param time_uncertainty: Seconds within which 68 % of the errors of the time lie, see
+        :py:func:`seisbench_llm.streams.picks.time_uncertainty`. None if the weights do not contain
+        it.
     """
 
     id: str
@@ -61,7 +63,7 @@ class LivePick:
         """
         The pick in a line of JSON.
 
-        :raises ValueError: If the line is none of :py:meth:`to_json`.
+        :raises ValueError: If the line is not from :py:meth:`to_json`.
         """
         try:
             entries = json.loads(line)
@@ -75,11 +77,11 @@ class Report:
     """
     An internal report about a pick.
 
-    :param id: The same for all that is said of one pick.
+    :param id: Identifier, the same in all reports about one pick.
     :param status: See :py:class:`seisbench_llm.live.LivePick`.
     :param phase: P or S.
     :param time: Time of the peak.
-    :param probability: Its value.
+    :param probability: Value of the peak.
     :param arrived: Unix time of arrival of the sample that completed the report.
     """
 
@@ -96,8 +98,8 @@ class OpenPick:
     """
     A pick whose final report is still to come.
 
-    :param peak: As reported.
-    :param id: Its id.
+    :param peak: Peak, as reported.
+    :param id: Identifier of the pick.
     :param said: Whether the final report was made before a restart, so that it must not be
         repeated.
     """

@@ -1,4 +1,4 @@
-"""State of a live picker on disk, from which a killed one goes on."""
+"""State of a live picker on disk, from which it can be continued after a kill."""
 
 from __future__ import annotations
 
@@ -22,26 +22,26 @@ FORMAT = 4
 
 
 class StateError(ValueError):
-    """A state that is damaged, or of another picker."""
+    """The state is damaged or belongs to another picker."""
 
 
 class LiveState:
     """
-    The state of a live picker, and the file of its picks, which tells what was said since.
+    State of a live picker, and the file of its picks with the reports since that state.
 
-    A state is written now and then, beside the one before, whose place it takes when it is whole.
-    Picks are appended to their file at once, as JSON lines. After a restart, the picker goes on
-    from the state and meets some packets again; picks that are in the file already are not
-    reported again. So after any kill each word on a pick is in the file once. ::
+    A state is written every few seconds. It replaces the previous state when it is complete. Picks
+    are appended to their file at once, as JSON lines. After a restart, the picker continues from
+    the state and receives some packets again. Picks that are already in the file are not reported
+    again. After any kill, each report is therefore in the file once. ::
 
         with LiveState("out/state.npz", "out/picks.jsonl") as state:
             live = Live(model, on_pick=state.append)
             feed_from(live, source, stop, state=state)
 
-    :param file: File of the state, a .npz of NumPy.
+    :param file: File of the state, a .npz file of NumPy.
     :param picks: File of the picks.
-    :param every: Seconds between two states, at least; writing them takes no more than a twentieth
-        of the time.
+    :param every: Shortest time between two states in seconds. The time is longer if writing would
+        otherwise take more than a twentieth of it.
     :raises StateError: On entering, if another process uses the file.
     """
 
@@ -58,7 +58,7 @@ class LiveState:
             raise StateError(
                 f"Another process goes on from {self.file}. Stop it, or use another folder."
             ) from None
-        # Left by a kill; nobody else is at them now.
+        # Files that a killed process has left. With the lock, no other process uses them.
         remove_leftovers([self.file.parent])
         return self
 
@@ -70,9 +70,9 @@ class LiveState:
 
     def load(self) -> tuple[dict | None, list[LivePick]]:
         """
-        The last state, None if there is none, and the picks since then.
+        The last state, or None if there is none, and the picks reported since then.
 
-        Half a line at the end of the picks, which a kill may leave, is cut off.
+        An incomplete last line of picks, which a kill may leave, is removed.
 
         :raises StateError: If the state is damaged.
         """
@@ -96,9 +96,9 @@ class LiveState:
 
     def append(self, pick: LivePick) -> None:
         """
-        Write a pick to the file of picks. This should be the last thing that is done with a pick.
+        Write a pick to the file of picks. This has to be the last output of a pick.
 
-        :raises OSError: If that is not possible, for example as the disk is full.
+        :raises OSError: If the pick cannot be written, for example because the disk is full.
         """
         if self._output is None:
             self._output = open(self.picks, "ab", buffering=0)  # noqa: SIM115 (closed in __exit__)
@@ -115,7 +115,7 @@ class LiveState:
 
     def save(self, state: dict) -> None:
         """
-        Write a state. If that is not possible, the one before is kept, and a warning says so.
+        Write a state. If this is not possible, the previous state is kept, and there is a warning.
 
         :param state: Nested dictionaries and lists of numbers, text and arrays.
         """
@@ -133,9 +133,9 @@ class LiveState:
 
 def write_arrays(file: Path, tree: dict) -> None:
     """
-    Write nested dictionaries and lists of numbers, text and arrays, as a whole or not at all.
+    Write nested dictionaries and lists of numbers, text and arrays, either completely or not.
 
-    The file is a .npz with the arrays, and the rest as JSON in place of the first one.
+    The file is a .npz file. Its first array is JSON with everything except the other arrays.
     """
     arrays: list[np.ndarray] = []
 
@@ -156,7 +156,7 @@ def write_arrays(file: Path, tree: dict) -> None:
 
 def read_arrays(file: Path) -> dict:
     """
-    Read what :py:func:`write_arrays` wrote.
+    Read a file of :py:func:`write_arrays`.
 
     :raises StateError: If the file is damaged.
     """

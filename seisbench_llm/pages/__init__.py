@@ -1,4 +1,4 @@
-"""Pages of HTML with figures by plotly, for readers without a network: styles and scripts."""
+"""Styles and scripts of HTML pages with plotly figures, which need no network."""
 
 from .page import COLOURS, CONFIG, lay_out, plotly_script, render, resource
 

@@ -1,7 +1,7 @@
 // Figures that pages share: axes, maps and waveforms. Plotly draws them.
 "use strict";
 const P_COLOUR = "#0072B2", S_COLOUR = "#D55E00";
-// Of text, which needs more contrast than lines.
+// Colours of text, which needs more contrast than lines.
 const DARK = { P: "#005a8f", S: "#a84600" };
 const CONFIG = { responsive: true, displaylogo: false, displayModeBar: false };
 const FONT = { family: "system-ui, sans-serif", size: 12, color: "#1b1b1b" };
@@ -13,7 +13,7 @@ function layout(more) {
   };
 }
 
-// A figure is as wide as its frame, also where that changes with what is beside it.
+// A figure stays as wide as its frame, also if the width of the frame changes.
 const watcher = new ResizeObserver((entries) => {
   for (const entry of entries) if (entry.target.data && entry.contentRect.width) Plotly.Plots.resize(entry.target);
 });
@@ -21,13 +21,13 @@ for (const plot of document.querySelectorAll(".plot")) watcher.observe(plot);
 
 const axis = (more) => ({ showline: true, linecolor: "#777", ticks: "outside", gridcolor: "#ececec", zeroline: false, ...more });
 
-// Length in km, 1, 2 or 5 times a power of ten, of about a quarter of the width.
+// Length of a scale bar in km: 1, 2 or 5 times a power of ten, at most a quarter of the width.
 function scaleOf(km) {
   const power = 10 ** Math.floor(Math.log10(km / 4));
   return [5, 2, 1].map((x) => x * power).find((x) => x <= km / 4) || power;
 }
 
-// Axes of a map that holds all these places, with a scale.
+// Axes and scale bar of a map that shows all these places.
 function mapLayout(latitudes, longitudes) {
   const [south, north] = [Math.min(...latitudes), Math.max(...latitudes)];
   const [west, east] = [Math.min(...longitudes), Math.max(...longitudes)];
@@ -75,12 +75,12 @@ function drawWaveform(element, figure, chosen) {
     shapes.push({ type: "line", x0: x, x1: x, yref: "paper", y0: 0, y1: 1, line: { color, dash, width: pick.id === chosen ? 3 : 1.5 } });
     annotations.push({
       x, yref: "paper", y: 1, yanchor: "bottom", showarrow: false, font: { color: DARK[pick.phase], size: 13 },
-      // P to the left and S to the right, so that they are apart where the onsets are not.
+      // Labels of P are on the left and those of S on the right, so that they do not overlap.
       xanchor: pick.phase === "P" ? "right" : "left",
       text: `${pick.phase} ${pick.probability.toFixed(2)}`,
     });
   }
-  // A trace with nothing, as there may be no data any more.
+  // An empty trace, if there are no data any more.
   if (!traces.length) traces.push({ x: [], y: [], showlegend: false });
   Plotly.react(element, traces, layout({
     margin: { l: 52, r: 12, t: 24, b: 36 }, shapes, annotations,

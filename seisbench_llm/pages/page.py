@@ -1,4 +1,4 @@
-"""What all pages share: one file that holds everything, the look, and plotly."""
+"""Common parts of all pages: templates, the look of figures, and plotly."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from ..extras import install_command
 
 FOLDER = Path(__file__).parent
 
-# Colours that differ also for the colour-blind (Okabe and Ito 2008).
+# Colours that colour-blind readers can distinguish (Okabe and Ito 2008).
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000", "#8C510A")
-# Of plotly's figures.
+# Configuration of plotly's figures.
 CONFIG = {"responsive": True, "displaylogo": False, "displayModeBar": False}
 
 
 def resource(name: str) -> str:
-    """Text of a style sheet or script that pages share, as ``style.css``."""
+    """Text of a style sheet or script that pages share, such as ``style.css``."""
     return (FOLDER / name).read_text(encoding="utf-8")
 
 
 def plotly_script() -> str:
     """
-    Plotly's own script, which draws figures in a browser; about 5 MB.
+    Plotly's script, which draws figures in a browser. Its size is about 5 MB.
 
     :raises ImportError: If plotly is not installed.
     """
@@ -37,10 +37,10 @@ def plotly_script() -> str:
 
 def render(template: Path, **values: Any) -> str:
     """
-    A page that needs nothing but itself.
+    A page as a single file, which loads nothing else.
 
     :param template: File of a Jinja template that extends ``base.html``.
-    :param values: Of its variables; ``title`` is one of them.
+    :param values: Values of the template's variables. ``title`` is one of them.
     :raises ImportError: If plotly is not installed.
     """
     import jinja2
@@ -65,10 +65,10 @@ def lay_out(figure, x: str, y: str, height: int = 380) -> None:
     """
     Give a figure the look of its page, in place.
 
-    :param figure: Of plotly.
+    :param figure: Figure of plotly.
     :param x: Title of the x axis.
     :param y: Title of the y axis.
-    :param height: In pixels.
+    :param height: Height in pixels.
     """
     figure.update_layout(
         template="simple_white",

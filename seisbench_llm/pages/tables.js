@@ -1,4 +1,4 @@
-// Sorts a table by the column whose head is pressed; once more turns the order around.
+// Sorts a table by the column whose head is pressed. A second press reverses the order.
 "use strict";
 for (const table of document.querySelectorAll("table.sortable")) {
   const heads = [...table.tHead.rows[0].cells];
@@ -15,7 +15,7 @@ for (const table of document.querySelectorAll("table.sortable")) {
       const order = (a, b) => {
         const [x, y] = [key(a), key(b)];
         if (typeof x === "string") return x.localeCompare(y);
-        // What is not known stays at the end.
+        // Unknown values stay at the end.
         if (isNaN(x) || isNaN(y)) return (isNaN(x) ? 1 : 0) - (isNaN(y) ? 1 : 0);
         return down ? y - x : x - y;
       };

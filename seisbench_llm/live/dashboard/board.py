@@ -1,4 +1,4 @@
-"""What a dashboard shows: noted in the picker's thread, read in others."""
+"""Content of a dashboard. The picker's thread writes it, and other threads read it."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from ..picker import Live
 from ..picks import LivePick
 from .channels import ChannelRecord, Piece, coverage, drawn
 
-# Bounds of memory: a server can make up names without end.
+# Limits of memory use, because a server can make up names without end.
 MOST_CHANNELS = 6000
 MOST_PICKS = 1000
 MOST_SAMPLES = 50_000_000
 MOST_BUCKETS = 2000
-# Messages that wait for one reader; one who is slower has to begin anew.
+# Number of messages that may wait for a reader. A slower reader has to connect again.
 MOST_UNREAD = 500
 MOST_READERS = 16
 
@@ -33,22 +33,22 @@ BUCKET_S = 10.0
 AROUND = 10.0, 20.0
 # Seconds of an instrument's newest data.
 NEWEST_S = 60.0
-# Delay in seconds up to which an instrument counts as live, and as late; then it is silent.
+# Largest delays in seconds of live and of late instruments. With a longer delay they are silent.
 LIVE_S, LATE_S = 30.0, 300.0
 
-# Upper limits of latencies in seconds, as they are counted.
+# Upper limits in seconds of the classes in which latencies are counted.
 LATENCY_STEPS = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)
 
 
 @dataclass
 class Noted:
     """
-    A pick, and its waveform once the last word is said.
+    A pick, and its waveform once the final report is made.
 
-    :param pick: What was said last.
-    :param first: What was said first.
-    :param wall: Unix time of the last word.
-    :param waveform: Channel -> pieces.
+    :param pick: Last report.
+    :param first: First report.
+    :param wall: Unix time of the last report.
+    :param waveform: Pieces of data by channel.
     """
 
     pick: LivePick
@@ -57,7 +57,7 @@ class Noted:
     waveform: dict[str, list[Piece]] = field(default_factory=dict)
 
     def entries(self) -> dict:
-        """What a table shows. Latencies are those of the first word."""
+        """Entries of the table of picks. Latencies are those of the first report."""
         pick = self.pick
         return {
             "id": pick.id,
@@ -75,10 +75,10 @@ class Noted:
 
 class Board:
     """
-    An observer of a picker that remembers what there is to show.
+    An observer of a picker that keeps the content of a dashboard.
 
-    :param live: Picker; only read.
-    :param stations: Where stations are, for the map.
+    :param live: Picker, which is only read.
+    :param stations: Stations with their locations, for the map.
     """
 
     def __init__(self, live: Live, stations: Stations | None = None):
@@ -95,7 +95,7 @@ class Board:
         self.reports: dict[str, deque[list[float]]] = {
             status: deque(maxlen=MOST_BUCKETS) for status in ("preliminary", "confirmed")
         }
-        # (Unix time, median, largest) of the delay of packets, by BUCKET_S.
+        # (Unix time, median delay, largest delay) of packets for each interval of BUCKET_S.
         self.delays: deque[tuple[float, float, float]] = deque(maxlen=MOST_BUCKETS)
         self._bucket: tuple[float, list[float]] = (0.0, [])
         self._arrivals: deque[list[float]] = deque(maxlen=61)
@@ -111,7 +111,7 @@ class Board:
             with self._lock:
                 self._note(trace, wall, now)
         except Exception as error:
-            # Whatever is wrong with what is shown, picking goes on.
+            # Picking must continue after any error in the dashboard.
             self._warnings.warn(("packet",), f"The dashboard does not show {trace.id}: {error}")
 
     def _note(self, trace: obspy.Trace, wall: float, now: float) -> None:
@@ -178,10 +178,10 @@ class Board:
         records = self.channels.get(name, {})
         return {code: record.cut(start, end) for code, record in sorted(records.items())}
 
-    # In threads that answer
+    # In the threads of the server
 
     def subscribe(self) -> queue.Queue | None:
-        """A queue of what is said of picks from now on, None if there are too many already."""
+        """A queue of all later reports, or None if there are too many readers already."""
         with self._lock:
             if len(self._readers) >= MOST_READERS:
                 return None
@@ -190,17 +190,17 @@ class Board:
             return reader
 
     def is_reading(self, reader: queue.Queue) -> bool:
-        """False of one that was too slow."""
+        """Whether a reader still receives reports. A reader that is too slow does not."""
         return reader in self._readers
 
     def unsubscribe(self, reader: queue.Queue) -> None:
-        """Say no more to a queue."""
+        """Send no more reports to a queue."""
         with self._lock:
             if reader in self._readers:
                 self._readers.remove(reader)
 
     def stations(self) -> list[dict]:
-        """Instruments, where they are, and the health of their data."""
+        """Instruments with their locations and the health of their data."""
         now = self.live.data_now()
         with self._lock:
             copied = {
@@ -241,7 +241,7 @@ class Board:
         return {"latitude": place.latitude, "longitude": place.longitude}
 
     def picks(self) -> list[dict]:
-        """What was said last of each pick, the newest word first."""
+        """The last report about each pick, newest report first."""
         with self._lock:
             noted = list(self.noted.values())
         return [entry.entries() for entry in reversed(noted)]
@@ -250,8 +250,8 @@ class Board:
         """
         Latency of picks and delay of packets over time.
 
-        :return: Rows of (Unix time, median, largest delay); of (Unix time, latency, data latency)
-            for each status.
+        :return: Rows of (Unix time, median delay, largest delay) for packets, and of (Unix time,
+            latency, data latency) for each status of picks.
         """
         with self._lock:
             reports = {status: list(rows) for status, rows in self.reports.items()}
@@ -259,9 +259,9 @@ class Board:
 
     def summary(self, waiting: int | None) -> dict:
         """
-        How it goes, in a few numbers.
+        Summary of the run in a few numbers.
 
-        :param waiting: Number of packets that wait for the picker.
+        :param waiting: Number of packets that wait for the picker, None if it is unknown.
         """
         live, wall, now = self.live, time.time(), self.live.data_now()
         with self._lock:
@@ -291,9 +291,9 @@ class Board:
 
     def waveform(self, name: str, highpass: float) -> dict | None:
         """
-        The newest data of an instrument and its picks there, None if it is not known.
+        The newest data of an instrument with its picks, or None if the instrument is unknown.
 
-        :param highpass: Corner in Hz, 0 for none.
+        :param highpass: Corner frequency in Hz, 0 for no filter.
         """
         with self._lock:
             records = self.channels.get(name)
@@ -305,9 +305,9 @@ class Board:
 
     def waveform_of_pick(self, pick_id: str, highpass: float) -> dict | None:
         """
-        Data around a pick and the picks there, None if it is not known any more.
+        Data around a pick with all picks there, or None if the pick is no longer known.
 
-        :param highpass: Corner in Hz, 0 for none.
+        :param highpass: Corner frequency in Hz, 0 for no filter.
         """
         with self._lock:
             noted = self.noted.get(pick_id)

@@ -1,4 +1,4 @@
-"""Data of a channel for the dashboard: its last minutes, and the health of its data."""
+"""Data of a channel for the dashboard: the last minutes, and the health of the data."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import numpy as np
 import obspy
 from scipy.signal import butter, sosfiltfilt
 
-# A server may send packets of one sample.
+# Largest number of packets of a channel. A server may send packets of one sample.
 MOST_PIECES = 5000
-# Of one channel in a figure.
+# Largest number of points of a channel in a figure.
 MOST_POINTS = 4000
-# Seconds over which the share of data is told.
+# Seconds for which the share of data is given.
 COMPLETE_S = 300.0
 
 
@@ -22,7 +22,7 @@ class Piece(NamedTuple):
     """
     Samples without a gap.
 
-    :param start: Unix time of the first one.
+    :param start: Unix time of the first sample.
     :param rate: Sampling rate in Hz.
     :param data: Shape (samples,), float32.
     """
@@ -33,13 +33,14 @@ class Piece(NamedTuple):
 
     @property
     def end(self) -> float:
-        """Unix time of the sample that would come next."""
+        """Unix time of the sample after the last one."""
         return self.start + len(self.data) / self.rate
 
     def cut(self, start: float, end: float) -> Piece:
-        """The samples from ``start`` up to ``end``, perhaps none."""
+        """The samples from ``start`` up to ``end``. The piece may be empty."""
         places = (np.array([start, end]) - self.start) * self.rate
-        # A sample at the end is of what follows; times are exact to some hundredths of a sample.
+        # The sample at the end belongs to the next piece. Times have errors of up to some
+        # hundredths of a sample.
         first, last = np.ceil(places - 1e-3).clip(0, len(self.data)).astype(int)
         return Piece(self.start + first / self.rate, self.rate, self.data[first:last])
 
@@ -49,14 +50,14 @@ class ChannelRecord:
     """
     The last minutes of a channel.
 
-    :param pieces: As they came, the oldest first.
-    :param rate: Sampling rate of the newest, in Hz.
+    :param pieces: Pieces in the order of arrival.
+    :param rate: Sampling rate of the newest piece in Hz.
     :param end: Unix time after the newest sample.
     :param wall: Unix time of the last arrival.
     :param packets: Number of packets.
-    :param samples: Number of their samples.
-    :param gaps: How often newer data came with a gap before them; late packets may fill it.
-    :param late: Packets, all of them, that came after newer ones.
+    :param samples: Number of samples in these packets.
+    :param gaps: Number of packets that arrived with a gap before them. Late packets may fill it.
+    :param late: Number of packets without samples newer than those before.
     """
 
     pieces: deque[Piece] = field(default_factory=lambda: deque(maxlen=MOST_PIECES))
@@ -84,7 +85,7 @@ class ChannelRecord:
             self.late += 1
         elif self.packets and piece.start - self.end > 0.75 * step:
             self.gaps += 1
-        # A time that is years ahead is a clock's mistake; the next packet has the true one.
+        # A time far ahead is an error of a clock. The next packet has the true time.
         if piece.end > self.end or piece.end < self.end - 86_400:
             self.rate, self.end = piece.rate, piece.end
         self.wall = wall
@@ -107,18 +108,18 @@ class ChannelRecord:
         }
 
     def cut(self, start: float, end: float) -> list[Piece]:
-        """Pieces between two Unix times, in the order of time."""
+        """Pieces between two Unix times, sorted by time."""
         parts = [piece.cut(start, end) for piece in self.pieces if piece.end > start]
         return sorted((part for part in parts if len(part.data)), key=lambda part: part.start)
 
 
 def coverage(pieces: list[Piece], end: float) -> tuple[float, float]:
     """
-    How much has come from COMPLETE_S before the end, or the first sample after that, on.
+    Completeness of the last COMPLETE_S seconds, or of the time since the first sample if shorter.
 
-    :param pieces: In any order, overlapping or not.
+    :param pieces: Pieces in any order, which may overlap.
     :param end: Unix time after the newest sample.
-    :return: Share of the time that is covered, and samples per second of the data's time.
+    :return: Share of this time with data, and samples per second of this time.
     """
     rows = [(p.start, p.end, len(p.data)) for p in pieces if end - COMPLETE_S < p.end <= end]
     if not rows:
@@ -132,12 +133,12 @@ def coverage(pieces: list[Piece], end: float) -> tuple[float, float]:
 
 def drawn(pieces: list[Piece], highpass: float) -> tuple[list[dict], float]:
     """
-    What a figure needs of a channel: its pieces joined, filtered, thinned, divided by their peak.
+    Pieces of a channel for a figure: joined, filtered, thinned out, and divided by their peak.
 
-    :param pieces: In the order of time.
-    :param highpass: Corner in Hz, 0 for none.
-    :return: For each joined piece the Unix time of its first sample, the seconds between two
-        samples, and the samples; and the peak.
+    :param pieces: Pieces sorted by time.
+    :param highpass: Corner frequency in Hz, 0 for no filter.
+    :return: Joined pieces and the peak. Each piece has the Unix time of its first sample, the
+        seconds between two samples, and the samples.
     """
     joined = [_filtered(piece, highpass) for piece in _joined(pieces)]
     peaks = [np.abs(x.data[np.isfinite(x.data)]).max(initial=0.0) for x in joined]
@@ -152,7 +153,7 @@ def drawn(pieces: list[Piece], highpass: float) -> tuple[list[dict], float]:
 
 
 def _joined(pieces: list[Piece]) -> list[Piece]:
-    """Pieces that follow each other as one; what overlaps is left out."""
+    """Consecutive pieces joined to one. Samples in overlaps are left out."""
     runs: list[list[Piece]] = []
     for piece in pieces:
         last = runs[-1][-1] if runs else None
@@ -181,7 +182,7 @@ def _filtered(piece: Piece, highpass: float) -> Piece:
 
 
 def _thinned(data: np.ndarray) -> np.ndarray:
-    """Smallest and largest value of each few samples, so that no peak is lost."""
+    """Smallest and largest value of every few samples, so that no peak is lost."""
     few = -(-len(data) // (MOST_POINTS // 2))
     if few <= 2:
         return data

@@ -1,4 +1,4 @@
-"""The dashboard: its data, and its server."""
+"""The dashboard, which consists of a board with the content and a server."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .server import Answer, Events, Once, Server, as_json, failure
 
 PAGE = Path(__file__).parent / "page"
 _TEXT = "; charset=utf-8"
-# What an address leads to as it is.
+# Files that are sent unchanged, by address.
 _FILES = {
     "/": ("index.html", "text/html"),
     "/dashboard.js": ("dashboard.js", "text/javascript"),
@@ -34,17 +34,18 @@ _ON_THIS_MACHINE = ("127.0.0.1", "::1", "localhost")
 
 class Dashboard:
     """
-    A page beside a running picker, for a browser on this machine.
+    A page about a running picker, for a browser on this machine.
 
-    It is there from ``with`` to the end of the block, or from :py:meth:`open` to :py:meth:`close`.
-    It only looks on: nothing can be changed by it, and nothing is written.
+    The page is available within a ``with`` block, or from :py:meth:`open` to :py:meth:`close`. It
+    does not change the picker and does not write files.
 
     :param live: Picker.
-    :param port: Of the server, 0 for any that is free; then see :py:attr:`url`.
-    :param host: Name or address to listen at. Other than 127.0.0.1, others can read it, too.
-    :param stations: Stations for the map, see :py:meth:`seisbench_llm.stations.Stations.read`; by
-        default those of the picker.
-    :param source: What the picker is fed from, to tell how many packets wait.
+    :param port: Port of the server, 0 for any free port, see :py:attr:`url`.
+    :param host: Name or address at which the server listens. With an address other than 127.0.0.1,
+        other machines can read the page.
+    :param stations: Stations for the map, see :py:meth:`seisbench_llm.stations.Stations.read`. By
+        default they are those of the picker.
+    :param source: Source of the picker's packets, for the number of packets that wait.
     :raises ImportError: If plotly is not installed.
     """
 
@@ -76,9 +77,9 @@ class Dashboard:
 
     def open(self) -> Dashboard:
         """
-        Begin to look on, and to answer.
+        Start the server and observe the picker.
 
-        :raises OSError: If the port cannot be had.
+        :raises OSError: If the port is not available.
         """
         try:
             self._server = Server((self.host, self.port), self._routes())
@@ -99,7 +100,7 @@ class Dashboard:
         return self
 
     def close(self) -> None:
-        """Hang up on all readers."""
+        """Stop the server and close all connections."""
         if self._server is None:
             return
         self.live.observers.remove(self.board)

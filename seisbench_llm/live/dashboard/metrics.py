@@ -17,8 +17,8 @@ def metrics(board: Board, waiting: int | None) -> str:
     """
     All metrics.
 
-    :param board: What they are of.
-    :param waiting: Number of packets that wait for the picker, None if that is not known.
+    :param board: Board of the run.
+    :param waiting: Number of packets that wait for the picker, None if it is unknown.
     """
     about, stations = board.summary(waiting), board.stations()
     channels = [

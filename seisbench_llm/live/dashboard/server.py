@@ -1,4 +1,4 @@
-"""A small web server that answers GET only, whatever its clients do."""
+"""A small web server that only answers GET and is robust against its clients."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from socket import AF_INET6, SHUT_RDWR, SO_REUSEADDR, SOL_SOCKET, socket
 from typing import NamedTuple
 from urllib.parse import parse_qs, urlsplit
 
-# Connections at a time; a browser makes six.
+# Largest number of connections at a time. A browser makes six.
 MOST_CONNECTIONS = 48
-# Seconds in which a request must have come, and in which an answer must have been taken.
+# Longest times in seconds for receiving a request and for sending an answer.
 REQUEST_S, ANSWER_S = 10.0, 60.0
-# Seconds between two signs of life on a stream of events.
+# Seconds between two keep-alive messages in a stream of events.
 TICK_S = 2.0
-# Nothing but what comes from here; plotly writes styles into the page.
+# Only content of this server is allowed, and styles that plotly writes into the page.
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; connect-src 'self'; "
     "img-src 'self' data: blob:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -30,12 +30,12 @@ POLICY = (
 
 class Answer(NamedTuple):
     """
-    What a path leads to.
+    The answer to a request.
 
     :param body: Content.
-    :param kind: Its media type.
-    :param keep: Whether a browser may keep it.
-    :param status: Of HTTP.
+    :param kind: Media type of the content.
+    :param keep: Whether a browser may cache the content.
+    :param status: HTTP status.
     """
 
     body: bytes
@@ -46,11 +46,11 @@ class Answer(NamedTuple):
 
 class Events(NamedTuple):
     """
-    A stream of events that a path leads to.
+    A stream of events as the answer to a request.
 
-    :param reader: Where they come from.
-    :param is_reading: Whether there will be more.
-    :param close: Called in the end.
+    :param reader: Queue of events.
+    :param is_reading: Function that says whether more events may come.
+    :param close: Function that is called at the end.
     """
 
     reader: queue.Queue
@@ -64,15 +64,15 @@ def as_json(content, status: HTTPStatus = HTTPStatus.OK) -> Answer:
 
 
 def failure(status: HTTPStatus, text: str) -> Answer:
-    """An answer that says what is wrong."""
+    """An answer with an error message."""
     return as_json({"error": text}, status)
 
 
 class Once:
     """
-    An answer that is made once a second at most, however many ask for it.
+    An answer that is made at most once a second, for any number of clients.
 
-    :param make: Makes it.
+    :param make: Function that makes the answer.
     """
 
     def __init__(self, make: Callable[[], Answer]):
@@ -89,16 +89,17 @@ class Once:
 
 class Server(ThreadingHTTPServer):
     """
-    A server of a few paths.
+    A server for a few paths.
 
     :param address: Host and port.
-    :param routes: Path -> function of the query that gives an answer, or a stream of events.
-    :raises OSError: If the port cannot be had.
+    :param routes: Functions by path. A function takes the query and returns an answer or a stream
+        of events.
+    :raises OSError: If the port is not available.
     """
 
     daemon_threads, block_on_close = True, False
     request_queue_size = 64
-    # On Linux another process could otherwise take the port of one that listens.
+    # Otherwise, on Linux, another process could use the same port.
     allow_reuse_port = False
 
     def __init__(
@@ -115,14 +116,14 @@ class Server(ThreadingHTTPServer):
         super().__init__(address, Handler)
 
     def server_bind(self) -> None:
-        """Bind without looking up a name, which may take long."""
+        """Bind the socket without a name lookup, which may be slow."""
         self.socket.setsockopt(SOL_SOCKET, SO_REUSEADDR, 1)
         self.socket.bind(self.server_address)
         self.server_address = self.socket.getsockname()
         self.server_name, self.server_port = self.server_address[:2]
 
     def process_request(self, request, client_address) -> None:
-        """Answer in a thread, if not too many are at work."""
+        """Answer in a thread, unless there are too many connections."""
         if not self._slots.acquire(blocking=False):
             with suppress(OSError):
                 request.settimeout(0)
@@ -137,7 +138,7 @@ class Server(ThreadingHTTPServer):
             raise
 
     def process_request_thread(self, request, client_address) -> None:
-        """The whole life of a connection."""
+        """Handle a connection from beginning to end."""
         try:
             super().process_request_thread(request, client_address)
         finally:
@@ -149,11 +150,11 @@ class Server(ThreadingHTTPServer):
         self._slots.release()
 
     def heard(self, request) -> None:
-        """Note that a request has come whole."""
+        """Note that a request has been received completely."""
         self._unheard.pop(request, None)
 
     def service_actions(self) -> None:
-        """Hang up on clients that do not say what they want."""
+        """Close connections of clients that do not send a complete request in time."""
         now = time.monotonic()
         for request, until in list(self._unheard.items()):
             if now > until:
@@ -162,15 +163,16 @@ class Server(ThreadingHTTPServer):
                     request.shutdown(SHUT_RDWR)
 
     def handle_error(self, request, client_address) -> None:
-        """A client that went away is no news."""
+        """Do nothing, because clients may leave at any time."""
 
     def is_known(self, host: str) -> bool:
         """
         Whether a request was meant for this server.
 
-        Pages of others could otherwise read it, by a name of theirs that leads here.
+        Otherwise the owner of a domain name could point it here, and pages of that domain could
+        read the answers.
 
-        :param host: Of the request's header, with or without a port.
+        :param host: Host in the header of the request, with or without a port.
         """
         name = urlsplit(f"//{host}").hostname or ""
         if name in ("localhost", self.host.lower()):
@@ -178,7 +180,7 @@ class Server(ThreadingHTTPServer):
         try:
             ip_address(name)
         except ValueError:
-            # Bound to all addresses, any name may be that of this machine.
+            # If the server listens at all addresses, any name may be a name of this machine.
             return self.host in ("0.0.0.0", "::", "")
         return True
 
@@ -191,17 +193,17 @@ class Handler(BaseHTTPRequestHandler):
     server_version, sys_version = "seisbench_llm", ""
 
     def log_message(self, format, *args) -> None:
-        """Say nothing: anybody could fill the log."""
+        """Log nothing, because any client could fill the log."""
 
     def parse_request(self) -> bool:
-        """Whether the request can be understood."""
+        """Whether the request is valid."""
         whole = super().parse_request()
-        # Not before: its headers may come as slowly as its first line.
+        # The headers are part of the request. They may arrive as slowly as the first line.
         self.server.heard(self.connection)
         return whole
 
     def do_GET(self) -> None:
-        """Answer, or say why not."""
+        """Send the answer, or an error message."""
         try:
             answer = self._find()
         except Exception as error:

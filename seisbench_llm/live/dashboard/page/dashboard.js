@@ -1,12 +1,12 @@
-// Keeps the page as the picker is: told of picks as they are reported, and asking for the rest.
+// Keeps the page up to date. Picks arrive as events, and the rest is requested regularly.
 "use strict";
 const MOST_ROWS = 200;
 const SIGNS = { preliminary: "◌", confirmed: "●", rejected: "✕", live: "●", late: "◐", silent: "○" };
 const STATES = { live: "#009E73", late: "#E69F00", silent: "#8a8a8a" };
-// Of an axis of latencies.
+// Ticks of the axis of latencies.
 const SECONDS = [0.01, 0.1, 0.5, 1, 2, 5, 10, 30, 60, 120, 300, 600, 3600];
 const byId = (id) => document.getElementById(id);
-// Picks by id, the newest report last; what is shown in the waveform.
+// Picks by id, newest report last, and the pick or station of the waveform.
 const picks = new Map();
 let chosen = null, stations = [], asked = 0;
 
@@ -151,7 +151,7 @@ function drawMap(element, stations, recent, choose) {
 
 function drawLatency(element, latency) {
   const at = (rows) => rows.map((row) => new Date(row[0] * 1000));
-  // A logarithm has no zero.
+  // A logarithmic axis has no zero.
   const least = (rows, column) => rows.map((row) => Math.max(row[column], 0.01));
   const packets = latency.packets;
   const traces = [
@@ -184,7 +184,7 @@ async function refresh() {
     if (!byId("map").hidden) drawMap(byId("map-plot"), stations, recent, (id) => choose({ trace_id: id }));
     if (chosen?.trace_id) showWaveform();
   } catch (error) {
-    // Said by the stream of events, which tries again.
+    // The stream of events reports lost connections and tries again.
   } finally {
     asked--;
   }
@@ -218,7 +218,7 @@ function newest() {
   if (byId("follow").checked && pick) choose({ pick: pick.id }, true);
 }
 
-// Many picks may come at once; the page is drawn once.
+// Many picks may arrive together. The page is then drawn once.
 let due = false;
 function soon() {
   if (due) return;
@@ -248,7 +248,7 @@ function listen() {
   events.addEventListener("pick", (event) => { take(JSON.parse(event.data)); soon(); });
   events.onerror = () => {
     connection("✕ no connection", "lost");
-    // Refused: the browser does not try again by itself.
+    // After a refusal, the browser does not try again by itself.
     if (events.readyState === EventSource.CLOSED) setTimeout(listen, 10000);
   };
 }
