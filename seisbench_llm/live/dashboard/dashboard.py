@@ -151,13 +151,13 @@ class Dashboard:
         else:
             return failure(HTTPStatus.BAD_REQUEST, "Give a pick or a trace_id.")
         if found is None:
-            return failure(HTTPStatus.NOT_FOUND, "It is not known, or not any more.")
+            return failure(HTTPStatus.NOT_FOUND, "Its data are unknown or no longer kept.")
         return as_json(found)
 
     def _events(self, query: dict[str, str]) -> Answer | Events:
         reader = self.board.subscribe()
         if reader is None:
-            return failure(HTTPStatus.SERVICE_UNAVAILABLE, "Too many are reading already.")
+            return failure(HTTPStatus.SERVICE_UNAVAILABLE, "There are too many readers already.")
         return Events(
             reader,
             lambda: self.board.is_reading(reader),

@@ -27,7 +27,7 @@ def metrics(board: Board, waiting: int | None) -> str:
         for channel in station["channels"]
     ]
     lines = [
-        *_lines("info", "gauge", "What is running.", [({"weight": about["weight"]}, 1)]),
+        *_lines("info", "gauge", "Weights of the picker.", [({"weight": about["weight"]}, 1)]),
         *_lines("start_time_seconds", "gauge", "Unix time.", [({}, about["started"])]),
         *_lines("instruments", "gauge", "Instruments by state.",
                 [({"state": s}, about[s]) for s in ("live", "late", "silent")]),
@@ -43,11 +43,11 @@ def metrics(board: Board, waiting: int | None) -> str:
                 [(labels, c["complete"]) for labels, c in channels]),
         *_lines("delay_seconds", "gauge", "From the newest sample to now.",
                 [({"trace_id": s["id"]}, s["delay"]) for s in stations]),
-        *_lines("picks_total", "counter", "What was said of picks.",
+        *_lines("picks_total", "counter", "Reports about picks.",
                 [({"phase": p, "status": s}, n) for (p, s), n in sorted(dict(board.said).items())]),
-        *_lines("ignored", "gauge", "Channels and instruments passed over.",
+        *_lines("ignored", "gauge", "Ignored channels and instruments.",
                 [({}, about["ignored"])]),
-        *_lines("events_total", "counter", "What the picker counts, by kind.",
+        *_lines("events_total", "counter", "Counts of the picker, by kind.",
                 [({"kind": kind}, n) for kind, n in sorted(about["counts"].items())]),
         *_latencies(dict(board.latencies)),
     ]  # fmt: skip

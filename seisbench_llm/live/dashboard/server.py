@@ -220,7 +220,7 @@ class Handler(BaseHTTPRequestHandler):
     def _find(self) -> Answer | Events:
         try:
             if not self.server.is_known(self.headers.get("Host", "localhost")):
-                return failure(HTTPStatus.FORBIDDEN, "This is no name of this server.")
+                return failure(HTTPStatus.FORBIDDEN, "The host is not a name of this server.")
             url = urlsplit(self.path)
             query = {name: values[-1] for name, values in parse_qs(url.query).items()}
         except ValueError:
