@@ -23,9 +23,9 @@ from ..export.quakeml import (
 from ..stations import Stations
 from ..streams.skipped import SkippedList
 
-# Least standard error of the models' magnitudes where amplitudes are there, too. It is their mean
-# absolute error in regions that no weight was trained on (benchmarks/results), which their spreads
-# do not know of: there, they hardly count beside an amplitude.
+# Smallest standard error of the models' magnitudes if there are amplitudes as well. It is the mean
+# absolute error of the models in regions that no weight was trained on (benchmarks/results). Their
+# spreads do not contain this error. With it, the models hardly count beside an amplitude.
 MODELS_ERROR = 2.0
 
 WOOD_ANDERSON = "wood_anderson"
@@ -41,10 +41,10 @@ def with_amplitudes(
     corrections: Mapping[str, float] | None = None,
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, SkippedList]:
     """
-    Measure amplitudes at all picks, which get an attribute ``amplitude`` (m/s), and magnitudes.
+    Measure amplitudes and magnitudes. Picks get an attribute ``amplitude`` (m/s).
 
-    :param stream: As it was recorded: a response belongs to a channel before it is rotated.
-    :return: Events with ML, amplitudes, ML of each S pick, and what could not be converted.
+    :param stream: Waveforms as recorded, not rotated, because a response belongs to a channel.
+    :return: Events with ML, amplitudes, ML of each S pick, and traces that were not converted.
     """
     skipped = SkippedList()
     table = measure(stream, picks, stations, skipped)
@@ -60,12 +60,12 @@ def with_amplitudes(
 
 def add_to_event(event, located: Mapping, picks: list, result) -> None:
     """
-    Amplitudes, station magnitudes, ML and the fused magnitude of a located event.
+    Add amplitudes, station magnitudes, ML and the fused magnitude to a located event.
 
-    :param event: ObsPy's, changed in place.
-    :param located: Its row.
-    :param picks: ObsPy's picks of the result.
-    :param result: Of a monitor.
+    :param event: Event of ObsPy, changed in place.
+    :param located: Row of the event in the table of events.
+    :param picks: ObsPy picks of the result.
+    :param result: Results of a monitor.
     """
     own = result.station_magnitudes[result.station_magnitudes["event_id"] == located["event_id"]]
     amplitudes = result.amplitudes.set_index("pick")

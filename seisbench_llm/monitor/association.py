@@ -31,7 +31,8 @@ from .velocity import VelocityModel
 MIN_STATIONS = 3
 
 
-# Of pyocto.OctoAssociator, for networks of a few stations; one thread, so that runs are the same.
+# Arguments of pyocto.OctoAssociator for networks of a few stations. One thread makes runs
+# reproducible.
 DEFAULTS = {
     "zlim": (0.0, 30.0),
     "n_picks": 6,
@@ -45,7 +46,7 @@ DEFAULTS = {
 
 
 def import_pyocto():
-    """PyOcto, or how to get it."""
+    """Import PyOcto. The error message says how to install it."""
     try:
         import pyocto
     except ImportError as error:
@@ -68,27 +69,27 @@ def associate(
     **kwargs,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """
-    Find events that explain the picks of several stations with PyOcto (Muenchmeyer 2024,
-    doi:10.26443/seismica.v3i1.1130), and locate each anew.
+    Associate the picks of several stations to events with PyOcto (Muenchmeyer 2024,
+    doi:10.26443/seismica.v3i1.1130), and locate each event again.
 
-    Of picks at several instruments of a station that are less than 1 s apart, only the most
-    probable one takes part. Locations are posteriors in a medium of layers, see
-    :py:mod:`seisbench_llm.monitor.posterior`: a wrong pick loses its weight, and uncertainties hold
-    errors of picks (``time_uncertainty``) and of the medium. A depth that the picks do not resolve
-    is nan.
+    If several instruments of a station have picks less than 1 s apart, only the most probable pick
+    is used. Locations are posteriors in a layered medium, see
+    :py:mod:`seisbench_llm.monitor.posterior`. A wrong pick loses its weight. Uncertainties contain
+    errors of the picks (``time_uncertainty``) and of the medium. A depth that the picks do not
+    resolve is nan.
 
     :param picks: Picks of SeisBench.
-    :param vp: Velocity of P in km/s, of the homogeneous medium that associates.
-    :param vp_vs: Its ratio to the velocity of S, also that of layers without vs.
-    :param velocity_model: A model of PyOcto, such as ``pyocto.VelocityModel1D``, to associate with
-        instead.
-    :param margin_km: How far beyond the stations events are searched.
+    :param vp: P velocity of the homogeneous medium for the association, in km/s.
+    :param vp_vs: Ratio of the P and S velocities, also for layers without vs.
+    :param velocity_model: A model of PyOcto for the association, such as
+        ``pyocto.VelocityModel1D``, instead of the homogeneous medium.
+    :param margin_km: Distance beyond the stations up to which events are searched.
     :param layers: Medium of the locations: a :py:class:`~seisbench_llm.monitor.VelocityModel`, a
-        table or a CSV file with depth_km, vp and vs; by default continental crust.
-    :param errors: How wrong medium and picks are.
+        table or a CSV file with depth_km, vp and vs. The default is continental crust.
+    :param errors: Errors of the medium and the picks.
     :param kwargs: Arguments of ``pyocto.OctoAssociator`` that differ from ``DEFAULTS``.
-    :return: Events in the order of time, and arrivals with the index of each event's picks.
-        Empty, with all columns, if fewer than three stations with picks have coordinates.
+    :return: Events in order of time, and arrivals with the index of each event's picks. Both are
+        empty, with all columns, if fewer than three stations with picks have coordinates.
     """
     sites, used = _sites(picks, stations)
     if len(sites) < MIN_STATIONS:
@@ -144,7 +145,7 @@ def _located(event, picks: Sequence, sites: dict, locator, margin_km: float) -> 
         locator,
         [sites[name] for name in names],
         [pick.phase for pick in picks],
-        # Seconds since 1970 have no room for microseconds of microseconds.
+        # Relative times keep more digits than seconds since 1970.
         [pick.peak_time - start for pick in picks],
         [_number(getattr(pick, "time_uncertainty", None)) for pick in picks],
         near=(event.latitude, event.longitude),
@@ -170,12 +171,12 @@ def _number(value: float | None) -> float:
 
 
 def _sites(picks: Sequence, stations: Stations) -> tuple[dict[str, Station], list[int]]:
-    """Stations of the picks, and indices of the picks that PyOcto gets."""
+    """Stations of the picks, and indices of the picks for PyOcto."""
     sites, groups, instruments = {}, defaultdict(list), defaultdict(set)
     for index, pick in enumerate(picks):
         name = station_of(pick.trace_id)
         place = sites.get(name) or stations.find(pick.trace_id, pick.peak_time)
-        # PyOcto ends the process if a pick's station is not known.
+        # PyOcto ends the process if the station of a pick is unknown.
         if place is not None and pick.phase in ("P", "S"):
             sites[name] = place
             groups[name, pick.phase].append(index)
@@ -190,7 +191,10 @@ def _sites(picks: Sequence, stations: Stations) -> tuple[dict[str, Station], lis
 
 
 def _at_edge(event, settings: dict) -> bool:
-    """Whether the best place is a limit of the search, bar the surface: most often no event."""
+    """
+    Whether the best location is at a limit of the search, other than the surface. Most of these
+    are not real events.
+    """
     sides = [limit for axis in "xyz" for limit in _sides(event, axis, settings)]
     return min(sides) < settings["min_node_size_location"]
 

@@ -1,4 +1,4 @@
-"""Two catalogues compared: events in both, in one alone, and how much they differ."""
+"""Comparison of two catalogues: events in both, events in one only, and their differences."""
 
 from __future__ import annotations
 
@@ -10,25 +10,26 @@ import pandas as pd
 from obspy.geodetics import gps2dist_azimuth
 from scipy.optimize import linear_sum_assignment
 
-# Of differences: name -> unit.
+# Name of a difference -> unit.
 UNITS = {"time": "s", "distance_km": "km", "depth_km": "km", "magnitude": ""}
-# Fewest magnitudes that a magnitude of completeness is told of, and width of their bins.
+# Smallest number of magnitudes for a magnitude of completeness, and width of the bins.
 FEWEST_MAGNITUDES, BIN = 50, 0.1
-# Of the cost of a pair that is not allowed.
+# Cost of a pair that is not allowed.
 _NEVER = 1e6
 
 
 @dataclass(repr=False)
 class Comparison:
     """
-    What two catalogues have in common.
+    Common and different events of two catalogues.
 
-    :param matched: One row per event of both: its times, places, depths (km) and magnitudes, with
-        the endings ``_ours`` and ``_theirs``, and the differences ours minus theirs: ``time`` in s,
-        ``depth_km``, ``magnitude``; ``distance_km`` between the epicentres.
-    :param missed: Events of theirs alone.
-    :param new: Events of ours alone.
-    :param completeness: Magnitude of completeness of ours and of theirs, nan if there are too few.
+    :param matched: One row per event in both catalogues. Times, epicentres, depths (km) and
+        magnitudes end in ``_ours`` and ``_theirs``. ``time`` (s), ``depth_km`` and ``magnitude``
+        are differences, ours minus theirs. ``distance_km`` is the distance of the epicentres.
+    :param missed: Events that only their catalogue has.
+    :param new: Events that only our catalogue has.
+    :param completeness: Magnitudes of completeness of ours and of theirs, nan if a catalogue has
+        too few magnitudes.
     """
 
     matched: pd.DataFrame
@@ -37,12 +38,15 @@ class Comparison:
     completeness: tuple[float, float]
 
     def __repr__(self) -> str:
-        """In a line."""
+        """Counts in one line."""
         counts = f"matched={len(self.matched)}, missed={len(self.missed)}, new={len(self.new)}"
         return f"Comparison({counts})"
 
     def summary(self) -> dict:
-        """Counts, completeness, and median and largest 10 % of the sizes of the differences."""
+        """
+        Counts, magnitudes of completeness, and for each difference its median and the median and
+        90th percentile of its absolute value.
+        """
         found: dict = {
             "matched": len(self.matched),
             "missed": len(self.missed),
@@ -66,15 +70,15 @@ def compare(
     ours: obspy.Catalog, theirs: obspy.Catalog, seconds: float = 5.0, km: float = 50.0
 ) -> Comparison:
     """
-    Match the events of two catalogues, each with one at most.
+    Match the events of two catalogues, each with at most one other event.
 
-    Pairs are chosen such that as many as possible are matched and, of these, the sum of the
-    differences in time and place, as shares of the limits, is smallest.
+    The number of pairs is as large as possible. Among such matchings, the one with the smallest
+    sum of differences is chosen. Differences in time and distance are divided by their limits.
 
-    :param ours: A catalogue.
-    :param theirs: One that it is compared with.
-    :param seconds: Largest difference of the origin times of a pair.
-    :param km: Largest distance of its epicentres.
+    :param ours: Catalogue.
+    :param theirs: Catalogue to compare with.
+    :param seconds: Largest difference between the origin times of a pair in s.
+    :param km: Largest distance between the epicentres of a pair in km.
     :raises ValueError: If a limit is not above 0.
     """
     if not (0 < seconds < np.inf and 0 < km < np.inf):
@@ -103,9 +107,9 @@ def compare(
 
 def events_of(catalog: obspy.Catalog) -> pd.DataFrame:
     """
-    Time, place, depth in km and magnitude of the events that have an origin, sorted by time.
+    Time, epicentre, depth in km and magnitude of the events with an origin, sorted by time.
 
-    The preferred origin and magnitude count, else the first.
+    The preferred origin and magnitude are used, or the first if none is preferred.
     """
     rows = []
     for event in catalog:
@@ -127,7 +131,7 @@ def completeness(magnitudes: pd.Series) -> float:
     """
     Magnitude of completeness by maximum curvature, plus 0.2 (Woessner and Wiemer 2005).
 
-    :return: nan with fewer than FEWEST_MAGNITUDES magnitudes.
+    :return: Magnitude, nan for fewer than ``FEWEST_MAGNITUDES`` magnitudes.
     """
     known = magnitudes.dropna()
     if len(known) < FEWEST_MAGNITUDES:
@@ -140,7 +144,7 @@ def completeness(magnitudes: pd.Series) -> float:
 def _pairs(
     first: pd.DataFrame, second: pd.DataFrame, seconds: float, km: float
 ) -> list[tuple[int, int, float]]:
-    """Rows of both, and the distance in km of each pair."""
+    """Row numbers in both tables and distance in km of each pair."""
     ours = first["time"].map(pd.Timestamp.timestamp).to_numpy(float)
     theirs = second["time"].map(pd.Timestamp.timestamp).to_numpy(float)
     near: dict[tuple[int, int], tuple[float, float]] = {}
@@ -169,7 +173,10 @@ def _pairs(
 
 
 def _groups(near) -> list[tuple[list[int], list[int]]]:
-    """Events that compete for each other, so that a long catalogue needs no large matrix."""
+    """
+    Groups of events that may be matched with each other. With groups, a long catalogue needs no
+    large matrix.
+    """
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 

@@ -1,4 +1,4 @@
-"""Hypocentres of events of several stations, and what tables say of them."""
+"""Hypocentres of events at several stations, as columns of the table of events."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from .location import distance_azimuth, import_geod
 from .posterior import ErrorModel, Locator, Observations, Posterior
 from .velocity import VelocityModel
 
-# Of the method in tables and catalogues.
+# Name of the method in tables and catalogues.
 NETWORK = "network"
 
-# An event is searched at most so far from where it was associated, in km.
+# Largest distance of the search from the associated location, in km.
 FARTHEST_KM = 100.0
 
-# A depth is told if its interval is narrower than this share of what is known without any pick.
+# A depth is resolved if its interval is narrower than this share of the interval without any pick.
 RESOLVED = 0.5
 
-# Of the probability: more than this at a side or the bottom of the search means that the event is
-# elsewhere, or none.
+# An event with more than this probability at a side or the bottom of the search is elsewhere, or is
+# not a real event.
 AT_EDGE = 0.05
 
 
@@ -34,10 +34,10 @@ def make_locator(
     deepest: float = 30.0,
 ) -> Locator:
     """
-    A locator for a network.
+    Make a locator for a network.
 
-    :param stations: Of the network; events are searched from the surface, the median of their
-        elevations, down.
+    :param stations: Stations of the network. The median of their elevations is the upper limit of
+        the search.
     :param deepest: Largest depth in km below sea level.
     """
     surface = -float(np.median([station.elevation for station in stations])) / 1e3
@@ -56,15 +56,15 @@ def locate(
     """
     Locate one event.
 
-    :param stations: Of each pick.
-    :param phases: P or S of each pick.
-    :param times: In s.
-    :param uncertainties: In s, nan where it is not known.
-    :param near: Latitude and longitude of a first guess; by default the middle of the stations.
-    :param margin_km: How far beyond the stations the event is searched, at most ``FARTHEST_KM``
-        from the guess.
-    :return: Columns of the table of events, of which docs/reference/tables.md tells, and the
-        posterior, in km east and north of the guess.
+    :param stations: Station of each pick.
+    :param phases: Phase of each pick, P or S.
+    :param times: Time of each pick in s.
+    :param uncertainties: Uncertainty of each pick in s, nan if unknown.
+    :param near: Latitude and longitude of a first guess. The default is the mean of the stations.
+    :param margin_km: Distance beyond the stations up to which the event is searched, at most
+        ``FARTHEST_KM`` from the guess.
+    :return: Columns of the table of events, see docs/reference/tables.md, and the posterior in km
+        east and north of the guess.
     """
     latitudes = np.array([station.latitude for station in stations])
     longitudes = np.array([station.longitude for station in stations])
@@ -83,7 +83,7 @@ def locate(
     picks = Observations(
         x,
         y,
-        # Travel times are remembered for steps of 50 m.
+        # Travel times are cached in steps of 50 m.
         np.array([round(station.elevation / 50) / 20 for station in stations]),
         np.asarray(phases, dtype=object),
         np.asarray(times, dtype=float),
@@ -116,7 +116,7 @@ def locate(
 
 
 def _depth(found: Posterior, limits: tuple[float, float]) -> dict:
-    """Depth and what is known of it; without a value where the picks do not resolve it."""
+    """Depth and its interval. The depth is nan if the picks do not resolve it."""
     low, high, median = found.depths(CONFIDENCE)
     resolved = high - low < RESOLVED * CONFIDENCE * (limits[1] - limits[0])
     told = {"depth_km": median, "depth_uncertainty_km": float(np.sqrt(found.covariance[2, 2]))}
@@ -129,7 +129,7 @@ def _depth(found: Posterior, limits: tuple[float, float]) -> dict:
 
 
 def network_of(stations: Sequence[Station], latitude: float, longitude: float) -> dict:
-    """Columns on the stations about an epicentre: numbers, gap in degrees, nearest one in km."""
+    """Columns on the stations: azimuthal gap in degrees and distance of the nearest one in km."""
     places = {(s.latitude, s.longitude): s for s in stations}
     ways = [distance_azimuth(place, latitude, longitude) for place in places.values()]
     azimuths = np.sort([azimuth for _, azimuth in ways])
@@ -140,7 +140,7 @@ def network_of(stations: Sequence[Station], latitude: float, longitude: float) -
 
 
 def _projection(latitude: float, longitude: float):
-    """Azimuthal equidistant projection about a place, metres east and north."""
+    """Azimuthal equidistant projection around a point, in metres east and north."""
     import_geod()
     try:
         from pyproj import Proj

@@ -1,4 +1,4 @@
-"""Single-station epicentres: from distance and back-azimuth, with their uncertainty."""
+"""Single-station epicentres from distance and back-azimuth, with their uncertainty."""
 
 from __future__ import annotations
 
@@ -23,8 +23,9 @@ def sp_distance(sp_time, vp: float = 6.0, vp_vs: float = 1.73):
     >>> round(sp_distance(10.0), 1)
     82.2
 
-    :param vp: Velocity of P in km/s.
-    :param vp_vs: Its ratio to the velocity of S, above 1.
+    :param sp_time: S time minus P time in s.
+    :param vp: P velocity in km/s.
+    :param vp_vs: Ratio of the P and S velocities, above 1.
     """
     return sp_time * vp / (vp_vs - 1)
 
@@ -32,16 +33,16 @@ def sp_distance(sp_time, vp: float = 6.0, vp_vs: float = 1.73):
 @dataclass(frozen=True)
 class Epicenter:
     """
-    Epicentre from one station, with the region that holds it with a probability of 68 %.
+    Epicentre from one station, with the region that contains it with a probability of 68 %.
 
-    :param latitude: Degrees.
-    :param longitude: Degrees, -180 to 180.
-    :param uncertainty_km: Largest distance from the epicentre to the edge of the region.
-    :param major_km: Larger semi-axis of the ellipse that is nearest to the region.
-    :param minor_km: Smaller one.
-    :param azimuth: Azimuth of the larger one, 0 to 180 degrees.
-    :param region: Longitude and latitude of the region's edge, shape (37, 2), closed; longitudes
-        go on beyond 180 at the date line. None if the uncertainties are not known.
+    :param latitude: Latitude in degrees.
+    :param longitude: Longitude in degrees, -180 to 180.
+    :param uncertainty_km: Largest distance from the epicentre to the edge of the region in km.
+    :param major_km: Larger semi-axis in km of the ellipse that is nearest to the region.
+    :param minor_km: Smaller semi-axis in km.
+    :param azimuth: Azimuth of the larger semi-axis, 0 to 180 degrees.
+    :param region: Longitude and latitude of the region's edge, shape (37, 2), closed. At the date
+        line, longitudes continue beyond 180. None if the uncertainties are unknown.
     """
 
     latitude: float
@@ -67,14 +68,15 @@ def epicenter(
     back_azimuth_error: float = np.nan,
 ) -> Epicenter:
     """
-    Go from a station over a distance along a back-azimuth, on the WGS84 ellipsoid (Karney 2013).
+    Epicentre at a distance and back-azimuth from a station, on the WGS84 ellipsoid (Karney 2013).
 
-    The region is an ellipse in distance and back-azimuth, with semi-axes of 1.52 standard
-    deviations (68 % for independent normal errors), drawn on the map: a banana if the back-azimuth
-    is uncertain, which the ellipse that QuakeML can hold only resembles.
+    The region is an ellipse in distance and back-azimuth with semi-axes of 1.52 standard
+    deviations, which holds 68 % for independent normal errors. On the map it is banana-shaped if
+    the back-azimuth is uncertain. QuakeML can only hold an ellipse, which approximates the region.
 
+    :param station: Station.
     :param distance: Epicentral distance in km.
-    :param back_azimuth: Degrees, from the station to the epicentre.
+    :param back_azimuth: Direction from the station to the epicentre in degrees.
     :param distance_error: Standard deviation in km.
     :param back_azimuth_error: Standard deviation in degrees.
     """
@@ -89,7 +91,7 @@ def epicenter(
     sources = np.full(angle.size, station.longitude), np.full(angle.size, station.latitude)
     xs, ys, _ = geod.fwd(*sources, directions, distances * 1e3)
     _, _, away = geod.inv(np.full(angle.size, x), np.full(angle.size, y), xs, ys)
-    # Closed exactly, and without a jump at the date line.
+    # Avoid a jump at the date line, and close the region exactly.
     xs = x + (np.asarray(xs) - x + 180) % 360 - 180
     region = np.stack([xs, ys], axis=-1)
     region[-1] = region[0]
@@ -113,7 +115,7 @@ def distance_azimuth(station: Station, latitude: float, longitude: float) -> tup
 
 
 def import_geod():
-    """The WGS84 ellipsoid, or how to get what it needs."""
+    """The WGS84 ellipsoid. The error message says how to install pyproj."""
     try:
         from pyproj import Geod
     except ImportError as error:
@@ -123,14 +125,15 @@ def import_geod():
 
 def single_station_event(p_pick, s_pick, place: Epicenter, vp_vs: float, error: float) -> dict:
     """
-    Event of one station with a P and an S pick: its origin time, and the epicentre as it is.
+    Event of one station with a P and an S pick.
 
-    The origin time is the P time less (S - P) / (vp/vs - 1) (Wadati); the depth stays unknown.
+    The origin time is the P time minus (S - P) / (vp/vs - 1) (Wadati). The depth is unknown.
 
     :param p_pick: P pick of SeisBench.
-    :param s_pick: S pick that belongs to it.
-    :param place: See :py:func:`epicenter`.
-    :param error: Standard error of picks in s, nan if it is not known.
+    :param s_pick: S pick of the same event.
+    :param place: Epicentre, see :py:func:`epicenter`.
+    :param vp_vs: Ratio of the P and S velocities.
+    :param error: Standard error of picks in s, nan if unknown.
     :return: Row of a table of events, see :py:data:`seisbench_llm.export.tables.EVENT_TYPES`.
     """
     travel = (s_pick.peak_time - p_pick.peak_time) / (vp_vs - 1)

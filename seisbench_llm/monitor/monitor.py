@@ -41,12 +41,12 @@ from .velocity import VelocityModel
 ESTIMATED = tuple(name for name in TASKS if name != "picking")
 
 
-# Distance and S-P distance disagree beyond this: S-P measures to the hypocentre, in a guessed
-# medium.
+# Largest difference of distance and S-P distance that agree. The S-P distance is hypocentral and
+# depends on an assumed medium.
 SP_TOLERANCE_KM, SP_TOLERANCE = 10.0, 0.3
 
 
-# Task -> column of its estimate; that of polarity comes from the pick.
+# Task -> column of its estimate. The polarity comes from the pick.
 _COLUMN = {
     "polarity": None,
     "magnitude": "magnitude",
@@ -55,13 +55,13 @@ _COLUMN = {
 }
 
 
-# Arguments that only the picker knows; the other models would check them against their window.
+# Arguments for the picker only. The other models would check them against their own window.
 _PICKER_ONLY = {*PICKING_ARGS, "stacking", "P_threshold", "S_threshold", "detection_threshold"}
 
 
 class SeismicMonitor:
     """
-    Picks, and at each P pick what else the models know.
+    Picks, and the estimates of the other models at each P pick.
 
     >>> monitor = SeismicMonitor(SeisMoLLM.from_pretrained("compact_picking"))
     >>> result = monitor.classify(obspy.read())
@@ -69,12 +69,12 @@ class SeismicMonitor:
     (1, 3)
 
     :param picker: A :py:class:`~seisbench_llm.SeisMoLLM` for picking.
-    :param polarity: One for polarity, or None to leave it out; likewise the others.
+    :param polarity: A model for polarity, or None to omit it. The others are alike.
     :param errors: Task -> standard error of its model, as ``seisbench-llm evaluate`` measures it:
-        s (picking), ML (magnitude), km (distance), degrees (back_azimuth). Added in quadrature
-        to the spreads; those of weights with a calibration need it only where errors are larger
-        than on the records of the calibration.
-    :raises ValueError: If a model is for another task, or an error is no positive number.
+        s (picking), ML (magnitude), km (distance), degrees (back_azimuth). It is added in
+        quadrature to the spreads. Calibrated weights only need it if errors are larger than on the
+        records of the calibration.
+    :raises ValueError: If a model is for another task, or an error is negative or not a number.
     """
 
     def __init__(
@@ -114,13 +114,13 @@ class SeismicMonitor:
         """
         Load a family of weights.
 
-        :param name: Family, such as ``compact``: ``compact_picking``, and those of
-            ``compact_polarity``, ``compact_magnitude``, ``compact_distance`` and
-            ``compact_back_azimuth`` that are packaged, cached or, if the name is a path, there.
-            Or a mapping of task to weight name.
-        :param strict: If true, all five must be there; else a warning names the missing ones.
+        :param name: Family, such as ``compact``, or a mapping of task to weight name. A family is
+            ``compact_picking`` and the local weights among ``compact_polarity``,
+            ``compact_magnitude``, ``compact_distance`` and ``compact_back_azimuth``. Local weights
+            are packaged, cached or, if the name is a path, at this path.
+        :param strict: If true, all five weights must exist. Else a warning names missing ones.
         :param errors: See :py:class:`SeismicMonitor`.
-        :raises seisbench_llm.WeightsError: If weights cannot be found, or are not intact.
+        :raises seisbench_llm.WeightsError: If weights are not found or are damaged.
         :raises ValueError: If a task is unknown, or there is no picker.
         """
         if isinstance(name, Mapping):
@@ -155,7 +155,7 @@ class SeismicMonitor:
         """
         Move all models to a device, in place.
 
-        :param device: As PyTorch takes it.
+        :param device: Device as in PyTorch.
         """
         for model in self.models.values():
             model.to(device)
@@ -184,23 +184,23 @@ class SeismicMonitor:
         :param inventory: Stations: an ObsPy inventory, a file, or a DataFrame with id (NET.STA or
             NET.STA.LOC), latitude, longitude and elevation (m), see
             :py:meth:`seisbench_llm.stations.Stations.read`. Components that do not point up, north
-            and east are rotated first. None: no locations.
+            and east are rotated first. With None there are no locations.
         :param max_sp_time: Largest time between P and S of a pair in s.
-        :param vp: Velocity of P in km/s, for S-P distances, origin times and association.
-        :param vp_vs: Its ratio to the velocity of S.
-        :param associate: Whether to associate picks of at least three stations by PyOcto.
+        :param vp: P velocity in km/s, for S-P distances, origin times and association.
+        :param vp_vs: Ratio of the P and S velocities.
+        :param associate: Whether to associate picks of at least three stations with PyOcto.
         :param association: Arguments of :py:func:`seisbench_llm.monitor.associate`, such as
             ``velocity_model`` or PyOcto's ``n_picks``.
         :param layers: Medium of the locations: a :py:class:`~seisbench_llm.monitor.VelocityModel`,
-            or a table or CSV file with depth_km (tops, below sea level), vp and vs; by default
+            or a table or CSV file with depth_km (tops, below sea level), vp and vs. The default is
             continental crust.
-        :param keep_poor: Whether to keep events of quality D; else they are only counted.
-        :param magnitude_scale: Of ML, one of :py:data:`seisbench_llm.amplitudes.SCALES`.
+        :param keep_poor: Whether to keep events of quality D. Else they are only counted.
+        :param magnitude_scale: Scale of ML, one of :py:data:`seisbench_llm.amplitudes.SCALES`.
         :param station_corrections: CSV with id (NET.STA) and correction, added to stations' ML.
         :param kwargs: Arguments of the models' ``classify``, such as ``P_threshold``,
             ``polarity_threshold`` or ``batch_size``.
         :raises ValueError: If an argument is impossible.
-        :raises ImportError: If locations are asked for without the extra ``monitor``.
+        :raises ImportError: If locations are requested without the extra ``monitor``.
         """
         if "picks" in kwargs:
             raise ValueError("A monitor makes its own picks; give picks to a model's classify.")
@@ -216,7 +216,7 @@ class SeismicMonitor:
                 octo.import_pyocto()
             stream = Rotation(stations)(stream)
 
-        # All models look at the same stream: what they leave out is said once.
+        # All models read the same stream, so that each skipped trace is reported once.
         with said_once() as skipped:
             picks = PickList(self.models["picking"].classify(stream, **kwargs).picks)
             pairs = pair(picks, max_sp_time)
@@ -231,7 +231,7 @@ class SeismicMonitor:
             if associate:
                 settings = {"layers": medium, **settings}
                 events, arrivals = octo.associate(picks, stations, vp, vp_vs, **settings)
-                # Picks of poor events make no events of their own either.
+                # Picks of poor events do not make single-station events either.
                 known = set(arrivals["pick"])
                 if not keep_poor:
                     events, arrivals, left_out = without_poor(events, arrivals)
@@ -293,11 +293,11 @@ class SeismicMonitor:
         self, picks: Sequence, pairs: Sequence, places: Sequence, known: set[int], vp_vs: float
     ) -> tuple[pd.DataFrame, pd.DataFrame]:
         """
-        Events of one station each, and their arrivals.
+        Single-station events and their arrivals.
 
-        Only a P with an S makes one, neither of another event: a P alone may be anything.
+        An event needs a P and an S that belong to no other event, as a P alone is no evidence.
 
-        :param known: Indices of picks that belong to an event already.
+        :param known: Indices of picks that already belong to an event.
         """
         events, arrivals = [], []
         error = self.errors.get("picking", np.nan)
@@ -315,7 +315,7 @@ class SeismicMonitor:
         return typed(events, EVENT_TYPES), typed(arrivals, ARRIVAL_TYPES)
 
     def _estimate(self, stream: obspy.Stream, p_picks: list, kwargs: dict) -> dict:
-        """(task, trace id, time in ns) -> estimate; polarities also go into the picks."""
+        """(task, trace id, time in ns) -> estimate. Polarities are also set in the picks."""
         shared = {name: value for name, value in kwargs.items() if name not in _PICKER_ONLY}
         estimates = {}
         for task in ESTIMATED:
@@ -333,7 +333,7 @@ def _require_above(least: float, **values) -> None:
 
 
 def _row(picks: Sequence, p: int, s: int | None, estimates: dict, vp: float, vp_vs: float) -> dict:
-    """A row of the table, without what needs coordinates."""
+    """A row of the table, without the columns that need coordinates."""
     onset = picks[p]
     row = {
         "trace_id": onset.trace_id,
@@ -363,7 +363,7 @@ def _row(picks: Sequence, p: int, s: int | None, estimates: dict, vp: float, vp_
 
 @dataclass(frozen=True)
 class _Place:
-    """Station of a P pick, and the epicentre by the estimates there."""
+    """Station of a P pick, and the epicentre from the estimates at this pick."""
 
     station: Station
     distance: float = np.nan

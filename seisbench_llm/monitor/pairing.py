@@ -10,13 +10,14 @@ def pair(picks: Sequence, max_sp_time: float = 60.0) -> list[tuple[int, int | No
     """
     Pair each P with an S at the same trace id.
 
-    The S of a P is the first one that comes after it, within ``max_sp_time`` and before the next
-    P. So each S has at most one P, and one that follows no P has none. The first, not the most
-    probable one: where a P was missed, that would be of the next event (in
-    benchmarks/quality/monitor.py, 7 of 119 pairs would be wrong, and one is).
+    The S of a P is the first S after it, within ``max_sp_time`` and before the next P. Each S
+    therefore has at most one P. The first S is taken rather than the most probable one. If a P was
+    missed, the most probable S may belong to the next event. In benchmarks/quality/monitor.py, 7 of
+    119 pairs would be wrong with the most probable S; with the first S, one is wrong.
 
     :param picks: Picks of SeisBench, in any order.
-    :return: Index of each P, in the order of time, and of its S or None.
+    :param max_sp_time: Largest time between P and S in s.
+    :return: Index of each P, in order of time, and index of its S or None.
     """
     groups = defaultdict(list)
     for index, pick in enumerate(picks):
@@ -25,7 +26,7 @@ def pair(picks: Sequence, max_sp_time: float = 60.0) -> list[tuple[int, int | No
     partners = {}
     for group in groups.values():
         onset = None
-        # S before P of the same sample, which is not after it.
+        # An S at the same sample as a P is sorted first, because it is not after the P.
         for index in sorted(group, key=lambda i: (picks[i].peak_time, picks[i].phase != "S")):
             if picks[index].phase == "P":
                 onset = index

@@ -1,12 +1,13 @@
 """
-Where and when an event was, and how well that is known: the posterior of its hypocentre.
+Posterior of the hypocentre and origin time of an event.
 
-Each time of a pick is origin time + travel time (1 + a, and b more for S) + error. The errors of
-picks and of the layered model at a station have Student's t-distribution, so that a pick that is
-wrong loses its weight. a and b are by what share the velocity model, and its ratio vp/vs, are wrong
-everywhere: errors that all stations share do not become smaller with more stations. Origin time, a
-and b are integrated out at each place (Laplace), which leaves latitude, longitude and depth, in
-cells that are split where the event may be.
+The model of a pick time is: origin time + travel time * (1 + a) + error for P, and origin time +
+travel time * (1 + a + b) + error for S, with an additional delay for S that is proportional to b.
+The errors of picks and of the layered model at a station have Student's t-distribution, so that a
+wrong pick loses its weight. a and b are relative errors of the velocity model and of its ratio
+vp/vs. All stations share them, so that they do not become smaller with more stations. Origin time,
+a and b are integrated out in each cell (Laplace). What remains is a posterior over latitude,
+longitude and depth. Cells are split where the event may be.
 """
 
 from __future__ import annotations
@@ -18,10 +19,11 @@ import numpy as np
 
 from .velocity import VelocityModel, look_up
 
-# Size in km at which cells are no longer split, and share of the standard deviations they may have.
+# Cells are split until they are smaller than the larger of a size in km and a share of the standard
+# deviation of the posterior.
 SMALLEST_KM, OF_DEVIATION = 0.05, 0.35
 
-# Cells outside this share of the probability are not split, and no more cells than this are.
+# Only the cells that hold this share of the probability are split, and at most this many.
 KEPT, MOST_SPLIT = 0.998, 800
 
 _FIRST_KM = 6.0
@@ -31,20 +33,22 @@ _ITERATIONS = 4
 @dataclass(frozen=True)
 class ErrorModel:
     """
-    Errors of a pick's time, besides the pick's own uncertainty. Of benchmarks/quality/locations.py.
+    Errors of pick times in addition to the picks' own uncertainties, and the prior of the depth.
+
+    The defaults were chosen with benchmarks/quality/locations.py.
 
     :param p: Standard error of the model at one station for P in s.
-    :param s: The same for S.
-    :param share: What grows with the travel time, as a share of it.
-    :param scale: By what share all travel times are wrong together.
-    :param ratio: By what share those of S are wrong in addition.
-    :param delay: By how much all S are late in addition, as slow ground near the surface makes
-        them, in s; in the direction of ``ratio``.
+    :param s: Standard error of the model at one station for S in s.
+    :param share: Standard error that grows with the travel time, as a share of the travel time.
+    :param scale: Standard error of the factor that all travel times share.
+    :param ratio: Standard error of the additional factor that all S travel times share.
+    :param delay: Standard error of a delay that all S share, in s. It is proportional to the error
+        of ``ratio``. The cause is slow ground near the surface.
     :param freedom: Degrees of freedom of the t-distribution.
-    :param depth: Of the depth in km, as the layers are not those of the region.
-    :param pick: Uncertainty in s of picks that say nothing of theirs.
-    :param shallow: What is known of depths without picks: they become rarer by a factor of e
-        over so many km. Infinite: all depths of the search are alike.
+    :param depth: Standard error of the depth in km, because the layers are not those of the region.
+    :param pick: Uncertainty in s of picks without an uncertainty.
+    :param shallow: Scale in km of the exponential prior of the depth: depths become less probable
+        by a factor of e over this distance. With infinity, all depths are equally probable.
     """
 
     p: float = 0.05
@@ -62,14 +66,14 @@ class ErrorModel:
 @dataclass(frozen=True)
 class Observations:
     """
-    Picks of one event.
+    Picks of one event, arrays of shape (n,).
 
-    :param x: East of a middle in km, shape (n,).
-    :param y: North.
-    :param elevation: Of the stations in km.
+    :param x: Station coordinate east of the centre in km.
+    :param y: Station coordinate north of the centre in km.
+    :param elevation: Station elevation in km.
     :param phases: P or S.
-    :param times: In s.
-    :param uncertainty: Of the picks in s; nan if it is not known.
+    :param times: Pick times in s.
+    :param uncertainty: Uncertainty of the pick times in s, nan if unknown.
     """
 
     x: np.ndarray
@@ -80,7 +84,7 @@ class Observations:
     uncertainty: np.ndarray
 
     def stations(self) -> dict[tuple, list[int]]:
-        """Place of each station -> indices of its picks."""
+        """Coordinates of each station -> indices of its picks."""
         found: dict[tuple, list[int]] = defaultdict(list)
         for index, place in enumerate(zip(self.x, self.y, self.elevation, strict=True)):
             found[place].append(index)
@@ -90,19 +94,19 @@ class Observations:
 @dataclass(frozen=True)
 class Posterior:
     """
-    Cells that share the probability.
+    Posterior probability in cells.
 
-    :param places: East, north, depth in km, shape (n, 3).
-    :param sizes: Of the cells, of the same shape.
-    :param probability: Shape (n,), of sum 1.
-    :param mean: Expected east, north, depth, origin time, shape (4,).
-    :param covariance: Of these, km and s, shape (4, 4).
-    :param likeliest: East, north, depth of the cell of the largest density.
-    :param residuals: Observed minus predicted time of each pick in s, at the likeliest place.
-    :param weights: Weight that each pick kept there, 0 to 1: small for outliers.
+    :param places: East, north and depth of the cells' centres in km, shape (n, 3).
+    :param sizes: Sizes of the cells in km, shape (n, 3).
+    :param probability: Probability of the cells, shape (n,). The sum is 1.
+    :param mean: Mean of east, north, depth (km) and origin time (s), shape (4,).
+    :param covariance: Covariance of these four, shape (4, 4).
+    :param likeliest: East, north and depth of the cell with the largest density, in km.
+    :param residuals: Observed minus predicted time of each pick in s, at the likeliest cell.
+    :param weights: Weight of each pick at the likeliest cell, 0 to 1, small for outliers.
     :param at_edge: Probability in cells at the sides or the bottom of the search.
-    :param limits: Shallowest and deepest depth that was searched, in km.
-    :param depth_error: Of :py:class:`ErrorModel`, in km; part of the covariance.
+    :param limits: Shallowest and deepest depth of the search in km.
+    :param depth_error: ``depth`` of :py:class:`ErrorModel` in km, included in the covariance.
     """
 
     places: np.ndarray = field(repr=False)
@@ -119,9 +123,11 @@ class Posterior:
 
     def region(self, share: float) -> tuple[float, float, float]:
         """
-        Ellipse about the mean that holds a share of the epicentres.
+        Ellipse around the mean that contains a share of the probability of the epicentre.
 
-        :return: Semi-axes in km, larger one first, and azimuth of that one, 0 to 180 degrees.
+        :param share: Probability, 0 to 1.
+        :return: Larger and smaller semi-axis in km, and azimuth of the larger one, 0 to 180
+            degrees.
         """
         values, vectors = np.linalg.eigh(self.covariance[:2, :2])
         away = (self.places[:, :2] - self.mean[:2]) @ vectors / np.sqrt(values)
@@ -133,8 +139,8 @@ class Posterior:
         return float(major), float(minor), float(np.degrees(np.arctan2(*vectors[:, 1])) % 180)
 
     def depths(self, share: float) -> tuple[float, float, float]:
-        """Shortest interval that holds a share of the depths, and the median, in km."""
-        # A cell is spread evenly over its depths, and as widely as the layers may be wrong.
+        """Shortest interval of the depth that contains a share of its probability, and median."""
+        # The probability of a cell is uniform over its depths, widened by the error of the layers.
         wide = np.sqrt(self.sizes[:, 2] ** 2 + 12 * self.depth_error**2)
         low = np.maximum(self.places[:, 2] - wide / 2, self.limits[0])
         high = np.minimum(self.places[:, 2] + wide / 2, self.limits[1])
@@ -152,9 +158,9 @@ class Locator:
     """
     Posteriors of events of one network.
 
-    :param model: Layers.
-    :param errors: What is wrong besides the picks.
-    :param depths: Shallowest and deepest depth of an event in km below sea level.
+    :param model: Velocity model.
+    :param errors: Errors of the model, and of picks without an uncertainty.
+    :param depths: Shallowest and deepest depth of the search in km below sea level.
     """
 
     def __init__(
@@ -166,10 +172,11 @@ class Locator:
 
     def locate(self, picks: Observations, xlim, ylim) -> Posterior:
         """
-        The posterior of an event, in a box.
+        Posterior of an event in a box.
 
+        :param picks: Picks of the event.
         :param xlim: West and east limit of the search in km.
-        :param ylim: South and north limit.
+        :param ylim: South and north limit of the search in km.
         """
         low = np.array([xlim[0], ylim[0], self.limits[0]], dtype=float)
         high = np.array([xlim[1], ylim[1], self.limits[1]], dtype=float)
@@ -193,19 +200,19 @@ class Locator:
             few = np.searchsorted(np.cumsum(probability[order]), KEPT) + 1
             if few > MOST_SPLIT:
                 break
-            # Only along the axes that are still coarse.
+            # Split cells only along the axes that are still coarse.
             coarse = size > np.maximum(OF_DEVIATION * deviation, SMALLEST_KM)
             kept = cells[order[:few]]
             signs = [(-0.25, 0.25) if c else (0.0,) for c in coarse]
             shifts = np.stack(np.meshgrid(*signs, indexing="ij"), axis=-1).reshape(-1, 3) * size
             cells = (kept[:, None] + shifts).reshape(-1, 3)
             size = np.where(coarse, size / 2, size)
-        # The last cells are as small as the posterior needs: no more width for the cell.
+        # The final cells are small enough, so that their size no longer adds to the errors.
         found = self._evaluate(cells, np.zeros(3), picks, tables)
         return self._summary(cells, size, found, picks, (low, high))
 
     def _evaluate(self, cells, size, picks: Observations, tables) -> dict[str, np.ndarray]:
-        """Logarithm of the density at each cell, and what belongs to it."""
+        """Logarithm of the density in each cell, with origin times, residuals and weights."""
         errors = self.errors
         travel = np.empty((len(cells), len(picks.times)))
         for (x, y, height), indices in picks.stations().items():
@@ -218,13 +225,13 @@ class Locator:
         is_s = picks.phases == "S"
         own = np.where(np.isfinite(picks.uncertainty), picks.uncertainty, errors.pick)
         floor = np.where(is_s, errors.s, errors.p)
-        # In a cell, travel times differ by about its size over the velocity.
+        # Travel times in a cell differ by about the size of the cell divided by the velocity.
         width = np.linalg.norm(size) / np.sqrt(12) / np.where(is_s, 2.0, 3.5)
         variance = own**2 + floor**2 + width**2 + (errors.share * travel) ** 2
         base = picks.times.mean()
         misfit = picks.times - base - travel
         late = (travel + errors.delay / errors.ratio) * is_s
-        # Starting from the median, which an outlier does not move.
+        # Start from the median, which an outlier does not change.
         residual = misfit - np.median(misfit, axis=1, keepdims=True)
         freedom, penalty = errors.freedom, (0.0, errors.scale**-2, errors.ratio**-2)
         for _ in range(_ITERATIONS):
@@ -274,9 +281,9 @@ class Locator:
 
 def _solve(weight, columns, misfit, penalty):
     """
-    Weighted least squares of origin time and two shares at each cell, by the sums of products.
+    Weighted least squares for origin time, a and b in each cell, from the normal equations.
 
-    :return: First entry of the inverse and determinant of the normal matrix, and the solution.
+    :return: First entry of the inverse of the normal matrix, its determinant, and the solution.
     """
 
     def total(*factors):

@@ -1,8 +1,8 @@
 """
 Quality classes of located events: A, B, C, D, and S of a single station.
 
-Those of HYPO71 (Lee and Lahr 1975, USGS Open-File Report 75-311), where an event has the worse of
-its two classes, of solution and of stations, and not their mean:
+The classes are those of HYPO71 (Lee and Lahr 1975, USGS Open-File Report 75-311). HYPO71 takes the
+mean of two classes, of the solution and of the stations. Here an event has the worse of the two:
 
 ===== ======== ========== ======== ===== ======= ====================
 class rms      horizontal depth    picks gap     nearest station
@@ -12,9 +12,9 @@ B     0.30 s   2.5 km     5 km     6     135 deg 10 km or two depths
 C     0.50 s   5.0 km     any      6     180 deg 50 km
 ===== ======== ========== ======== ===== ======= ====================
 
-Errors are standard deviations, the horizontal one along the larger axis of the ellipse. All other
-events of several stations are D: also those at the edge of the search, and those that an error is
-not known of. Events of a single station are S.
+Errors are standard deviations. The horizontal error is along the larger axis of the ellipse. All
+other events of several stations are D. So are events at the edge of the search or with an unknown
+error. Events of a single station are S.
 """
 
 from __future__ import annotations
@@ -30,15 +30,16 @@ from .location import REGION
 
 class Limits(NamedTuple):
     """
-    What an event of a class must not exceed, and the fewest picks.
+    Limits of a class: largest errors, gap and distance, and smallest number of picks.
 
-    :param rms: Root mean square of the residuals in s.
-    :param horizontal: Standard deviation of the epicentre in km.
-    :param depth: Standard deviation of the depth in km.
-    :param gap: Largest azimuth between neighbouring stations in degrees.
-    :param nearest: Distance of the nearest station in km,
-    :param depths: or so many times the depth.
-    :param picks: Number of picks.
+    :param rms: Largest root mean square of the residuals in s.
+    :param horizontal: Largest standard deviation of the epicentre in km.
+    :param depth: Largest standard deviation of the depth in km.
+    :param gap: Largest azimuthal gap between neighbouring stations in degrees.
+    :param nearest: Largest distance of the nearest station in km.
+    :param depths: Largest distance of the nearest station as a multiple of the depth. Only one of
+        the two distances has to be met.
+    :param picks: Smallest number of picks.
     """
 
     rms: float
@@ -59,7 +60,7 @@ CLASSES = {
 
 def quality_class(event: Mapping) -> str:
     """
-    Class of an event, A to D, or S if it is of a single station.
+    Class of an event, A to D, or S for a single station.
 
     :param event: Row of a table of events.
     """
@@ -90,7 +91,7 @@ def with_quality(events: pd.DataFrame) -> pd.DataFrame:
 def without_poor(
     events: pd.DataFrame, arrivals: pd.DataFrame
 ) -> tuple[pd.DataFrame, pd.DataFrame, int]:
-    """Events and arrivals without those of class D, and how many events these are."""
+    """Events and arrivals without class D, and the number of events of class D."""
     poor = with_quality(events)["quality"] == "D"
     kept = events[~poor].reset_index(drop=True)
     members = arrivals["event_id"].isin(kept["event_id"])

@@ -1,4 +1,4 @@
-"""Results of a monitor: its tables, and an ObsPy catalogue for QuakeML 1.2."""
+"""Results of a monitor: tables, and an ObsPy catalogue for QuakeML 1.2."""
 
 from __future__ import annotations
 
@@ -58,19 +58,19 @@ def to_catalog(
     result: MonitorResult, unassociated: bool = False, single_station: bool | None = None
 ) -> Catalog:
     """
-    The located events, or the picks that belong to none.
+    The located events, or the picks that belong to no event.
 
-    The same result gives the same resource ids. Station magnitudes exist for located events only,
-    as QuakeML ties each to an origin; each pick's comments hold its estimates in any case.
-    Uncertainties are standard deviations, epicentre ellipses hold 68 %.
+    The same result gives the same resource ids. Station magnitudes only exist for located events,
+    because QuakeML links each of them to an origin. The comments of a pick always hold its
+    estimates. Uncertainties are standard deviations. Epicentre ellipses hold 68 %.
 
     :param result: Results of a monitor.
-    :param unassociated: Whether to return one event without origin that holds the picks of no
-        event, if there are any. They have a catalogue of their own, as NonLinLoc would locate
-        that event, and NORDIC, CNV or KML cannot hold it.
-    :param single_station: Whether to return the events of a single station only (True), those of
-        several only (False), or all.
-    :return: A catalogue that writes as valid QuakeML 1.2 and reads back equal.
+    :param unassociated: Whether to return one event without origin with all picks that belong to no
+        event, if there are any. They have their own catalogue, because NonLinLoc would locate
+        this event, and NORDIC, CNV and KML cannot represent it.
+    :param single_station: True for events of a single station only, False for events of several
+        stations only, None for all.
+    :return: Catalogue that writes as valid QuakeML 1.2 and reads back equal.
     """
     rows = {(row["trace_id"], row["p_time"].value): row for row in result.table.to_dict("records")}
     picks = [_pick(pick, rows, result) for pick in result.picks]
@@ -160,7 +160,7 @@ def _event(located: dict, members: pd.DataFrame, picks: list, rows: dict, result
         values = [magnitude.mag for magnitude in stations]
         magnitude = Magnitude(
             resource_id=resource_id("magnitude", name),
-            # The event's own holds amplitudes, too, if there are any.
+            # The magnitude of the event includes amplitudes, if there are any.
             mag=float(np.median(values)) if measured else located["magnitude"],
             mag_errors=quantity_error(
                 np.nan
@@ -269,21 +269,20 @@ class MonitorResult:
     """
     Results of a monitor.
 
-    :param picks: All picks, of SeisBench; also S picks without a P. Each has an ``event_id``, which
-        is None if it belongs to no event.
-    :param table: One row per P pick, see docs/reference/tables.md. Distances in km, angles in
-        degrees, ``uncertainty_region`` as well-known text, ``event_id`` that of ``events``.
-    :param events: One row per located event: those of several stations (``network_events``), and
-        single-station epicentres of P and S picks that belong to none of them
-        (``single_station_events``). ``method`` says which. Uncertainties are standard deviations,
-        regions and intervals hold 68 %.
-    :param arrivals: Which picks (index into ``picks``) belong to which event, with distance (km),
-        azimuth (degrees, event to station), residual (s), and the weight that the pick kept.
+    :param picks: All picks of SeisBench, including S picks without a P. Each has an ``event_id``,
+        which is None if the pick belongs to no event.
+    :param table: One row per P pick, see docs/reference/tables.md. Distances are in km, angles in
+        degrees. ``uncertainty_region`` is well-known text. ``event_id`` is as in ``events``.
+    :param events: One row per located event. Events of several stations are ``network_events``.
+        Single-station epicentres of other P and S picks are ``single_station_events``. ``method``
+        distinguishes them. Uncertainties are standard deviations. Regions and intervals hold 68 %.
+    :param arrivals: Picks (index into ``picks``) of each event, with distance (km), azimuth
+        (degrees, event to station), residual (s) and weight of the pick in the location.
     :param methods: Task -> weight name and version.
-    :param errors: Standard errors that the monitor was given.
+    :param errors: Standard errors given to the monitor.
     :param earth_model: Name of the medium of the locations.
-    :param left_out: Number of events of quality D that were left out; their picks belong to none.
-    :param skipped: Traces that the models left out or that are of doubtful use, and why.
+    :param left_out: Number of omitted events of quality D. Their picks belong to no event.
+    :param skipped: Traces that were skipped or are of doubtful use, with the cause.
     :param amplitudes: One row per pick with its amplitude, see docs/reference/tables.md.
     :param station_magnitudes: ML (``ml``) of each S pick of an event.
     """
@@ -308,7 +307,7 @@ class MonitorResult:
 
     def to_csv(self, path) -> None:
         """
-        Write the table as CSV, times as ISO 8601 with microseconds.
+        Write the table as CSV, with times in ISO 8601 with microseconds.
 
         :param path: File to write.
         """
@@ -321,8 +320,8 @@ class MonitorResult:
         """
         The located events as an ObsPy catalogue, see :py:func:`to_catalog`.
 
-        :param unassociated: Whether to return the picks of no event instead.
-        :param single_station: True for the events of a single station only, False for the others.
+        :param unassociated: Whether to return the picks that belong to no event instead.
+        :param single_station: True for events of a single station only, False for the others.
         """
         return to_catalog(self, unassociated, single_station)
 
@@ -333,11 +332,11 @@ class MonitorResult:
 
     @property
     def single_station_events(self) -> pd.DataFrame:
-        """Events of a single station: no other one confirms them, and their depth is unknown."""
+        """Events of a single station. No other station confirms them. Their depth is unknown."""
         return self.events[self.events["method"] == SINGLE_STATION].reset_index(drop=True)
 
     def __repr__(self) -> str:
-        """In a line. The tables print themselves."""
+        """Summary in one line. Print the tables for details."""
         return f"MonitorResult({self})"
 
     def _repr_html_(self) -> str:

@@ -10,16 +10,16 @@ import pandas as pd
 
 def standard_error(spread: float, error: float | None) -> float:
     """
-    Spread of an estimate and standard error of its model together; nan if neither is known.
+    Spread of an estimate and standard error of its model in quadrature, nan if both are unknown.
 
-    A calibrated spread is the whole error: the standard error is for weights without calibration.
+    A calibrated spread is the whole error. The standard error is for weights without calibration.
     """
     known = [value for value in (spread, error) if value is not None and np.isfinite(value)]
     return float(np.hypot.reduce(known)) if known else np.nan
 
 
 def pick_key(pick) -> str:
-    """What tells a pick from all others."""
+    """Text that identifies a pick."""
     return f"{pick.trace_id} {pick.phase} {pick.peak_time.ns}"
 
 
@@ -27,7 +27,8 @@ def with_magnitudes(events: pd.DataFrame, rows: Sequence[Mapping]) -> pd.DataFra
     """
     Events with the median of the stations' magnitudes.
 
-    The spread is the stations' standard deviation, or that of the only one's estimate.
+    The spread is the standard deviation of the stations. For a single station it is the spread of
+    its estimate.
 
     :param rows: Rows of the table of estimates, with ``event_id``.
     """

@@ -1,4 +1,4 @@
-"""Velocity models of horizontal layers, and first arrivals in them."""
+"""Velocity models with horizontal layers, and times of their first arrivals."""
 
 from __future__ import annotations
 
@@ -10,17 +10,18 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-# Continental crust as it is where nothing better is known: depth of the top in km below sea level,
-# vp in km/s. The first kilometres are slow, as everywhere: a medium without them puts events too
-# deep. Below as IASP91 (Kennett and Engdahl 1991, doi:10.1111/j.1365-246X.1991.tb06724.x), with a
-# step at 12 km instead of none.
+# Default continental crust: depth of the top in km below sea level, vp in km/s. The uppermost
+# kilometres are slow, because a medium without slow layers puts events too deep. The deeper layers
+# are IASP91 (Kennett and Engdahl 1991, doi:10.1111/j.1365-246X.1991.tb06724.x) with an additional
+# step at 12 km.
 CRUST = ((-9.0, 4.5), (1.0, 5.3), (3.0, 5.8), (12.0, 6.2), (20.0, 6.5), (35.0, 8.04))
 
-# Distances of tables are even in asinh(distance / this), so that they are dense at the source, km.
+# Distances of tables are equally spaced in asinh(distance / _DENSE_KM), and so dense near the
+# source. In km.
 _DENSE_KM = 10.0
 _STEP = 0.03
 
-# Tangents of angles of rays in the fastest layer on their way, up to a grazing one.
+# Tangents of the ray angles in the fastest layer that a ray crosses, up to a grazing ray.
 _TANGENTS = np.concatenate([np.linspace(0, 1, 25)[:-1], np.geomspace(1, 1e5, 150)])
 
 PHASES = ("P", "S")
@@ -32,10 +33,10 @@ class VelocityModel:
     Horizontal layers, each with one velocity of P and one of S.
 
     :param tops: Depth of the top of each layer in km below sea level, ascending. The first layer
-        goes up to the highest station, the last one down without end.
-    :param vp: Velocity of P in each layer in km/s.
-    :param vs: Velocity of S.
-    :param name: What the model is called in results.
+        extends up to the highest station. The last layer is a half-space.
+    :param vp: P velocity of each layer in km/s.
+    :param vs: S velocity of each layer in km/s.
+    :param name: Name of the model in results.
     :raises ValueError: If velocities are impossible, or tops do not ascend.
     """
 
@@ -45,7 +46,7 @@ class VelocityModel:
     name: str = "layers"
 
     def __post_init__(self):
-        """Check what was given."""
+        """Check the layers."""
         tops, vp, vs = (np.asarray(v, dtype=float) for v in (self.tops, self.vp, self.vs))
         if not (len(tops) == len(vp) == len(vs) > 0):
             raise ValueError(f"The velocity model {self.name} needs a vp and a vs for each layer.")
@@ -60,29 +61,29 @@ class VelocityModel:
     @classmethod
     def crust(cls, vp_vs: float = 1.73) -> VelocityModel:
         """
-        Continental crust where nothing better is known (``CRUST``).
+        Default continental crust (``CRUST``).
 
-        :param vp_vs: Ratio of the velocities.
+        :param vp_vs: Ratio of the P and S velocities.
         """
         tops, vp = zip(*CRUST, strict=True)
         return cls(tops, vp, tuple(v / vp_vs for v in vp), f"continental crust, vp/vs {vp_vs:g}")
 
     @classmethod
     def homogeneous(cls, vp: float = 6.0, vp_vs: float = 1.73) -> VelocityModel:
-        """The same velocity everywhere, in km/s."""
+        """A uniform medium, with vp in km/s."""
         return cls((-9.0,), (vp,), (vp / vp_vs,), f"homogeneous, vp {vp:g} km/s, vp/vs {vp_vs:g}")
 
     @classmethod
     def read(cls, source, vp_vs: float = 1.73) -> VelocityModel:
         """
-        A model from what users have.
+        Read a model from a table or file.
 
         :param source: A model, a DataFrame, or a CSV file with the columns ``depth_km`` (or
             ``depth``; top of a layer in km below sea level), ``vp`` and, optionally, ``vs`` in
-            km/s. Lines that begin with # are comments. None: :py:meth:`crust`.
-        :param vp_vs: Ratio of the velocities where there is no column ``vs``.
-        :raises ValueError: If it is no such table, with its name.
-        :raises FileNotFoundError: If there is no such file.
+            km/s. Lines that begin with # are comments. None gives :py:meth:`crust`.
+        :param vp_vs: Ratio of the P and S velocities, if there is no column ``vs``.
+        :raises ValueError: If the table is not a velocity model. The message names the file.
+        :raises FileNotFoundError: If the file does not exist.
         """
         if source is None:
             return cls.crust(vp_vs)
@@ -122,13 +123,13 @@ class VelocityModel:
 
     def times(self, phase: str, elevation: float, depths, distances) -> np.ndarray:
         """
-        Times of the first arrivals: direct rays and head waves.
+        Travel times of the first arrivals, which are direct rays or head waves.
 
         :param phase: P or S.
-        :param elevation: Of the station in km above sea level.
-        :param depths: Of sources in km below sea level, shape (n,).
-        :param distances: Epicentral, in km, shape (m,).
-        :return: Seconds, shape (n, m).
+        :param elevation: Elevation of the station in km above sea level.
+        :param depths: Depths of the sources in km below sea level, shape (n,).
+        :param distances: Epicentral distances in km, shape (m,).
+        :return: Travel times in s, shape (n, m).
         """
         distances = np.asarray(distances, dtype=float)
         return np.stack([self._first(phase, -elevation, z, distances) for z in np.ravel(depths)])
@@ -146,12 +147,13 @@ class VelocityModel:
         passed = between > 1e-6
         if passed.any():
             h, v = between[passed, None], speeds[passed, None]
-            # Sines of the angles by the tangent in the fastest layer, exact for grazing rays.
+            # Sines of the angles from the tangent in the fastest layer. This is exact for grazing
+            # rays.
             ratio, fastest = v / v.max(), _TANGENTS / np.hypot(1, _TANGENTS)
             sine = ratio * fastest
             cosine = np.sqrt((1 - ratio**2) + (ratio / np.hypot(1, _TANGENTS)) ** 2)
             first = np.interp(x, (h * sine / cosine).sum(0), (h / (v * cosine)).sum(0))
-            # A ray that grazes the fastest layer goes on along it.
+            # Beyond its reach, a ray that grazes the fastest layer continues along it.
             reach = (h * sine / cosine).sum(0)[-1]
             first += np.clip(x - reach, 0, None) / v.max()
         else:
@@ -175,10 +177,11 @@ class VelocityModel:
 
     def table(self, phase: str, elevation: float, depths: np.ndarray, reach: float) -> np.ndarray:
         """
-        Times over depth and distance, remembered; see :py:func:`look_up`.
+        Cached table of travel times over depth and distance, see :py:func:`look_up`.
 
-        :param elevation: In km; one table stands for 50 m.
-        :param depths: Even, in km.
+        :param phase: P or S.
+        :param elevation: Elevation of the station in km, rounded to 50 m.
+        :param depths: Equally spaced depths in km.
         :param reach: Largest distance in km.
         """
         elevation = round(elevation * 20) / 20
@@ -192,13 +195,13 @@ class VelocityModel:
 
 def look_up(tables: Sequence[np.ndarray], depths: np.ndarray, depth, distance) -> list[np.ndarray]:
     """
-    Times of tables between their nodes, linear in both.
+    Travel times between the nodes of tables, by bilinear interpolation.
 
-    :param tables: Of :py:meth:`VelocityModel.table`, of one shape.
-    :param depths: Their depths.
-    :param depth: In km, of any shape.
-    :param distance: In km, of the same shape.
-    :return: Seconds of each table, of that shape.
+    :param tables: Tables of :py:meth:`VelocityModel.table`, all of the same shape.
+    :param depths: Depths of the tables in km.
+    :param depth: Depths of the sources in km, of any shape.
+    :param distance: Distances in km, of the same shape.
+    :return: Travel times of each table in s, of the same shape.
     """
     height, width = tables[0].shape
     nodes = _DENSE_KM * np.sinh(_STEP * np.arange(width))

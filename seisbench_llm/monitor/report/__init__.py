@@ -1,4 +1,4 @@
-"""One page of HTML about the results of a monitor, for readers without a network."""
+"""One HTML page with the results of a monitor, which needs no internet access."""
 
 from .page import write_report
 

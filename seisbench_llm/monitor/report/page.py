@@ -1,4 +1,4 @@
-"""The page of a monitor: summary, map, events, sections, magnitudes, depths, stations."""
+"""HTML page of a monitor: summary, map, events, sections, magnitudes, depths, stations."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ..result import MonitorResult
 from .scenes import Annotate, by_pick_id, scenes_of_events, scenes_of_picks
 
 TEMPLATE = Path(__file__).parent / "page.html"
-# A table of more rows is none that is read; files of tables have them all.
+# Longer tables are hard to read. The table files have all rows.
 MOST_TABLE_ROWS = 2000
 _EVENT_NUMBERS = (
     *("latitude", "longitude", "depth_km", "depth_uncertainty_km", "uncertainty_km", "magnitude"),
@@ -35,15 +35,15 @@ def write_report(
     most_scenes: int = 12,
 ) -> Path:
     """
-    Write the results of a monitor as one page of HTML that needs no network.
+    Write the results of a monitor as one HTML page that needs no internet access.
 
     :param result: Results of a monitor.
     :param out: HTML file.
-    :param stream: Waveforms that the result was made from; without them, none are shown.
+    :param stream: Waveforms of the result. Without them, the page shows no waveforms.
     :param stations: Stations for the map, see :py:meth:`seisbench_llm.stations.Stations.read`.
     :param picker: Model whose curves are drawn with the waveforms.
     :param title: Title of the page.
-    :param most_scenes: Number of events, the largest, whose waveforms are shown.
+    :param most_scenes: Number of the largest events with waveforms on the page.
     :return: The file.
     :raises ImportError: If the extra ``pages`` is not installed.
     """
@@ -82,7 +82,7 @@ def write_report(
 
 
 def _annotate(picker, stations: Stations | None) -> Annotate:
-    """As the monitor does it, which rotates components first."""
+    """Function for the curves. As in the monitor, it rotates components first."""
     if picker is None or stations is None:
         return None if picker is None else picker.annotate
     rotation = Rotation(stations)
@@ -90,7 +90,7 @@ def _annotate(picker, stations: Stations | None) -> Annotate:
 
 
 def verdict(result: MonitorResult) -> list[str]:
-    """What the result says, in sentences."""
+    """Summary of the result in sentences."""
     picks, events = result.picks, result.events
     stations = {pick.trace_id for pick in picks}
     if not len(picks):
@@ -131,8 +131,8 @@ def station_health(
     """
     Data and picks of each instrument.
 
-    :return: Rows with id, place, share of data in the time of all, gaps, P, S, picks, picks of an
-        event, and the median of their residuals in s.
+    :return: Rows with id, coordinates, share of the time span that has data, number of gaps, of P,
+        of S, of picks and of picks of an event, and median residual of the picks of an event in s.
     """
     records = by_pick_id(stream)
     ids = sorted({*records, *(pick.trace_id for pick in result.picks)})
@@ -167,7 +167,7 @@ def station_health(
 
 
 def _coverage(traces: list[obspy.Trace], whole: float) -> tuple[float, int]:
-    """Share of the time of all that the worst channel covers, and its gaps."""
+    """Share of the time span that the worst channel covers, and its number of gaps."""
     by_channel: dict[str, list] = {}
     for trace in obspy.Stream(traces).split():
         stats = trace.stats
@@ -187,7 +187,7 @@ def _coverage(traces: list[obspy.Trace], whole: float) -> tuple[float, int]:
 
 
 def _event(row: dict) -> dict:
-    """An event as the page needs it."""
+    """An event as data for the page."""
     place = row["latitude"], row["longitude"]
     return {
         "id": row["event_id"],
@@ -201,7 +201,7 @@ def _event(row: dict) -> dict:
 
 
 def _ellipse(row: dict) -> list[list[float]] | None:
-    """Longitudes and latitudes of the edge of the epicentre's region of 68 %."""
+    """Longitudes and latitudes of the edge of the 68 % region of an epicentre."""
     semi = row["ellipse_major_km"], row["ellipse_minor_km"]
     if not np.isfinite([*semi, row["ellipse_azimuth"]]).all():
         return None
@@ -238,7 +238,7 @@ def _estimates(result: MonitorResult) -> list[dict]:
 
 
 def _skipped(result: MonitorResult) -> list[dict]:
-    """Trace, cause and number of what was left out."""
+    """Skipped traces with cause and count."""
     counts = Counter((entry.trace_id, entry.cause, entry.used) for entry in result.skipped)
     return [
         {"id": name, "cause": cause, "used": used, "count": count}

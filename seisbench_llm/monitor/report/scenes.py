@@ -1,4 +1,4 @@
-"""Waveforms, curves and picks of single events, as the page of a monitor holds them."""
+"""Waveforms, curves and picks of single events for the page of a monitor."""
 
 from __future__ import annotations
 
@@ -14,28 +14,29 @@ from ...plotting.base import envelope, for_display
 from ...trace_ids import TraceId
 from ..result import MonitorResult
 
-# Seconds shown before the first and after the last pick of an event, and at most in all.
+# Seconds shown before the first and after the last pick of an event, and largest total.
 BEFORE_S, AFTER_S, MOST_S = 5.0, 15.0, 120.0
-# Waveforms begin and end so much farther away where curves are computed.
+# Additional seconds on both sides of the waveforms, for filters and curves.
 CONTEXT_S = 30.0
 HIGHPASS = 1.0
-# Of each trace so many spans are kept, each with its smallest and its largest sample.
+# Number of spans of a trace and of a curve, each kept as its smallest and largest sample, and
+# largest number of rows.
 COLUMNS, CURVE_COLUMNS, MOST_ROWS = 600, 150, 30
-# What stands for no sample.
+# Value of a missing sample.
 NOTHING = -32768
 
 Annotate = Callable[[obspy.Stream], obspy.Stream] | None
 
 
 def chosen_events(events: pd.DataFrame, most: int) -> list[str]:
-    """Ids of the largest events, of equal ones those with the most picks, in the order of time."""
+    """Ids of the largest events in order of time. If equal, events with more picks come first."""
     ranked = events.sort_values(["magnitude", "picks"], ascending=False, na_position="last")
     ids = set(ranked["event_id"].head(most))
     return [name for name in events["event_id"] if name in ids]
 
 
 def by_pick_id(stream: obspy.Stream) -> dict[str, list[obspy.Trace]]:
-    """Name that picks have -> traces."""
+    """Trace id as in picks -> traces."""
     found = defaultdict(list)
     for trace in stream:
         found[TraceId.of(trace).without_component.pick_id].append(trace)
@@ -46,12 +47,12 @@ def scenes_of_events(
     stream: obspy.Stream, result: MonitorResult, annotate: Annotate = None, most: int = 12
 ) -> dict[str, dict]:
     """
-    What there is to draw of the largest events.
+    Data for the plots of the largest events.
 
-    :param stream: Waveforms that the result was made from.
+    :param stream: Waveforms of the result.
     :param result: Results of a monitor.
-    :param annotate: Gives the curves that are drawn, of some of the stream; None for none.
-    :param most: Number of events.
+    :param annotate: Function that gives the curves of a stream, or None for no curves.
+    :param most: Largest number of events.
     :return: Event id -> start, end and origin in Unix time, and rows sorted by distance.
     """
     records, scenes = by_pick_id(stream), {}
@@ -74,10 +75,10 @@ def scenes_of_picks(
     stream: obspy.Stream, result: MonitorResult, annotate: Annotate = None, most: int = 12
 ) -> dict[str, dict]:
     """
-    What there is to draw of the surest P picks, where no events are known.
+    Data for the plots of the most probable P picks, for results without events.
 
     :param stream, result, annotate, most: See :py:func:`scenes_of_events`.
-    :return: Row of the table of estimates, as text -> as there.
+    :return: Row of the table of estimates, as text -> data as in :py:func:`scenes_of_events`.
     """
     records, scenes = by_pick_id(stream), {}
     ranked = result.table["p_probability"].sort_values(ascending=False).index[:most]
@@ -134,7 +135,7 @@ def _scene(
 
 
 def by_pick_id_of_curves(annotations: obspy.Stream) -> dict[str, dict[str, list[dict]]]:
-    """Name that picks have -> phase -> parts of its curve."""
+    """Trace id as in picks -> phase -> parts of the curve."""
     found: dict[str, dict[str, list[dict]]] = defaultdict(lambda: defaultdict(list))
     for trace in annotations:
         stats = trace.stats
@@ -146,7 +147,7 @@ def by_pick_id_of_curves(annotations: obspy.Stream) -> dict[str, dict[str, list[
 
 
 def _channels(traces: obspy.Stream) -> list[dict]:
-    """Channels, the vertical one first."""
+    """Channels, with the vertical first."""
     by_code = defaultdict(list)
     for trace in traces:
         if trace.stats.npts:
@@ -163,12 +164,13 @@ def _channels(traces: obspy.Stream) -> list[dict]:
 
 def encode(trace: obspy.Trace, peak: float, columns: int) -> dict:
     """
-    A trace as short text.
+    Encode a trace as short text.
 
-    :param peak: What stands for the largest number.
-    :param columns: Number of spans, each with its smallest and its largest sample.
-    :return: Unix time of the first sample, seconds between two, and samples divided by the peak
-        as 16-bit integers in base64; ``NOTHING`` where there are none.
+    :param trace: Trace.
+    :param peak: Value that the largest integer represents.
+    :param columns: Number of spans, each kept as its smallest and largest sample.
+    :return: Unix time of the first sample, seconds between samples, and samples divided by the peak
+        as 16-bit integers in base64. Missing samples are ``NOTHING``.
     """
     _, data = envelope(trace, columns)
     scaled = np.round(data / peak * 32767).clip(-32767, 32767)
