@@ -1,4 +1,4 @@
-"""Amplitudes at picks, in counts and in units of ground motion, and local magnitudes."""
+"""Amplitudes at picks in counts and in units of ground motion, and local magnitudes."""
 
 from .magnitude import SCALES, Scale, local_magnitude, read_corrections
 from .measure import measure

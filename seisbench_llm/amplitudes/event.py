@@ -10,7 +10,7 @@ import pandas as pd
 from ..trace_ids import station_of
 from .magnitude import Scale, event_magnitude, fuse, local_magnitude
 
-# Signal-to-noise ratio below which an amplitude is that of noise.
+# Smallest signal-to-noise ratio of an amplitude that is used.
 LEAST_SNR = 3.0
 
 
@@ -22,14 +22,14 @@ def station_magnitudes(
     corrections: Mapping[str, float] | None = None,
 ) -> pd.DataFrame:
     """
-    ML of each S pick of an event.
+    ML of each S pick that belongs to an event.
 
-    :param amplitudes: Of :py:func:`seisbench_llm.amplitudes.measure`.
-    :param arrivals: Which pick belongs to which event, with distance_km.
-    :param depths: Event -> depth in km; nan counts as 0.
+    :param amplitudes: Table of :py:func:`seisbench_llm.amplitudes.measure`.
+    :param arrivals: Picks of each event, with distance_km.
+    :param depths: Event -> depth in km. nan counts as 0.
     :param scale: See :py:func:`local_magnitude`.
-    :param corrections: NET.STA -> what is added.
-    :return: Columns event_id, pick, trace_id, ml.
+    :param corrections: NET.STA -> station correction, which is added to ML.
+    :return: Table with the columns event_id, pick, trace_id, ml.
     """
     used = amplitudes[(amplitudes["phase"] == "S") & (amplitudes["wood_anderson_nm"] > 0)]
     used = used[~(used["snr"] < LEAST_SNR)]
@@ -47,11 +47,11 @@ def with_local_magnitudes(
     events: pd.DataFrame, stations: pd.DataFrame, least_error: float = 0.0
 ) -> pd.DataFrame:
     """
-    Events with ML, and with the magnitude that holds both it and the models' estimate.
+    Events with ML, and with the weighted mean of ML and the models' estimate as magnitude.
 
-    :param events: With magnitude and magnitude_spread of the models.
-    :param stations: Of :py:func:`station_magnitudes`.
-    :param least_error: Least standard error of the models' estimate.
+    :param events: Table of events with magnitude and magnitude_spread of the models.
+    :param stations: Table of :py:func:`station_magnitudes`.
+    :param least_error: Smallest standard error of the models' estimate.
     """
     groups = {
         # A station with two instruments counts once.

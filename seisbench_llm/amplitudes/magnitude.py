@@ -1,4 +1,4 @@
-"""Local magnitudes: scales, station corrections, and the estimates of an event together."""
+"""Local magnitudes: scales, station corrections, and means over the stations of an event."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-# Standard deviation of a station's ML about the event's, where one station is all there is, and
-# the least for several: radiation and ground below differ.
+# Standard deviation of a station's ML around the ML of the event: the value for one or two
+# stations, and the smallest value for more. Stations differ in radiation and in the ground below.
 ONE_STATION, LEAST = 0.3, 0.1
 
 
@@ -19,9 +19,10 @@ class Scale:
     """
     ML = log10(A) + a log10(R) + b R + c + d exp(-R / e).
 
-    A is the largest Wood-Anderson amplitude in nm (gain 1), R the hypocentral distance in km.
+    A is the largest Wood-Anderson amplitude in nm at a gain of 1. R is the hypocentral distance in
+    km.
 
-    :param source: Where it was published.
+    :param source: Publication of the scale.
     """
 
     a: float
@@ -42,17 +43,17 @@ SCALES = {
 
 def local_magnitude(amplitude_nm, distance_km, scale: str | Scale = "iaspei"):
     """
-    Local magnitude.
+    Local magnitude of an amplitude at a distance.
 
     >>> round(float(local_magnitude(480.8, 100.0)), 2)
     3.0
 
-    :param amplitude_nm: Largest amplitude of a Wood-Anderson seismometer (0.8 s, damping 0.7) in
-        nm at a gain of one; of one horizontal.
+    :param amplitude_nm: Largest amplitude on one horizontal component of a Wood-Anderson
+        seismometer (0.8 s, damping 0.7) in nm, at a gain of 1.
     :param distance_km: Hypocentral distance in km.
-    :param scale: Name of ``SCALES``, or one.
-    :return: nan where amplitude or distance is not above zero.
-    :raises ValueError: If there is no such scale, with those that there are.
+    :param scale: Name in ``SCALES``, or a scale.
+    :return: ML, nan where amplitude or distance is not above zero.
+    :raises ValueError: If the scale is unknown. The message lists the known scales.
     """
     if not isinstance(scale, Scale):
         if scale not in SCALES:
@@ -70,10 +71,12 @@ def local_magnitude(amplitude_nm, distance_km, scale: str | Scale = "iaspei"):
 
 def read_corrections(path: str | Path | None) -> dict[str, float]:
     """
-    Station corrections, which are added to a station's magnitude.
+    Read station corrections, which are added to the magnitudes of a station.
 
-    :param path: CSV with the columns id (NET.STA) and correction; None for none.
-    :raises ValueError: If it is no such table, with its name.
+    :param path: CSV with the columns id (NET.STA) and correction, or None for no corrections.
+    :return: NET.STA -> correction.
+    :raises FileNotFoundError: If the file does not exist.
+    :raises ValueError: If the table is not valid. The message names the file.
     """
     if path is None:
         return {}
@@ -98,11 +101,11 @@ def event_magnitude(values) -> tuple[float, float]:
     """
     Median of the stations' magnitudes, and its standard error.
 
-    The spread of the stations is 1.4826 times the median absolute deviation, at least ``LEAST``;
-    of one or two stations, ``ONE_STATION``.
+    The spread of the stations is 1.4826 times the median absolute deviation, but at least
+    ``LEAST``. For one or two stations it is ``ONE_STATION``.
 
     :param values: ML of each station.
-    :return: nan, nan without values.
+    :return: Median and standard error, nan without values.
     """
     values = np.asarray(values, dtype=float)
     values = values[np.isfinite(values)]
@@ -121,8 +124,8 @@ def fuse(estimates: Mapping[str, tuple[float, float]]) -> tuple[float, float]:
     """
     Mean of several estimates of one magnitude, weighted by their variances.
 
-    :param estimates: Name -> value and standard error; one that is not known has no weight.
-    :return: Value and standard error, nan without estimates.
+    :param estimates: Name -> value and standard error. Unknown estimates have no weight.
+    :return: Mean and standard error, nan without estimates.
     """
     known = [(v, s) for v, s in estimates.values() if np.isfinite([v, s]).all() and s > 0]
     if not known:

@@ -1,4 +1,4 @@
-"""Amplitude and signal-to-noise ratio at each pick, and ground motion where a response is known."""
+"""Amplitude and signal-to-noise ratio at each pick, and ground motion if a response is known."""
 
 from __future__ import annotations
 
@@ -16,15 +16,16 @@ from ..streams.skipped import Skipped, SkippedList
 from ..trace_ids import TraceId
 from .response import ResponseError, check_response, to_motion
 
-# Seconds: before a pick, of P at most, of S at least and at most; noise ends before P.
+# Seconds before a pick, longest window of P, shortest and longest window of S.
 BEFORE_S, P_S, S_S, LONGEST_S = 0.2, 5.0, 5.0, 60.0
+# Length of the noise window in s, and its end before P in s.
 NOISE_S, NOISE_END_S = 5.0, 0.5
 
-# Of data about what is measured, for the ends of the filter.
+# Additional data on both sides in s, for the taper of the filter.
 PADDING_S = 5.0
 
-# A record is clipped where the largest value comes so many times in a row, or a recorder of 24
-# bits is at its end; and that is no noise.
+# A record is clipped if its largest value repeats this many times in a row, or if it reaches full
+# scale of a 24-bit recorder. Its amplitude must also exceed this multiple of the noise.
 CLIPPED_SAMPLES, FULL_SCALE, NO_NOISE = 4, 0.98 * 2**23, 20.0
 
 _CLIPPED = "is clipped at a pick: its amplitude there is a lower limit, and makes no magnitude"
@@ -39,17 +40,19 @@ def measure(
     """
     Amplitudes at P and S picks.
 
-    P is measured from 0.2 s before the pick to the S at the same trace id, for 5 s at most, on the
-    vertical (on all components if there is none). S is measured on the horizontals (on the
-    vertical if there are none), for twice the time from P to S, 5 to 60 s, or up to the next P.
-    Noise is the standard deviation of the 5 s that end 0.5 s before P, or S without P.
+    The window of a P starts 0.2 s before the pick and ends at the S at the same trace id, or after
+    5 s. P is measured on the vertical, or on all components if there is no vertical. The window of
+    an S is twice the time from P to S long (5 to 60 s) and ends at the next P at the latest. S is
+    measured on the horizontals, or on the vertical if there are none. Noise is the standard
+    deviation of 5 s that end 0.5 s before P, or before S if there is no P.
 
-    :param stream: Waveforms in counts; not changed. Only pieces about picks are read.
+    :param stream: Waveforms in counts; not changed. Only pieces around picks are read.
     :param picks: Picks of SeisBench.
-    :param stations: Responses; None: counts only.
-    :param skipped: Gets what cannot be converted, and why, one entry per trace.
-    :return: One row per pick whose waveform is there, see docs/reference/tables.md, with the
-        index of the pick.
+    :param stations: Stations with responses. With None, amplitudes are in counts only.
+    :param skipped: List to which traces that cannot be converted are added, one entry per trace
+        and cause.
+    :return: One row per pick with a waveform, see docs/reference/tables.md, with the index of the
+        pick.
     """
     skipped = SkippedList() if skipped is None else skipped
     traces = defaultdict(list)
@@ -75,7 +78,7 @@ def measure(
 
 
 def _window(picks: Sequence, indices: list[int], place: int) -> tuple:
-    """Start and end of what is measured, and the time before which there is only noise."""
+    """Start and end of the window, and end of the noise."""
     pick = picks[indices[place]]
     later = [picks[i] for i in indices[place + 1 :]]
     following = next((p.peak_time for p in later if p.phase == "P"), None)
@@ -97,7 +100,7 @@ def _window(picks: Sequence, indices: list[int], place: int) -> tuple:
 
 
 def _row(traces, phase, window, stations, skipped: SkippedList, said: set) -> dict | None:
-    """The largest amplitudes of the components that count; None without data."""
+    """Largest amplitudes over the components for this phase, None without data."""
     start, end, quiet = window
     wanted = "Z3" if phase == "P" else "NE12RTXY"
     there = [
@@ -178,7 +181,7 @@ def _component(trace, start, end, quiet, stations, skipped, said) -> dict | None
 
 
 def _response(stations: Stations, trace_id: str, time: obspy.UTCDateTime) -> Response | None:
-    """The response, also one without a gain, so that the cause can be told."""
+    """Response of a channel. One without a gain is returned too, so that the cause is reported."""
     found = stations.response(trace_id, time)
     if found is not None:
         return found

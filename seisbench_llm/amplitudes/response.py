@@ -1,4 +1,4 @@
-"""Ground motion and Wood-Anderson records of short pieces of traces."""
+"""Ground motion and Wood-Anderson records for short pieces of traces."""
 
 from __future__ import annotations
 
@@ -8,38 +8,40 @@ import numpy as np
 import scipy.fft
 from obspy.core.inventory.response import Response
 
-# Hz and damping of the Wood-Anderson seismometer (IASPEI 2013).
+# Natural frequency in Hz and damping of the Wood-Anderson seismometer (IASPEI 2013).
 WOOD_ANDERSON_FREQUENCY, WOOD_ANDERSON_DAMPING = 1.25, 0.7
 
-# Hz: what is below hardly is the earthquake's, and much of it noise; in part and all of it.
+# Lower end of the band in Hz: zero below the first frequency, one above the second. Lower
+# frequencies contain little earthquake signal and much noise.
 LOWEST_HZ = (0.2, 0.4)
 
-# Of the Nyquist frequency: the upper end likewise.
+# Upper end of the band as shares of the Nyquist frequency: one below the first, zero above the
+# second.
 HIGHEST = (0.8, 0.95)
 
-# How often a unit is to be integrated to be one of displacement.
+# Unit -> number of integrations to displacement.
 INTEGRATIONS = {"M": 0, "M/S": 1, "M/S**2": 2, "M/S2": 2, "M/S/S": 2, "M/(S**2)": 2}
 
 
 class ResponseError(ValueError):
-    """A response that cannot be used, and why, as the rest of a sentence."""
+    """Error for a response that cannot be used. Its text completes a sentence about the trace."""
 
 
 def wood_anderson(frequencies: np.ndarray) -> np.ndarray:
     """
-    Response of a Wood-Anderson seismometer of gain 1 to displacement of the ground.
+    Response of a Wood-Anderson seismometer of gain 1 to ground displacement.
 
-    :param frequencies: In Hz.
-    :return: Complex, 1 at high frequencies.
+    :param frequencies: Frequencies in Hz.
+    :return: Complex response. Its modulus is 1 at high frequencies.
     """
     return -((2 * np.pi * frequencies) ** 2) * pendulum(frequencies)
 
 
 def pendulum(frequencies: np.ndarray) -> np.ndarray:
     """
-    Response of a Wood-Anderson seismometer of gain 1 to acceleration of the ground, in s^2.
+    Response of a Wood-Anderson seismometer of gain 1 to ground acceleration, in s^2.
 
-    :param frequencies: In Hz.
+    :param frequencies: Frequencies in Hz.
     """
     omega, natural = 2 * np.pi * frequencies, 2 * np.pi * WOOD_ANDERSON_FREQUENCY
     return 1 / (natural**2 - omega**2 + 2j * WOOD_ANDERSON_DAMPING * natural * omega)
@@ -47,10 +49,12 @@ def pendulum(frequencies: np.ndarray) -> np.ndarray:
 
 def check_response(response: Response | None, rate: float) -> Response:
     """
-    See that a response can be one of the data.
+    Check that a response fits the data.
 
-    :param rate: Samples per second of the data.
-    :raises ResponseError: If not.
+    :param response: Response, or None if unknown.
+    :param rate: Sampling rate of the data in Hz.
+    :return: The response.
+    :raises ResponseError: If the response cannot be used. The message says why.
     """
     sensitivity = None if response is None else response.instrument_sensitivity
     if response is None or not (response.response_stages or sensitivity):
@@ -81,17 +85,18 @@ def _units(response: Response) -> str:
 
 def to_motion(data: np.ndarray, rate: float, response: Response) -> dict[str, np.ndarray]:
     """
-    Displacement in m, velocity in m/s and Wood-Anderson displacement in m of a piece of counts.
+    Displacement in m, velocity in m/s and Wood-Anderson displacement in m from counts.
 
-    Between 0.4 Hz and 0.8 of the Nyquist frequency; ends are tapered over 5 %.
+    The band is 0.4 Hz to 0.8 of the Nyquist frequency. The ends are tapered over 5 %.
 
     :param data: Counts, shape (n,).
-    :param rate: Samples per second.
-    :param response: Checked by :py:func:`check_response`.
+    :param rate: Sampling rate in Hz.
+    :param response: Response that :py:func:`check_response` has checked.
+    :return: ``displacement``, ``velocity`` and ``wood_anderson``, each of shape (n,).
     """
     data = np.asarray(data, dtype=float)
     size = scipy.fft.next_fast_len(2 * len(data), real=True)
-    # Detrended between its ends; twice as long, so that the filter does not bend round.
+    # The data are padded to twice their length, so that the filter does not wrap around.
     edge = max(1, len(data) // 20)
     ramp = 0.5 - 0.5 * np.cos(np.pi * (np.arange(edge) + 0.5) / edge)
     tapered = data - data.mean()
@@ -110,12 +115,12 @@ def to_motion(data: np.ndarray, rate: float, response: Response) -> dict[str, np
 
 
 def _inverse(response: Response, rate: float, size: int) -> np.ndarray:
-    """Ground displacement in m per count, in the band; remembered."""
+    """Ground displacement in m per count, in the band. Cached."""
     return _remembered(_Same(response), rate, size)
 
 
 class _Same:
-    """A response that equals itself only, since ObsPy's have no hash."""
+    """Hashable wrapper that compares responses by identity, because ObsPy's have no hash."""
 
     def __init__(self, response: Response):
         self.response = response
@@ -149,7 +154,7 @@ def _remembered(same: _Same, rate: float, size: int) -> np.ndarray:
 
 
 def _band(frequencies: np.ndarray, nyquist: float) -> np.ndarray:
-    """1 in the band, 0 outside, cosines between."""
+    """Weights: 1 in the band, 0 outside, with cosine tapers."""
     low, full = LOWEST_HZ
     rise = np.clip((frequencies - low) / (full - low), 0, 1)
     high, end = HIGHEST[0] * nyquist, HIGHEST[1] * nyquist

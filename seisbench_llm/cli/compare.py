@@ -14,19 +14,19 @@ from .options import AsJson
 
 def compare(
     ours: Annotated[Path, typer.Argument(help="Catalogue: QuakeML or another format of ObsPy.")],
-    theirs: Annotated[Path, typer.Argument(help="Catalogue that it is compared with.")],
+    theirs: Annotated[Path, typer.Argument(help="Catalogue to compare with.")],
     seconds: Annotated[
-        float, typer.Option(help="Largest difference of origin times of an event in both.")
+        float, typer.Option(help="Largest difference of the origin times of a pair in s.")
     ] = 5.0,
-    km: Annotated[float, typer.Option(help="Largest distance of its epicentres.")] = 50.0,
+    km: Annotated[float, typer.Option(help="Largest distance of the epicentres in km.")] = 50.0,
     plot: Annotated[Path | None, typer.Option(help="Figure to write, such as out.png.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """
-    Compare two catalogues: events of both, of one alone, and their differences (ours - theirs).
+    Compare two catalogues: events in both, events in one only, and differences (ours - theirs).
 
-    Each event is matched with one at most. The magnitude of completeness is that of maximum
-    curvature plus 0.2, of 50 magnitudes or more.
+    Each event is matched with at most one other event. The magnitude of completeness is computed by
+    maximum curvature plus 0.2, from at least 50 magnitudes.
 
     Example: seisbench-llm compare catalogue/catalog.xml agency.xml --plot compared.png
     """

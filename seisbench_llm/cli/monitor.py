@@ -89,13 +89,13 @@ def monitor(
         bool, typer.Option(help="Draw waveforms, picks and, with stations, a map.")
     ] = False,
     report: Annotated[
-        Path | None, typer.Option(help="One page of HTML to write, for readers without a network.")
+        Path | None, typer.Option(help="HTML page to write. It needs no internet access.")
     ] = None,
     velocity_model: VelocityModelFile = None,
     keep_poor: KeepPoor = False,
     magnitude_scale: MagnitudeScale = "iaspei",
     station_corrections: StationCorrections = None,
-    strict: Annotated[bool, typer.Option("--strict", help="All five weights must be there.")] = (
+    strict: Annotated[bool, typer.Option("--strict", help="All five weights must exist.")] = (
         False
     ),
     p_threshold: PThreshold = None,
@@ -111,8 +111,8 @@ def monitor(
     """
     Pick, estimate polarity, magnitude, distance and back-azimuth at each P, and locate.
 
-    With --stations: from three stations, association by PyOcto and a location with its
-    uncertainty; and epicentres of single stations, in files of their own.
+    With --stations, picks of at least three stations are associated by PyOcto, and events are
+    located with their uncertainties. Epicentres of single stations are in separate files.
 
     Example: seisbench-llm monitor day.mseed --stations stations.xml --out catalogue
     """
@@ -125,7 +125,7 @@ def monitor(
         from ..monitor.report import write_report
         from ..pages import plotly_script
 
-        # What is missing is said before the work.
+        # A missing extra is reported before the work starts.
         plotly_script()
     stations = None if inventory is None else Stations.read(inventory)
     stream = read_files(input_files(files, out))
@@ -175,8 +175,9 @@ def write(result, out: Path, formats: Sequence[MonitorFormat]) -> list[str]:
     Write the estimates, all picks, the located events and the catalogue.
 
     :param result: Results of a monitor.
-    :param out: Folder, which exists.
-    :return: Names of the files written.
+    :param out: Existing folder.
+    :param formats: File formats.
+    :return: Names of the written files.
     """
     from ..atomic import replacing
     from ..export.files import write_csv, write_parquet
@@ -212,7 +213,7 @@ def write(result, out: Path, formats: Sequence[MonitorFormat]) -> list[str]:
 
 
 def _draw(stream, stations, result, out: Path) -> list[str]:
-    """Draw waveforms with picks and, with stations, a map; returns the names of the files."""
+    """Draw waveforms with picks and, with stations, a map. Returns the names of the files."""
     from ..plotting.map import plot_map
     from ..plotting.picks import plot_picks
 

@@ -13,10 +13,11 @@ from .source import Sources, draw_sources, seismic_moment
 
 def further_events(draws: Draws, sources: Sources, crust, paths: Paths, sites, rows: np.ndarray):
     """
-    Another event at the station: mostly of the same cluster, else from anywhere.
+    Draw another event at the station, mostly of the same cluster, otherwise from any location.
 
-    :param draws: Streams, one per entry of ``rows``.
-    :param rows: Records that get one.
+    :param draws: Random streams, one per entry of ``rows``.
+    :param sources, crust, paths, sites: Parameters of the first events, for all records.
+    :param rows: Indices of the records with another event.
     :return: Sources, crust, paths and sites for :py:func:`ground_motion`.
     """
     sources, crust, paths, sites = (_select(part, rows) for part in (sources, crust, paths, sites))
@@ -25,7 +26,8 @@ def further_events(draws: Draws, sources: Sources, crust, paths: Paths, sites, r
     near = paths.distance * draws.log_normal(1.0, 0.05)
     distance = np.where(cluster, near, draws.uniform(3, 250))
     turn = np.where(cluster, draws.normal(0, 0.05), draws.uniform(-np.pi, np.pi))
-    # As strong at the station as the first one, give or take; -log A0 after Hutton & Boore (1987).
+    # The amplitude at the station is similar to the first event, by -log A0 of Hutton & Boore
+    # (1987).
     closer = distance_correction(distance) - distance_correction(paths.distance)
     magnitude = np.clip(sources.magnitude + closer + draws.normal(-0.3, 0.6), -1, 7)
     moment = seismic_moment(magnitude)
@@ -45,8 +47,10 @@ def further_events(draws: Draws, sources: Sources, crust, paths: Paths, sites, r
 
 def distance_correction(distance: np.ndarray) -> np.ndarray:
     """
-    Distance correction -log A0 of the local magnitude (Hutton & Boore 1987): ML is this plus
-    log10 of the Wood-Anderson amplitude in mm at a static magnification of 2080.
+    Distance correction -log A0 of the local magnitude (Hutton & Boore 1987).
+
+    ML is the sum of this correction and log10 of the Wood-Anderson amplitude in mm at a static
+    magnification of 2080.
 
     :param distance: Hypocentral distance in km.
     """

@@ -12,18 +12,20 @@ from .draws import Draws
 from .path import Paths
 from .site import Sites
 
-# Centres of the bands in which coda decays at its own rate.
+# Centres in Hz of the bands, each with its own decay rate of the coda.
 _BANDS = np.array([1.0, 3.0, 9.0, 27.0])
 
 
 def scattered(lapse: np.ndarray, travel: np.ndarray) -> np.ndarray:
     """
-    Single scattering relative to the direct wave, K(x) = ln((x + 1) / (x - 1)) / x with lapse
-    over travel time x (Sato 1977); its energy per second is K times scattering coefficient and
-    velocity. Zero before the arrival.
+    Single scattering relative to the direct wave, K(x) = ln((x + 1) / (x - 1)) / x (Sato 1977).
+
+    x is lapse time over travel time. The scattered energy per second is K times the scattering
+    coefficient and the velocity. It is zero before the arrival.
 
     :param lapse: Time since the origin in s, (records, samples).
     :param travel: Travel time in s, (records,).
+    :return: K, (records, samples).
     """
     x = lapse / travel[:, None]
     after = x > 1
@@ -34,13 +36,14 @@ def scattered(lapse: np.ndarray, travel: np.ndarray) -> np.ndarray:
 @dataclass
 class Scattering:
     """
-    How a wave is spread out near source and station, each (records,).
+    Scattering near the source and the station, each an array (records,).
 
     :param early: Share of the direct pulse's energy that a few scatterers delay slightly.
-    :param width: By how much, s.
-    :param late: Energy of reverberation and conversions in the shallow crust over the direct one's.
-    :param decay: Its time constant, s.
-    :param growth: Time over which it sets in, s.
+    :param width: Delay of this share in s.
+    :param late: Energy of reverberation and conversions in the shallow crust, relative to the
+        direct wave.
+    :param decay: Time constant of the decay of the late energy in s.
+    :param growth: Time constant of the onset of the late energy in s.
     """
 
     early: np.ndarray
@@ -51,7 +54,14 @@ class Scattering:
 
 
 def draw_scattering(draws: Draws, wave: str, sites: Sites) -> Scattering:
-    """Set by the envelopes of real local records: P trains that hardly decay up to S."""
+    """
+    Draw scattering near the source and the station.
+
+    The distributions follow the envelopes of real local records, in which the P train hardly decays
+    before S.
+
+    :param wave: P or S.
+    """
     firm = np.where(sites.is_a("borehole"), 0.5, 1.0)
     if wave == "P":
         early, late, decay = (0.0, 0.6), 13.0, 2.5
@@ -68,8 +78,16 @@ def draw_scattering(draws: Draws, wave: str, sites: Sites) -> Scattering:
 
 def scattered_energy(lapse, rays, amplitude, mean, paths, speed, near: Scattering):
     """
-    Scattered energy per second and squared unit amplitude: what is scattered forward and keeps the
-    direct wave's polarisation, and what is diffuse, each (records, samples).
+    Scattered energy per second and squared unit amplitude.
+
+    :param lapse: Time since the origin in s, (records, samples).
+    :param rays: Rays of the phases.
+    :param amplitude: Amplitude of each phase, (records, phases).
+    :param mean: Amplitude of each phase with mean radiation, (records, phases).
+    :param speed: Velocity at the source in km/s, (records,).
+    :param near: Scattering near the source and the station.
+    :return: Forward-scattered energy, with the polarisation of the direct wave, and diffuse energy,
+        each (records, samples).
     """
     forward, diffuse = np.zeros_like(lapse), np.zeros_like(lapse)
 
@@ -82,8 +100,8 @@ def scattered_energy(lapse, rays, amplitude, mean, paths, speed, near: Scatterin
         single = scattered(lapse, travel.astype(np.float32))
         diffuse += column(mean[:, k] ** 2 * paths.scattering * speed) * single
         since = np.maximum(lapse - column(travel), 0)
-        # The pulse broadened by forward scattering, t exp(-t / tm) (after Saito, Sato & Ohtake
-        # 2002); it takes what the direct pulse has lost.
+        # Forward scattering broadens the pulse to t exp(-t / tm) (after Saito, Sato & Ohtake 2002).
+        # The broadened pulse has the energy that the direct pulse has lost.
         pulse = 0.5 * (amplitude[:, k] ** 2 + mean[:, k] ** 2) * exists
         lost = 1 - direct_share(paths, rays[k], near) ** 2
         width = column(paths.broadening * travel + near.width)
@@ -96,20 +114,20 @@ def scattered_energy(lapse, rays, amplitude, mean, paths, speed, near: Scatterin
 
 
 def direct_share(paths: Paths, ray: path.Rays, near: Scattering) -> np.ndarray:
-    """Amplitude that is left in the direct pulse after scattering."""
+    """Share of the amplitude that remains in the direct pulse after scattering."""
     return np.exp(-0.5 * paths.scattering * ray.length) * np.sqrt(1 - near.early)
 
 
 def band_noise(draws: Draws, samples: int, rate: float) -> np.ndarray:
-    """Heavy-tailed white noise in octave-wide bands that add up to it, (4, records, 3, samples)."""
+    """Heavy-tailed white noise, split into bands whose sum it is, (4, records, 3, samples)."""
     white = draws.white(3, samples)
-    # A few strong scatterers rather than many equal ones; unit variance.
+    # The heavy tails represent a few strong scatterers. The variance is one.
     white *= np.sqrt(np.abs(white)) / np.float32(1.263)
     spectrum = scipy.fft.rfft(white, axis=-1)
     frequency = np.maximum(np.fft.rfftfreq(samples, 1 / rate), 1e-3)
     at = np.interp(np.log(frequency), np.log(_BANDS), np.arange(len(_BANDS)))
     weights = [np.sqrt(np.clip(1 - np.abs(at - k), 0, 1)) for k in range(len(_BANDS))]
-    # The square roots add in power; neighbours being correlated, normalise the sum.
+    # Neighbouring bands are correlated, so that their sum is normalised.
     total = np.sum(weights, axis=0)
     return np.stack(
         [scipy.fft.irfft(spectrum * (w / total).astype(np.float32), samples) for w in weights]
@@ -118,17 +136,23 @@ def band_noise(draws: Draws, samples: int, rate: float) -> np.ndarray:
 
 def coda(energy, lapse, first, wave: str, paths: Paths, noise, draws: Draws) -> np.ndarray:
     """
-    Diffuse energy as noise on all components, losing its high frequencies with time, by
-    exp(-2 pi f t / Q) (Aki & Chouet 1975).
+    Coda: noise on all components with the envelope of the diffuse energy.
 
-    :param energy: Per sample, (records, samples).
+    High frequencies decay with time by exp(-2 pi f t / Q) (Aki & Chouet 1975).
+
+    :param energy: Diffuse energy per sample, (records, samples).
+    :param lapse: Time since the origin in s, (records, samples).
+    :param first: Travel time of the first arrival in s, (records,).
+    :param wave: P or S.
+    :param noise: Noise of :py:func:`band_noise`.
+    :return: (records, 3, samples).
     """
     weak, strong = draws.uniform(0.45, 0.95), np.ones(len(first))
     if wave == "P":
         share = 2.0 * np.stack([strong, weak, weak], axis=1)
     else:
         share = 1.6 * np.stack([weak, strong, strong], axis=1)
-        # P and S need scatterers of their own.
+        # P and S have different scatterers.
         noise = np.roll(noise, noise.shape[-1] // 2, axis=-1)
     share = share[..., None].astype(np.float32)
     since = np.maximum(lapse - first[:, None].astype(np.float32), 0)

@@ -1,4 +1,4 @@
-"""Random numbers by seed and record number, for whole batches at once."""
+"""Random numbers by seed and record number, for batches of records."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from scipy.special import ndtri
 
 class Draws:
     """
-    Independent random streams, one per key, read in step.
+    Independent random streams, one per key, which are read in step.
 
-    A record must come out the same whatever chunk it is generated in, yet its parameters shall be
-    worked out for all records of a chunk in one array. So each key has a generator of its own, and
-    every call draws one value (or ``size`` of them) from each generator.
+    A record must not depend on the chunk in which it is generated, but the parameters of all
+    records of a chunk are computed in one array. Each key therefore has its own generator. Every
+    call draws one value, or ``size`` values, from each generator.
 
-    :param keys: Integers >= 0 that identify the streams, shape (records, words), e.g. (seed, kind,
-        record).
+    :param keys: Integers >= 0 that identify the streams, shape (records, words), for example (seed,
+        kind, record).
     """
 
     _BLOCK = 64
@@ -39,14 +39,14 @@ class Draws:
             for row, generator in zip(self._buffer, self._generators, strict=True):
                 generator.random(out=row)
             self._used = 0
-        # Away from 0 and 1, where the normal quantile is infinite.
+        # Exclude 0 and 1, where the normal quantile is infinite.
         values = np.clip(self._buffer[:, self._used : self._used + width], 1e-9, 1 - 1e-9)
         self._used += width
         values = values[:, 0] if size is None else values
         return low + (high - low) * values
 
     def log_uniform(self, low, high, size: int | None = None) -> np.ndarray:
-        """Uniform in the logarithm, between two positive bounds."""
+        """Log-uniform between two positive bounds."""
         return np.exp(self.uniform(np.log(low), np.log(high), size))
 
     def normal(self, mean=0.0, std=1.0, size: int | None = None) -> np.ndarray:
@@ -62,7 +62,7 @@ class Draws:
         return self.uniform() < probability
 
     def choice(self, weights: Sequence[float]) -> np.ndarray:
-        """Index into ``weights``, with probability in proportion to them."""
+        """Index into ``weights``, with probabilities proportional to the weights."""
         edges = np.cumsum(weights) / np.sum(weights)
         return np.minimum(np.searchsorted(edges, self.uniform()), len(weights) - 1)
 

@@ -7,12 +7,12 @@ import scipy.fft
 
 from .wave import Arrivals
 
-# Hz; an analyst filters, and so may see in one band what is hidden in another.
+# Bands in Hz. An analyst filters, and so may see an onset in one band that is hidden in another.
 _BANDS = ((1.0, 4.0), (4.0, 12.0), (12.0, 35.0))
 
 
-# An onset is visible if the energy of the second or the three seconds from it on is that much, in
-# dB, above the energy before it in one band.
+# An onset is visible if, in one band, the energy in the one or three seconds after it exceeds the
+# energy before it by this many dB.
 _VISIBLE = 2.0
 
 
@@ -30,17 +30,17 @@ _CLEAR_POLARITY = 3.0
 
 
 def no_arrivals(records: int) -> Arrivals:
-    """Arrivals of events that do not exist."""
+    """Arrivals of records without an event. All are infinite."""
     return Arrivals(*(np.full((records, _PHASES), np.inf) for _ in range(3)))
 
 
 def band_energy(waveforms: np.ndarray, rate: float) -> np.ndarray:
     """
-    Energy over all components, summed up to each sample, for the bands an analyst may look at.
+    Cumulative energy of all components, in the bands that an analyst may use.
 
-    :param waveforms: (records, 3, samples).
-    :param rate: Hz.
-    :return: (bands, records, samples + 1).
+    :param waveforms: Waveforms, (records, 3, samples).
+    :param rate: Sampling rate in Hz.
+    :return: Energy before each sample, (bands, records, samples + 1).
     """
     samples = waveforms.shape[-1]
     spectrum = scipy.fft.rfft(waveforms - waveforms.mean(axis=-1, keepdims=True), axis=-1)
@@ -54,13 +54,13 @@ def band_energy(waveforms: np.ndarray, rate: float) -> np.ndarray:
 
 
 def _bandpass(frequency: np.ndarray, low: float, high: float) -> np.ndarray:
-    """Zero-phase Butterworth amplitude of order 3."""
+    """Amplitude of a zero-phase Butterworth bandpass of order 3."""
     used = np.maximum(frequency, 1e-6)
     return (1 / np.sqrt((1 + (low / used) ** 6) * (1 + (used / high) ** 6))).astype(np.float32)
 
 
 def _mean(sums: np.ndarray, first: np.ndarray, last: np.ndarray) -> np.ndarray:
-    """Mean energy between two samples per record, (bands, records), nan where there are none."""
+    """Mean energy between two samples of each record, (bands, records), nan without samples."""
     size = sums.shape[-1] - 1
     first, last = (np.clip(x, 0, size).astype(int) for x in (first, last))
     rows = np.arange(sums.shape[1])
@@ -71,15 +71,15 @@ def _mean(sums: np.ndarray, first: np.ndarray, last: np.ndarray) -> np.ndarray:
 
 def onset_snr(energy, onset, following, rate: float, rest=None) -> np.ndarray:
     """
-    Ratio of energy behind an onset to that before it, in the band where it is largest.
+    Ratio of the energy after an onset to the energy before it, in the band where it is largest.
 
     :param energy: Energy of the event by :py:func:`band_energy`, or of a whole record.
-    :param onset: Samples, (records,); may lie outside or be infinite.
-    :param following: The next phase, where the energy of this one ends, (records,).
-    :param rate: Hz.
-    :param rest: Energy of all else, taken around the onset: a burst of noise on a weak onset is no
-        onset.
-    :return: dB, (records,), at most 60; -inf where the onset is outside the record.
+    :param onset: Onset as a sample, (records,). It may lie outside the record or be infinite.
+    :param following: Sample of the next phase, where the energy of this phase ends, (records,).
+    :param rate: Sampling rate in Hz.
+    :param rest: Energy of the remaining signals and noise, averaged around the onset. A burst of
+        noise on a weak onset therefore does not count.
+    :return: Ratio in dB, (records,), at most 60. It is -inf if the onset is outside the record.
     """
     size = energy.shape[-1] - 1
     inside = (onset >= 0) & (onset < size)
@@ -99,31 +99,38 @@ def onset_snr(energy, onset, following, rate: float, rest=None) -> np.ndarray:
 
 def noise_scale(clean, noise, arrivals: Arrivals, floor, ceiling, rate: float) -> np.ndarray:
     """
-    Factor to noise that keeps S of each record within given ratios: records without a visible
-    event do not enter a catalogue, and a picker shall learn from weak ones.
+    Factor of the noise that keeps the ratio of S to noise of each record within limits.
 
-    :param clean, noise: Energies by :py:func:`band_energy`.
+    Records without a visible event do not enter a catalogue, but a picker has to learn from weak
+    events.
+
+    :param clean, noise: Energies of the event and of the noise by :py:func:`band_energy`.
     :param floor, ceiling: Smallest and largest ratio of S to noise in dB, (records,).
+    :param rate: Sampling rate in Hz.
+    :return: Factor, (records,).
     """
     size = clean.shape[-1] - 1
     first = np.minimum(arrivals.s[:, 0], size)
-    # Where S is beyond the window, P has to do.
+    # If S is beyond the window, P is used.
     first = np.where(first < size - rate, first, np.clip(arrivals.p.min(axis=1), 0, size))
     signal = np.nan_to_num(_mean(clean, first, first + 3 * rate))
     best = (signal / np.maximum(noise[..., -1] / size, 1e-300)).max(axis=0)
     ratio = 10 * np.log10(np.maximum(best, 1e-30))
     change = ratio - np.clip(ratio, floor, np.maximum(ceiling, floor))
-    # The noise of a quiet station cannot fall, nor that of a busy one rise, without limit.
+    # The noise of a quiet station cannot fall without limit, and that of a noisy one cannot rise
+    # without limit.
     return np.where(best > 0, 10 ** (np.clip(change, -50, 26) / 20), 1.0).astype(np.float32)
 
 
 def visible_onsets(energies, arrivals: Arrivals, further, rate: float) -> dict[str, np.ndarray]:
     """
-    Columns of onsets, nan where hidden.
+    Metadata columns of the onsets, nan if an onset is hidden.
 
-    :param energies: Those of the event, the further events and the noise, by
+    :param energies: Energies of the event, the further events and the noise by
         :py:func:`band_energy`.
+    :param arrivals: Arrivals of the event.
     :param further: Arrivals of the further events.
+    :param rate: Sampling rate in Hz.
     """
     clean, extra, noise = energies
     columns = {}
@@ -142,14 +149,14 @@ def visible_onsets(energies, arrivals: Arrivals, further, rate: float) -> dict[s
 
 
 def _choose(onsets: np.ndarray, energy, rest, rate: float):
-    """First arrival, the first visible one (nan if all are hidden), and its ratio in dB."""
+    """First arrival, first visible arrival (nan if all are hidden), and its ratio in dB."""
     onsets = np.sort(onsets, axis=1)
     following = np.append(onsets[:, 1:], np.full((len(onsets), 1), np.inf), axis=1)
     snr = np.stack(
         [onset_snr(energy, *pair, rate, rest) for pair in zip(onsets.T, following.T, strict=True)],
         axis=1,
     )
-    # An analyst passes over a trace of Pn or Sn that the next phases dwarf.
+    # An analyst overlooks a weak Pn or Sn before much stronger phases.
     strongest = np.maximum.accumulate(snr[:, ::-1], axis=1)[:, ::-1]
     visible = (snr >= _VISIBLE) & ((snr >= _CLEAR) | (strongest <= snr + _DWARFED))
     rows, which = np.arange(len(onsets)), visible.argmax(axis=1)
@@ -164,10 +171,13 @@ def _choose(onsets: np.ndarray, energy, rest, rate: float):
 
 def first_motion(clean, background, arrivals: Arrivals, label, rate: float) -> np.ndarray:
     """
-    U or D where the first swing is above the noise and goes the way of the ray, else N.
+    First motion: U or D if the first swing is above the noise and has the sign of the ray, else N.
 
-    :param clean, background: Vertical component of the event and of all else, (records, samples).
-    :param label: Labelled P, (records,).
+    :param clean: Vertical component of the event, (records, samples).
+    :param background: Vertical component of further events and noise, (records, samples).
+    :param arrivals: Arrivals of the event.
+    :param label: Labelled P as a sample, (records,).
+    :param rate: Sampling rate in Hz.
     """
     size = clean.shape[-1]
     out = np.full(len(clean), "N", dtype=object)
@@ -182,7 +192,7 @@ def first_motion(clean, background, arrivals: Arrivals, label, rate: float) -> n
         before = quiet[i, max(0, onset - int(2 * rate)) : onset]
         if len(before) < 0.2 * rate or not swing.any():
             continue
-        # The digitiser's ripple ahead of the onset is no motion.
+        # The digitiser's ripple before the onset is not motion.
         swing = swing[np.argmax(np.abs(swing) > 0.05 * np.abs(swing).max()) :]
         sign = np.sign(swing[0])
         turn = np.flatnonzero(np.sign(swing) == -sign)
@@ -193,7 +203,7 @@ def first_motion(clean, background, arrivals: Arrivals, label, rate: float) -> n
 
 
 def drop_missing(columns: dict, missing: np.ndarray) -> None:
-    """Take away labels that lie in a gap, in place."""
+    """Remove labels that lie in a gap, in place."""
     for name in [name for name in columns if name.endswith("arrival_sample")]:
         gone = (columns[name] >= missing[:, 0] - 1) & (columns[name] <= missing[:, 1] + 1)
         columns[name] = np.where(gone, np.nan, columns[name])
@@ -202,7 +212,7 @@ def drop_missing(columns: dict, missing: np.ndarray) -> None:
 
 
 def blank_noise(columns: dict, silent: np.ndarray) -> dict:
-    """Labels of records without an event are missing."""
+    """Replace the labels of records without an event by nan or None."""
     for name, values in columns.items():
         if values.dtype == object:
             columns[name] = np.where(silent, None, values)

@@ -18,11 +18,12 @@ def acceleration_noise(
     """
     Power spectral density between the low and the high noise model (Peterson 1993).
 
-    :param frequency: Hz, (frequencies,); the models are held constant above 10 Hz.
-    :param level: Position between the models at 0.02 to 50 Hz, 0 low and 1 high,
-        (records, knots).
-    :param tilt: dB added at 0.01 Hz, falling to nothing at 0.1 Hz; horizontals tilt.
-    :return: (m/s^2)^2/Hz, (records, frequencies).
+    :param frequency: Frequencies in Hz, (frequencies,). Above 10 Hz the models are constant.
+    :param level: Position between the models at the knots from 0.02 to 50 Hz, 0 for the low and 1
+        for the high model, (records, knots).
+    :param tilt: Additional noise in dB at 0.01 Hz, which falls to zero at 0.1 Hz. It represents
+        the tilt of horizontal components.
+    :return: Power spectral density in (m/s^2)^2/Hz, (records, frequencies).
     """
     used = np.maximum(frequency, 1e-3)
     models = []
@@ -39,17 +40,17 @@ def acceleration_noise(
 
 def draw_noise(draws: Draws, sites: Sites, samples: int, rate: float) -> np.ndarray:
     """
-    Stationary coloured noise with machinery and bursts on top.
+    Draw stationary coloured noise, with machinery and bursts added.
 
-    :param samples: Length, even.
-    :param rate: Hz.
-    :return: float32 (records, 3, samples) in m/s, or m/s^2 for accelerometers.
+    :param samples: Even number of samples.
+    :param rate: Sampling rate in Hz.
+    :return: Noise in m/s, or m/s^2 for accelerometers, float32 (records, 3, samples).
     """
     records = len(draws)
     frequency = np.fft.rfftfreq(samples, 1 / rate)
     base = draws.normal(0.42, 0.2)[:, None] - 0.2 * sites.is_a("borehole")[:, None]
     level = base + draws.normal(0.0, 0.13, len(_KNOTS))
-    # Microseism and traffic vary apart from each other; traffic may pass Peterson's model.
+    # Microseism and traffic vary independently. Traffic may exceed Peterson's model.
     level[:, :3] += draws.normal(0.05, 0.15)[:, None]
     level[:, 4:] += draws.normal(0.0, 0.2)[:, None] - 0.15 * sites.is_a("borehole")[:, None]
     level = np.clip(level, 0.0, 1.25)
@@ -59,8 +60,8 @@ def draw_noise(draws: Draws, sites: Sites, samples: int, rate: float) -> np.ndar
         for tilt in (np.zeros(records), horizontal, horizontal)
     ]
     shape = np.stack(acceleration, axis=1)
-    # Self-noise of the electronics, flat in acceleration for strong-motion sensors and flat in
-    # velocity for geophones (Clinton & Heaton 2002).
+    # The self-noise of the electronics is flat in acceleration for strong-motion sensors and flat
+    # in velocity for geophones (Clinton & Heaton 2002).
     strong = sites.is_a("accelerometer")
     instrument_noise = np.where(strong, 10 ** (draws.uniform(-135, -105) / 20), 0.0)
     shape = np.sqrt(shape**2 + instrument_noise[:, None, None] ** 2)
@@ -77,7 +78,7 @@ def draw_noise(draws: Draws, sites: Sites, samples: int, rate: float) -> np.ndar
 
 
 def _add_machinery(noise: np.ndarray, draws: Draws, rate: float) -> None:
-    """Hum of generators, pumps and mains in 15 % of the records."""
+    """Add the hum of generators, pumps and mains to 15 % of the records."""
     active = draws.chance(0.15)
     frequency = draws.log_uniform(1.5, 0.45 * rate)
     strength = draws.log_uniform(0.2, 2.0)
@@ -92,7 +93,7 @@ def _add_machinery(noise: np.ndarray, draws: Draws, rate: float) -> None:
 
 
 def _add_bursts(noise: np.ndarray, draws: Draws, rate: float) -> None:
-    """Footsteps, cars and the like: short packets of a few to tens of Hz, on all components."""
+    """Add short bursts, as of footsteps or cars, at a few to tens of Hz on all components."""
     count = np.where(draws.chance(0.25), 1 + np.floor(draws.uniform(0, 5)).astype(int), 0)
     centre, width, frequency, strength = (
         draws.uniform(size=5),
@@ -109,7 +110,7 @@ def _add_bursts(noise: np.ndarray, draws: Draws, rate: float) -> None:
             low, high = max(0, int(middle - 3 * sigma)), min(samples, int(middle + 3 * sigma) + 1)
             index = np.arange(low, high)
             bell = np.exp(-0.5 * ((index - middle) / sigma) ** 2)
-            # A tone with a random phase that drifts over about two periods.
+            # The burst is a tone whose random phase drifts over about two periods.
             drift = np.cumsum(np.resize(np.roll(carrier[i], 700 * k), len(index)))
             phase = 2 * np.pi * frequency[i, k] * index / rate
             phase = phase + drift * np.sqrt(frequency[i, k] / rate)
@@ -119,17 +120,18 @@ def _add_bursts(noise: np.ndarray, draws: Draws, rate: float) -> None:
 
 
 def _level(trace: np.ndarray) -> float:
-    """Standard deviation above the microseism, from second differences over two samples."""
+    """Level of the noise above the microseism: standard deviation of differences over 4 samples."""
     return float(np.std(trace[4:] - trace[:-4]))
 
 
 def cut_noise(records: np.ndarray, draws: Draws, samples: int) -> np.ndarray:
     """
-    Pieces of real noise, mirrored where the record is too short.
+    Cut pieces of real noise, which are mirrored if a noise record is too short.
 
-    :param records: Noise records of one length, (count, 3, length), at the wanted rate.
-    :param samples: Wanted length.
-    :return: float32 (records, 3, samples), each record at a standard deviation of one.
+    :param records: Noise records of equal length and of the final sampling rate, (count, 3,
+        length).
+    :param samples: Number of samples of a piece.
+    :return: Noise with a standard deviation of one per record, float32 (records, 3, samples).
     """
     count, _, length = records.shape
     which = np.floor(draws.uniform(0, count)).astype(int)
@@ -144,10 +146,11 @@ def cut_noise(records: np.ndarray, draws: Draws, samples: int) -> np.ndarray:
 
 def add_faults(waveforms: np.ndarray, draws: Draws, rate: float) -> np.ndarray:
     """
-    What goes wrong, in place: offsets, drifts, spikes, steps, gaps, dead channels, clipping.
+    Add faults in place: offsets, drifts, spikes, steps, gaps, dead channels, clipping.
 
-    :param waveforms: (records, 3, samples), at least one second.
-    :return: First and last sample of a gap, (records, 2); -1 where there is none.
+    :param waveforms: Waveforms of at least one second, (records, 3, samples).
+    :param rate: Sampling rate in Hz.
+    :return: First and last sample of a gap, (records, 2), -1 without a gap.
     """
     samples = waveforms.shape[-1]
     missing = np.full((len(waveforms), 2), -1)
@@ -173,7 +176,7 @@ def add_faults(waveforms: np.ndarray, draws: Draws, rate: float) -> np.ndarray:
             c = channel[i, k]
             waveforms[i, c, position[i, k]] += sign[i, k] * size[i, k] * deviation[i, c]
     for i in np.flatnonzero(steps):
-        # A mass that is knocked relaxes over seconds.
+        # A mass relaxes over seconds after a knock.
         c = channel[i, 0]
         time = np.arange(samples - position[i, 0]) / rate
         pulse = np.exp(-time / (0.2 * size[i, 1])) * sign[i, 0] * 0.2 * size[i, 0]
@@ -183,7 +186,7 @@ def add_faults(waveforms: np.ndarray, draws: Draws, rate: float) -> np.ndarray:
         waveforms[i, :, position[i, 0] : end] = 0
         missing[i] = position[i, 0], end
     for i in np.flatnonzero(dead):
-        # One component, or both horizontals as at a vertical-only station.
+        # Remove one component, or both horizontals as for a vertical-only station.
         gone = [channel[i, 0]] if at[i, 0] < 0.4 else [1, 2]
         waveforms[i, gone] = 0
     return missing

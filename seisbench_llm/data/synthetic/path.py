@@ -1,4 +1,4 @@
-"""Layered crusts and the rays through them: arrival times, take-off angles, ray parameters."""
+"""Layered crusts and their rays: arrival times, take-off angles, ray parameters."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ MOHO = LAYERS - 1
 @dataclass
 class Crust:
     """
-    Flat layers over a half-space, one model per record; velocities increase downwards.
+    Flat layers over a half-space, one model per record. Velocities increase downwards.
 
-    :param top: Depth of each layer's top in km, (records, LAYERS).
-    :param vp, vs: km/s, (records, LAYERS).
+    :param top: Depth of the top of each layer in km, (records, LAYERS).
+    :param vp, vs: P and S velocity of each layer in km/s, (records, LAYERS).
     """
 
     top: np.ndarray
@@ -29,23 +29,23 @@ class Crust:
 
     @property
     def thickness(self) -> np.ndarray:
-        """km, (records, LAYERS); infinite for the half-space."""
+        """Thickness of each layer in km, (records, LAYERS), infinite for the half-space."""
         bottom = np.append(self.top[:, 1:], np.full((len(self.top), 1), np.inf), axis=1)
         return bottom - self.top
 
     def at(self, depth: np.ndarray) -> np.ndarray:
-        """Number of the layer that holds a depth in km, (records,)."""
+        """Number of the layer at a depth in km, (records,)."""
         return (self.top[:, 1:] <= depth[:, None]).sum(axis=1)
 
 
 @dataclass
 class Rays:
     """
-    One phase of every record; where it does not exist, ``time`` is infinite.
+    Rays of one phase, each an array (records,). ``time`` is infinite if the phase does not exist.
 
     :param time: Travel time in s.
     :param slowness: Horizontal slowness in s/km.
-    :param takeoff: Angle from downward vertical at the source, radians.
+    :param takeoff: Angle from downward vertical at the source in radians.
     :param length: Length of the ray in km.
     """
 
@@ -57,13 +57,15 @@ class Rays:
 
 def draw_crust(event: Draws, record: Draws, depth: np.ndarray) -> Crust:
     """
-    Continental crusts about the global averages (Christensen & Mooney 1995; CRUST1.0, Laske et
-    al. 2013): sediment that differs from station to station over upper, middle and lower crust
-    and mantle that are the same for all stations of an event.
+    Draw continental crusts around the global averages (Christensen & Mooney 1995; CRUST1.0, Laske
+    et al. 2013).
 
-    :param event: Streams keyed by event, one per record.
-    :param record: Streams keyed by record.
-    :param depth: Depth of the sources in km; they lie below the sediment.
+    The sediment differs between stations. The upper, middle and lower crust and the mantle are the
+    same for all stations of an event.
+
+    :param event: Random streams keyed by event, one per record.
+    :param record: Random streams keyed by record.
+    :param depth: Depth of the sources in km, (records,). Sources lie below the sediment.
     """
     records = len(record)
     moho = np.clip(event.normal(33, 8, None), 15, 60)
@@ -98,10 +100,10 @@ def _overlap(crust: Crust, upper: np.ndarray, lower: np.ndarray) -> np.ndarray:
 
 def _shoot(thick: np.ndarray, velocity: np.ndarray, distance: np.ndarray):
     """
-    Ray that crosses given thicknesses and comes out at a given distance, by bisection.
+    Ray that crosses given thicknesses and emerges at a given distance, by bisection.
 
-    Works on the tangent of the angle in the fastest layer, which stays well conditioned when the
-    ray is nearly horizontal there.
+    The unknown is the tangent of the angle in the fastest layer. It stays well conditioned if the
+    ray is nearly horizontal in this layer.
 
     :return: Time, slowness and length, each (records,).
     """
@@ -112,7 +114,7 @@ def _shoot(thick: np.ndarray, velocity: np.ndarray, distance: np.ndarray):
     for _ in range(60):
         middle = 0.5 * (low + high)
         sin2 = (middle**2 / (1 + middle**2))[:, None] * ratio2
-        # In the fastest layer tan = middle exactly; 1 - sin2 would cancel.
+        # In the fastest layer, tan is exactly middle, and 1 - sin2 would lose digits.
         tan = np.where(ratio2 == 1, middle[:, None], np.sqrt(sin2 / np.maximum(1 - sin2, 1e-300)))
         short = (thick * tan).sum(axis=1) < distance
         low, high = np.where(short, middle, low), np.where(short, high, middle)
@@ -123,7 +125,7 @@ def _shoot(thick: np.ndarray, velocity: np.ndarray, distance: np.ndarray):
 
 def direct(crust: Crust, velocity: np.ndarray, depth: np.ndarray, distance: np.ndarray) -> Rays:
     """
-    The ray that goes up all the way (Pg, Sg).
+    Direct ray from the source up to the surface (Pg, Sg).
 
     :param velocity: ``crust.vp`` or ``crust.vs``.
     :param depth: Source depth in km, (records,).
@@ -137,7 +139,7 @@ def direct(crust: Crust, velocity: np.ndarray, depth: np.ndarray, distance: np.n
 
 
 def reflected(crust: Crust, velocity: np.ndarray, depth: np.ndarray, distance: np.ndarray) -> Rays:
-    """The ray reflected at the Moho (PmP, SmS); see :py:func:`direct` for the parameters."""
+    """Ray reflected at the Moho (PmP, SmS). See :py:func:`direct` for the parameters."""
     moho = crust.top[:, MOHO]
     above = depth < moho - 0.5
     start = np.minimum(depth, moho - 0.5)
@@ -152,11 +154,12 @@ def refracted(
     crust: Crust, velocity: np.ndarray, depth: np.ndarray, distance: np.ndarray, layer: int
 ) -> Rays:
     """
-    The head wave along the top of a layer (for the Moho Pn, Sn).
+    Head wave along the top of a layer. At the Moho these are Pn and Sn.
 
-    Travel time x p + sum of thickness times vertical slowness (Aki & Richards 2002, sec. 9.1).
+    The travel time is x p plus the sum of thickness times vertical slowness (Aki & Richards 2002,
+    sec. 9.1).
 
-    :param layer: Number of the refracting layer; see :py:func:`direct` for the rest.
+    :param layer: Number of the refracting layer. See :py:func:`direct` for the other parameters.
     """
     top = crust.top[:, layer]
     start = np.minimum(depth, top)
@@ -180,12 +183,14 @@ def refracted(
 
 def attenuation(frequency: np.ndarray, time: np.ndarray, q0: np.ndarray, power: np.ndarray):
     """
-    Logarithm of the amplitude left after a travel time, -pi f t / Q with Q = q0 f^power.
+    Logarithm of the amplitude after attenuation, -pi f t / Q with Q = q0 f^power.
 
-    Aki & Chouet (1975) for the frequency dependence of Q. Below 1 Hz Q is held at q0.
+    The frequency dependence of Q follows Aki & Chouet (1975). Below 1 Hz, Q is q0.
 
-    :param frequency: Hz, (frequencies,).
-    :param time: s, (records,).
+    :param frequency: Frequencies in Hz, (frequencies,).
+    :param time: Travel time in s, (records,).
+    :param q0, power: Parameters of Q, (records,).
+    :return: (records, frequencies).
     """
     quality = q0[:, None] * np.maximum(frequency, 1.0) ** power[:, None]
     return -np.pi * frequency * time[:, None] / quality
@@ -197,13 +202,15 @@ class Paths:
     Geometry and anelasticity, each an array with one entry per record.
 
     :param distance: Epicentral distance in km.
-    :param azimuth: Direction from source to station, radians clockwise from north.
-    :param back_azimuth: Direction from station to source, radians clockwise from north.
-    :param bend: Deviation of the ray from the great circle at the station, radians.
-    :param q0, q_power: Quality factor of S, Q = q0 f^q_power; that of P is ``q_ratio`` times it.
+    :param azimuth: Direction from source to station in radians, clockwise from north.
+    :param back_azimuth: Direction from station to source in radians, clockwise from north.
+    :param bend: Deviation of the ray from the great circle at the station in radians.
+    :param q0, q_power: Parameters of the quality factor of S, Q = q0 f^q_power.
+    :param q_ratio: Ratio of the quality factors of P and S.
     :param scattering: Scattering coefficient in 1/km.
-    :param broadening: Duration of the forward-scattered pulse over travel time.
-    :param head: Amplitude of Pn, Sn over that of Pg, Sg at 100 km, less radiation and slowness.
+    :param broadening: Ratio of the duration of the forward-scattered pulse to the travel time.
+    :param head: Ratio of the amplitudes of Pn and Pg, and of Sn and Sg, at 100 km, without effects
+        of radiation and slowness.
     """
 
     distance: np.ndarray
@@ -220,11 +227,11 @@ class Paths:
 
 def draw_paths(event: Draws, record: Draws, distance, azimuth, back_azimuth) -> Paths:
     """
-    Attenuation and scattering within the range of published values.
+    Draw attenuation and scattering within the range of published values.
 
-    Q of S: Mak et al. (2004) review 30-300 f^0.3-1.0, Q of P is about as large or less (Yoshimoto,
-    Sato & Ohtake 1993); scattering 0.001-0.1 /km: Sato, Fehler & Maeda (2012), more at volcanoes.
-    They are the same for all stations of an event, up to 20 %.
+    Q of S is 30-300 f^0.3-1.0 in the review of Mak et al. (2004). Q of P is about as large or
+    smaller (Yoshimoto, Sato & Ohtake 1993). Scattering is 0.001-0.1 /km (Sato, Fehler & Maeda 2012)
+    and larger at volcanoes. The stations of an event differ by about 20 %.
     """
     volcanic = event.chance(0.12)
     scattering = event.log_normal(0.012, 0.7) * np.where(volcanic, 6.0, 1.0)

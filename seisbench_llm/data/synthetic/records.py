@@ -1,11 +1,11 @@
 """
 Synthetic three-component records of local and regional earthquakes with exact labels.
 
-The physics is in the modules beside this one: ``source`` (double couples with omega-square
+The physics is in the other modules of this package: ``source`` (double couples with omega-square
 spectra), ``path`` (rays in a layered crust, Q), ``site`` (free surface, soft layers, instrument),
-``coda`` (scattered waves), ``surface`` (surface waves), ``wave`` (all of it together), ``cluster``
-(further events), ``noise`` (background between Peterson's models, faults), ``labels`` (which
-onsets one can see).
+``coda`` (scattered waves), ``surface`` (surface waves), ``wave`` (complete ground motion),
+``cluster`` (further events), ``noise`` (background between Peterson's models, faults) and
+``labels`` (visible onsets).
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ from .path import draw_crust, draw_paths
 _EVENT, _RECORD, _EXTRA = 1, 2, 3
 
 
-# Seconds that are simulated before the window, so that it may begin within an event, and after it,
-# where filters wrap around.
+# Seconds that are simulated before the window, so that it may begin within an event, and after the
+# window, where filters wrap around.
 _LEAD, _TAIL = 25.0, 8.0
 
 
@@ -47,7 +47,7 @@ class Synthetic:
     Physically based records of local and regional earthquakes, with exact labels for picking,
     polarity, magnitude, distance and back-azimuth.
 
-    Record ``i`` depends only on ``seed`` and the settings, not on ``n`` or on chunks. Records of
+    Record ``i`` only depends on ``seed`` and the settings, not on ``n`` or on chunks. Records of
     one event follow each other and share ``source_id`` and ``split``.
 
     .. code-block:: python
@@ -72,8 +72,8 @@ class Synthetic:
 
     :param n: Number of records.
     :param seed: Integer >= 0.
-    :param sampling_rate: Hz.
-    :param seconds: Length of a record.
+    :param sampling_rate: Sampling rate in Hz.
+    :param seconds: Length of a record in s.
     :param magnitude: Smallest and largest local magnitude.
     :param max_distance: Largest epicentral distance in km.
     :param noise_only: Fraction of records without an event.
@@ -227,7 +227,7 @@ class Synthetic:
         return waveforms, metadata.assign(**labels.blank_noise(columns, silent))
 
     def _draw_places(self, event: Draws, record: Draws, magnitude: np.ndarray) -> dict:
-        """Source and station on the globe, and the path between them."""
+        """Coordinates of source and station, and distance and azimuths between them."""
         # Largest distance at which an event of this magnitude is picked.
         reach = np.minimum(18 * 10 ** (0.43 * magnitude), self.max_distance)
         distance = 0.5 + np.maximum(reach - 0.5, 1) * record.uniform() ** 0.9
@@ -244,7 +244,7 @@ class Synthetic:
         station = np.degrees(np.stack([np.arcsin(sine), longitude + turn], axis=1))
         station[:, 1] = (station[:, 1] + 180) % 360 - 180
         station = station.round(5)
-        # Computed on the ellipsoid from the coordinates that are written.
+        # Distances and azimuths are computed on the ellipsoid from the written coordinates.
         path = np.array(
             [gps2dist_azimuth(*a, *b) for a, b in zip(source, station, strict=True)]
         ).reshape(-1, 3)
@@ -259,7 +259,7 @@ class Synthetic:
         }
 
     def _further_events(self, numbers, sources, crust, paths, sites, origin, silent, frame, lead):
-        """Motion of a second, seldom a third event in the window, and their arrivals."""
+        """Motion and arrivals of a second and, rarely, a third event in the window."""
         motion = np.zeros((len(numbers), 3, self.samples), np.float32)
         further, before = [], ~silent
         for k in range(2):
@@ -331,8 +331,8 @@ class Synthetic:
         """
         Write all records as a SeisBench dataset, ``metadata.csv`` and ``waveforms.hdf5``.
 
-        :param folder: Created if needed; files of the same name are replaced.
-        :param chunk: Records held in memory at a time.
+        :param folder: Folder. It is created if needed. Files of the same name are replaced.
+        :param chunk: Number of records in memory at a time.
         :return: The folder.
         """
         folder = Path(folder)
@@ -353,9 +353,10 @@ class Synthetic:
     @staticmethod
     def dataset(folder: str | Path, **kwargs) -> sbd.WaveformDataset:
         """
-        Open records that :py:meth:`write` has written.
+        Open records written by :py:meth:`write`.
 
-        :param kwargs: Passed to :py:class:`seisbench.data.WaveformDataset`.
+        :param folder: Folder of the dataset.
+        :param kwargs: Arguments of :py:class:`seisbench.data.WaveformDataset`.
         """
         return sbd.WaveformDataset(Path(folder), **kwargs)
 
@@ -364,10 +365,11 @@ class Synthetic:
         """
         Noise records of a SeisBench dataset in the format of :py:class:`Synthetic`.
 
-        :param dataset: Three-component records without events. Shorter records are left out.
-        :param sampling_rate: Hz.
-        :param seconds: Length of the cut records.
-        :return: float32 (records, 3, samples).
+        :param dataset: Three-component records without events. Records shorter than ``seconds`` are
+            left out.
+        :param sampling_rate: Sampling rate of the result in Hz.
+        :param seconds: Length of the result in s.
+        :return: Noise, float32 (records, 3, samples).
         """
         samples = round(seconds * sampling_rate)
         records = []
@@ -379,7 +381,7 @@ class Synthetic:
 
 
 def _filter(waveforms: np.ndarray, response: np.ndarray, samples: int) -> np.ndarray:
-    """Apply a real response, shape (records, samples // 2 + 1), where it differs from one."""
+    """Apply a real response, (records, samples // 2 + 1), to records where it is not all ones."""
     rows = np.flatnonzero((response < 1).any(axis=1))
     if len(rows):
         spectrum = scipy.fft.rfft(waveforms[rows], samples, axis=-1) * response[rows, None]

@@ -20,13 +20,14 @@ class Sites:
 
     :param instrument: Index into ``INSTRUMENTS``.
     :param corner: Lower corner of the instrument in Hz, 0 for an accelerometer.
-    :param gain: Counts per m/s or m/s^2; 0 for records kept in physical units.
-    :param vp, vs: Velocities at the surface in km/s.
-    :param kappa: s.
-    :param travel_p, travel_s: One-way times through two soft layers in s, (records, 2).
-    :param contrast_p, contrast_s: Reflection coefficients below them, (records, 2).
-    :param damping: Amplitude left after a two-way passage, (records, 2).
-    :param sensor_depth: km, 0 at the surface.
+    :param gain: Gain in counts per m/s or m/s^2, 0 for records in physical units.
+    :param vp, vs: P and S velocity at the surface in km/s.
+    :param kappa: Near-surface attenuation kappa in s.
+    :param travel_p, travel_s: One-way travel times of P and S through two soft layers in s,
+        (records, 2).
+    :param contrast_p, contrast_s: Reflection coefficients at the base of the layers, (records, 2).
+    :param damping: Relative amplitude after a two-way passage of a layer, (records, 2).
+    :param sensor_depth: Depth of the sensor in km, 0 at the surface.
     :param rate: Sampling rate of the original record in Hz.
     """
 
@@ -45,12 +46,12 @@ class Sites:
     rate: np.ndarray
 
     def is_a(self, *names: str) -> np.ndarray:
-        """Whether a record's instrument is one of these, (records,)."""
+        """Whether the instrument of each record is one of these, (records,)."""
         return np.isin(self.instrument, [INSTRUMENTS.index(name) for name in names])
 
 
 def draw_sites(draws: Draws) -> Sites:
-    """Stations as they occur in regional networks."""
+    """Draw stations as in regional networks."""
     records = len(draws)
     instrument = draws.choice([0.4, 0.3, 0.17, 0.13])
     long_period = 1 / np.array([120.0, 60.0, 30.0])[draws.choice([0.5, 0.2, 0.3])]
@@ -61,7 +62,8 @@ def draw_sites(draws: Draws) -> Sites:
 
     vs = np.where(borehole, draws.uniform(1.5, 3.0), draws.log_uniform(0.35, 3.0))
     ratio = draws.uniform(1.7, 2.2) + 0.6 * (vs < 0.8)
-    # A weathered zone of metres to tens of metres, and a basin of tens to hundreds.
+    # The soft layers are a weathered zone of metres to tens of metres, and a basin of tens to
+    # hundreds of metres.
     thickness = np.stack([draws.log_uniform(0.004, 0.05), draws.log_uniform(0.03, 0.6)], axis=1)
     speed = np.stack([np.minimum(vs, 0.8) * draws.uniform(0.6, 1.2), np.maximum(vs, 0.6)], axis=1)
     contrast = np.stack([draws.uniform(0, 0.55), draws.uniform(0, 0.45)], axis=1)
@@ -90,13 +92,13 @@ def free_surface(slowness: np.ndarray, vp: np.ndarray, vs: np.ndarray):
     Motion of the free surface per unit incident motion (Aki & Richards 2002, eq. 5.40-5.41;
     Kennett 1991).
 
-    Beyond the critical angle of SV the coefficients are complex; their modulus is used and the
-    phase shift neglected, which would not be causal.
+    Beyond the critical angle of SV the coefficients are complex. Their modulus is used. The phase
+    shift is neglected, because it would not be causal.
 
     :param slowness: Horizontal slowness in s/km.
-    :param vp, vs: Velocities at the surface in km/s.
-    :return: P on Z, P on R, SV on Z, SV on R. Up and away from the source are positive; SV is
-        positive where its R is. SH, incident with 1, comes out with 2.
+    :param vp, vs: P and S velocity at the surface in km/s.
+    :return: Coefficients of P on Z, P on R, SV on Z and SV on R. Z is positive up and R away from
+        the source. The sign of SV is the sign of its R. The coefficient of SH is 2.
     """
     slowness = np.minimum(slowness, 0.98 / vs)
     eta_p = np.sqrt((1 / vp**2 - slowness**2).astype(complex))
@@ -115,15 +117,15 @@ def resonance(frequency, rate, travel, contrast, damping) -> np.ndarray:
     """
     Transfer function of a soft layer, (1 + r) / (1 + r d exp(-2 i w t)) (Haskell 1960).
 
-    The travel time through the layer is left out, so that the first motion does not move. Echoes
-    arrive at whole samples, because fractions of a sample would ring before the onset.
+    The travel time through the layer is omitted, so that the onset does not move. Echoes arrive at
+    whole samples, because fractions of a sample would ring before the onset.
 
-    :param frequency: Hz, (frequencies,).
-    :param rate: Hz.
-    :param travel: One-way time in s, (records,).
-    :param contrast: Reflection coefficient r of the layer's base, (records,).
-    :param damping: Amplitude d left after a two-way passage, (records,).
-    :return: Complex, (records, frequencies).
+    :param frequency: Frequencies in Hz, (frequencies,).
+    :param rate: Sampling rate in Hz.
+    :param travel: One-way travel time in s, (records,).
+    :param contrast: Reflection coefficient r at the base of the layer, (records,).
+    :param damping: Relative amplitude d after a two-way passage, (records,).
+    :return: Complex transfer function, (records, frequencies).
     """
     r = contrast[:, None]
     turn = np.exp(-2j * np.pi * frequency * np.round(2 * travel * rate)[:, None] / rate)
@@ -132,13 +134,14 @@ def resonance(frequency, rate, travel, contrast, damping) -> np.ndarray:
 
 def buried(frequency, rate: float, depth: np.ndarray, velocity: np.ndarray) -> np.ndarray:
     """
-    Wave at a sensor below the surface relative to the surface: half upgoing, half reflected
-    (Shearer & Orcutt 1987).
+    Transfer function from the surface to a sensor at depth: half of the upgoing and half of the
+    reflected wave (Shearer & Orcutt 1987).
 
-    :param frequency: Hz, (frequencies,).
-    :param rate: Hz; the echo comes at a whole sample.
-    :param depth: km, (records,).
-    :param velocity: km/s, (records,).
+    :param frequency: Frequencies in Hz, (frequencies,).
+    :param rate: Sampling rate in Hz. The echo arrives at a whole sample.
+    :param depth: Depth of the sensor in km, (records,).
+    :param velocity: Velocity above the sensor in km/s, (records,).
+    :return: Complex transfer function, (records, frequencies).
     """
     echo = np.round(2 * depth / velocity * rate)[:, None] / rate
     return 0.5 + 0.5 * np.exp(-2j * np.pi * frequency * echo)
@@ -146,8 +149,10 @@ def buried(frequency, rate: float, depth: np.ndarray, velocity: np.ndarray) -> n
 
 def causal(log_amplitude: np.ndarray, samples: int) -> np.ndarray:
     """
-    Minimum-phase spectrum of an amplitude spectrum, by folding the cepstrum (Oppenheim & Schafer
-    1975). Its impulse response starts at sample 0, so that an onset is exact to the sample.
+    Minimum-phase spectrum with a given amplitude spectrum, by folding the cepstrum (Oppenheim &
+    Schafer 1975).
+
+    The impulse response starts at sample 0, so that onsets are exact to the sample.
 
     :param log_amplitude: Natural logarithm of the amplitude, (records, samples // 2 + 1).
     :param samples: Even number of samples.
@@ -160,13 +165,15 @@ def causal(log_amplitude: np.ndarray, samples: int) -> np.ndarray:
 
 def seismometer(frequency: np.ndarray, corner: np.ndarray, rate: float) -> np.ndarray:
     """
-    Response of a seismometer to velocity, s^2 / (s^2 + 2 h w s + w^2) with h = 0.707.
+    Response of a seismometer to velocity, s^2 / (s^2 + 2 h w s + w^2) with h = 0.707 (Wielandt
+    2002).
 
-    Wielandt (2002), by the bilinear transform, which keeps it causal.
+    The bilinear transform keeps the response causal.
 
-    :param frequency: Hz, (frequencies,).
-    :param corner: Hz, (records,); 0 gives a flat response.
+    :param frequency: Frequencies in Hz, (frequencies,).
+    :param corner: Corner frequency in Hz, (records,). With 0 the response is flat.
     :param rate: Sampling rate in Hz.
+    :return: Complex response, (records, frequencies).
     """
     response = np.ones((len(corner), len(frequency)), np.complex64)
     delay = np.exp(-2j * np.pi * frequency / rate)
@@ -181,10 +188,10 @@ def ground_to_instrument(frequency: np.ndarray, sites: Sites, rate: float) -> np
     """
     Transfer function from ground displacement to the recorded velocity or acceleration.
 
-    It is a difference in time, which is causal, unlike 2 pi i f. :py:func:`difference_correction`
-    restores its amplitude.
+    The derivative is a finite difference in time, because this is causal, unlike 2 pi i f.
+    :py:func:`difference_correction` corrects its amplitude.
 
-    :return: Complex, (records, frequencies).
+    :return: Complex transfer function, (records, frequencies).
     """
     difference = rate * (1 - np.exp(-2j * np.pi * frequency / rate))
     order = 1 + sites.is_a("accelerometer").astype(int)
@@ -192,7 +199,7 @@ def ground_to_instrument(frequency: np.ndarray, sites: Sites, rate: float) -> np
 
 
 def difference_correction(frequency: np.ndarray, sites: Sites, rate: float) -> np.ndarray:
-    """Logarithm of 2 pi f over the amplitude of a difference in time, per order."""
+    """Logarithm of the ratio of 2 pi f to the amplitude of a finite difference, for each order."""
     order = 1 + sites.is_a("accelerometer").astype(int)
     ratio = np.sinc(frequency / rate)
     return -order[:, None] * np.log(ratio)
@@ -200,10 +207,12 @@ def difference_correction(frequency: np.ndarray, sites: Sites, rate: float) -> n
 
 def digitiser(frequency: np.ndarray, original: np.ndarray, rate: float) -> np.ndarray:
     """
-    Zero-phase anti-alias filter of the original sampling rate, as in digitisers.
+    Zero-phase anti-alias filter of a digitiser at the original sampling rate.
 
-    :param original: Sampling rates in Hz, (records,).
-    :return: Real, (records, frequencies).
+    :param frequency: Frequencies in Hz, (frequencies,).
+    :param original: Original sampling rates in Hz, (records,).
+    :param rate: Sampling rate of the records in Hz.
+    :return: Real response, (records, frequencies).
     """
     response = np.ones((len(original), len(frequency)), np.float32)
     for value in np.unique(original[original < rate]):
@@ -214,14 +223,14 @@ def digitiser(frequency: np.ndarray, original: np.ndarray, rate: float) -> np.nd
 
 def to_counts(waveforms: np.ndarray, noise: np.ndarray, sites: Sites) -> np.ndarray:
     """
-    Multiply by the gain and round, in place, where a site has one.
+    Convert records of sites with a gain to whole counts, in place.
 
-    :param waveforms: (records, 3, samples).
-    :param noise: Noise of the records. The gain is chosen to resolve it.
+    :param waveforms: Waveforms, (records, 3, samples).
+    :param noise: Noise of the records. The gain is large enough to resolve it.
     :return: Gain in counts per m/s or m/s^2, nan for records in physical units.
     """
     counts = sites.gain > 0
-    # The level above the microseism counts, because the microseism alone would hide the steps.
+    # The level is taken above the microseism, because the microseism alone would hide the steps.
     level = np.std(noise[..., 4:] - noise[..., :-4], axis=-1).min(axis=1)
     gain = np.where(counts, np.maximum(sites.gain, 1.5 / np.maximum(level, 1e-20)), 1.0)
     waveforms *= gain[:, None, None].astype(np.float32)

@@ -22,12 +22,12 @@ class Sources:
 
     :param magnitude: Local magnitude ML.
     :param moment: Seismic moment in N m.
-    :param depth: km.
-    :param strike, dip, rake: Radians, convention of Aki & Richards (2002).
-    :param stress_drop: Pa.
+    :param depth: Depth in km.
+    :param strike, dip, rake: Angles in radians, convention of Aki & Richards (2002).
+    :param stress_drop: Stress drop in Pa.
     :param sub_delay: Start of each sub-event as a fraction of the source duration,
-        (records, SUB_EVENTS); the first is zero.
-    :param sub_weight: Share of each sub-event in the moment, (records, SUB_EVENTS), sum 1.
+        (records, SUB_EVENTS). The first is zero.
+    :param sub_weight: Share of each sub-event in the moment, (records, SUB_EVENTS). The sum is 1.
     """
 
     magnitude: np.ndarray
@@ -43,18 +43,18 @@ class Sources:
 
 def seismic_moment(magnitude: np.ndarray) -> np.ndarray:
     """
-    Moment in N m that goes with a local magnitude.
+    Seismic moment in N m for a local magnitude.
 
-    Potency log10 P0 = 0.0612 ML^2 + 0.988 ML - 4.87 in km^2 cm (Ben-Zion & Zhu 2002, southern
-    California), times a rigidity of 30 GPa; the slope grows from 1 to 1.5 with magnitude as the
-    corner frequency falls into the band of the Wood-Anderson seismometer.
+    The moment is the potency log10 P0 = 0.0612 ML^2 + 0.988 ML - 4.87 in km^2 cm (Ben-Zion & Zhu
+    2002, southern California), times a rigidity of 30 GPa. The slope grows from 1 to 1.5 with
+    magnitude, because the corner frequency falls into the band of the Wood-Anderson seismometer.
 
-    A choice that was calibrated: with Mw = 2/3 ML + 1.15 (Munafo, Malagnini & Chiaraluce 2016)
-    Wood-Anderson magnitudes of the records came out about 0.7 too large below ML 2. Together with
-    the median stress drop and the site amplification it makes their mean agree with the label, so
-    that this agreement is no independent check.
+    This relation was chosen to fit. With Mw = 2/3 ML + 1.15 (Munafo, Malagnini & Chiaraluce 2016),
+    Wood-Anderson magnitudes of the records were about 0.7 too large below ML 2. With the present
+    relation, median stress drop and site amplification, their mean agrees with the label. This
+    agreement is therefore not an independent check.
 
-    :param magnitude: ML.
+    :param magnitude: Local magnitude ML.
     """
     magnitude = np.asarray(magnitude, dtype=float)
     return 3e10 * 1e4 * 10 ** (0.0612 * magnitude**2 + 0.988 * magnitude - 4.87)
@@ -69,18 +69,18 @@ def corner_frequency(moment: np.ndarray, stress_drop: np.ndarray, vs: np.ndarray
     """
     S-wave corner frequency in Hz of a circular crack, fc = 0.37 vs (16/7 stress_drop / M0)^(1/3).
 
-    Brune (1970, 1971), radius from Eshelby (1957).
+    The relation is from Brune (1970, 1971), with the radius from Eshelby (1957).
 
-    :param moment: N m.
-    :param stress_drop: Pa.
-    :param vs: S velocity at the source, m/s.
+    :param moment: Seismic moment in N m.
+    :param stress_drop: Stress drop in Pa.
+    :param vs: S velocity at the source in m/s.
     """
     return 0.37 * vs * np.cbrt(16 / 7 * stress_drop / moment)
 
 
 def draw_sources(draws: Draws, magnitude: tuple[float, float]) -> Sources:
     """
-    Sources as a local or regional network sees them.
+    Draw sources as in catalogues of local and regional networks.
 
     :param magnitude: Smallest and largest ML.
     """
@@ -88,7 +88,7 @@ def draw_sources(draws: Draws, magnitude: tuple[float, float]) -> Sources:
     common = draws.normal(1.7, 1.1)
     local = np.where(draws.chance(0.85), common, draws.uniform(2.0, large))
     span = large - small
-    # Fold back what falls outside, so that no value piles up at a bound.
+    # Values outside the bounds are folded back, so that none accumulate at a bound.
     local = small + span - np.abs((local - small) % (2 * span) - span)
 
     crustal = 0.3 + 34 * draws.uniform() ** 2
@@ -121,11 +121,11 @@ def radiation(
     """
     Far-field radiation of a double couple for P, SV and SH (Aki & Richards 2002, eq. 4.89-4.91).
 
-    Positive P is compression, motion away from the source.
+    Positive P is compression, which is motion away from the source.
 
-    :param takeoff: Angle of the ray from downward vertical, radians.
-    :param azimuth: Direction from source to station, radians clockwise from north.
-    :return: Factors for P, SV, SH within [-1, 1], of the shape of the angles.
+    :param takeoff: Angle of the ray from downward vertical in radians.
+    :param azimuth: Direction from source to station in radians, clockwise from north.
+    :return: Factors for P, SV and SH within [-1, 1], of the same shape as the angles.
     """
     phi = azimuth - sources.strike
     sin_d, cos_d = np.sin(sources.dip), np.cos(sources.dip)

@@ -12,13 +12,15 @@ def surface_wave(
     frequency, origin, rate, depth, distance, corner, direct, draws: Draws
 ) -> np.ndarray:
     """
-    Rg on Z and R and Love on T of shallow events, dispersed by a group velocity that falls with
-    frequency; excitation falls with depth as exp(-w h / c) (Aki & Richards 2002, chapter 7).
+    Surface waves of shallow events: Rg on Z and R, and Love waves on T.
 
-    :param frequency: Hz, (frequencies,).
+    Their group velocity falls with frequency. Their excitation falls with depth as exp(-w h / c)
+    (Aki & Richards 2002, chapter 7).
+
+    :param frequency: Frequencies in Hz, (frequencies,).
     :param origin: Origin times as samples of the frame, (records,).
-    :param rate: Hz.
-    :param depth, distance: km, (records,).
+    :param rate: Sampling rate in Hz.
+    :param depth, distance: Source depth and epicentral distance in km, (records,).
     :param corner: Corner frequency in Hz, (records,).
     :param direct: Amplitude of the direct S before radiation, (records,).
     :return: Spectra of displacement on Z, R, T, complex64 (records, 3, frequencies).
@@ -32,12 +34,12 @@ def surface_wave(
     step = frequency[1]
     arrival = travel + (origin / rate)[:, None]
     phase = 2 * np.pi * step * np.cumsum(arrival, axis=1)
-    # What comes in outside the frame would wrap around.
+    # Arrivals outside the frame are suppressed, because they would wrap around.
     inside = np.clip(arrival / 5, 0, 1) * np.clip((1 / step - arrival) / 10, 0, 1)
     logarithm = -2 * np.pi * frequency * (depth / 2.5)[:, None]
     logarithm -= np.pi * frequency * travel / quality[:, None]
     logarithm -= np.log1p((frequency / corner[:, None]) ** 2)
-    # Cylindrical spreading from one kilometre on; nothing that the Earth model cannot carry.
+    # Spreading is cylindrical beyond one kilometre.
     level = direct * strength * np.sqrt(distance) * active * MEAN_S
     taper = np.clip(frequency / 0.1, 0, 1) ** 2 / (1 + (frequency / 4.0) ** 6)
     wave = (level[:, None] * taper * inside) * np.exp(logarithm - 1j * phase)

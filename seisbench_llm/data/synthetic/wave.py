@@ -20,11 +20,12 @@ DENSITY = 2700.0
 @dataclass
 class Arrivals:
     """
-    Onsets as samples of the frame, one column per phase; infinite where it does not exist.
+    Onsets as samples of the frame, one column per phase. Onsets of missing phases are infinite.
 
-    Columns: direct, head waves along layers 1 to 4 (the last Pn, Sn), reflection at the Moho.
+    The columns are the direct wave, the head waves along layers 1 to 4 (Pn and Sn are along layer
+    4), and the reflection at the Moho.
 
-    :param p, s: (records, 6).
+    :param p, s: Onsets of the P and S phases, (records, 6).
     :param p_motion: Sign of the first motion of each P phase, positive up, (records, 6).
     """
 
@@ -52,11 +53,12 @@ def first_times(crust: path.Crust, depth: np.ndarray, distance: np.ndarray):
 
 def _spreading(rays: list[path.Rays], velocity: np.ndarray, paths: Paths) -> np.ndarray:
     """
-    Amplitude per phase over distance in 1/km, (records, 6).
+    Geometrical spreading of each phase in 1/km, (records, 6).
 
-    1/r along direct and reflected rays; the reflection is total beyond the critical slowness. Head
-    waves fall with r^-1.3 (Sereno, Bratt & Bache 1988) from a level tied to the direct wave,
-    higher in the crust, whose gradients turn them into diving waves.
+    It is 1/r along direct and reflected rays. The reflection is total beyond the critical slowness.
+    Head waves decay with r^-1.3 (Sereno, Bratt & Bache 1988) from a level relative to the direct
+    wave. The level is higher for head waves in the crust, where velocity gradients turn them into
+    diving waves.
     """
     crustal = 1.5 * paths.head
     head = (1 / paths.distance) * (np.maximum(paths.distance, 30) / 100) ** -0.3
@@ -72,8 +74,8 @@ def _spreading(rays: list[path.Rays], velocity: np.ndarray, paths: Paths) -> np.
 
 def _source_wavelet(corner, paths, time, quality, sites, frequency, samples, rate) -> np.ndarray:
     """
-    Causal spectrum from unit moment to ground motion: omega-square source (Brune 1970), Q of the
-    path, kappa of the site (Anderson & Hough 1984).
+    Causal spectrum of the ground motion for a unit moment: omega-square source (Brune 1970), Q of
+    the path and kappa of the site (Anderson & Hough 1984).
     """
     logarithm = -np.log1p((frequency / corner[:, None]) ** 2)
     logarithm += path.attenuation(frequency, time, quality, paths.q_power)
@@ -83,7 +85,7 @@ def _source_wavelet(corner, paths, time, quality, sites, frequency, samples, rat
 
 
 def _place(excitation: np.ndarray, onset: np.ndarray, motion: np.ndarray) -> None:
-    """Add pulses (records, 3) at samples (records,), leaving out those outside the frame."""
+    """Add pulses (records, 3) at samples (records,), except those outside the frame."""
     inside = np.flatnonzero((onset >= 0) & (onset < excitation.shape[-1]))
     excitation[inside, :, onset[inside].astype(int)] += motion[inside]
 
@@ -99,14 +101,16 @@ def ground_motion(
     rate: float,
 ) -> tuple[np.ndarray, Arrivals]:
     """
-    What the instruments record of the events, without noise.
+    Records of the events without noise.
 
-    :param draws: Streams for scatterers.
-    :param origin: Origin time as a sample of the frame, may be negative, (records,).
-    :param samples: Length of the frame, even, to be chosen well beyond the part that is used, as
-        the end wraps around to the beginning.
-    :param rate: Hz.
-    :return: Waveforms Z, N, E in m/s (accelerometers m/s^2), (records, 3, samples), and arrivals.
+    :param sources, crust, paths, sites: Parameters of the records.
+    :param draws: Random streams of the scatterers.
+    :param origin: Origin time as a sample of the frame, (records,). It may be negative.
+    :param samples: Length of the frame, an even number. The end of the frame wraps around to its
+        beginning, so that the frame must be longer than the part that is used.
+    :param rate: Sampling rate in Hz.
+    :return: Waveforms Z, N, E in m/s, or m/s^2 for accelerometers, (records, 3, samples), and
+        arrivals.
     """
     frequency = np.fft.rfftfreq(samples, 1 / rate)
     noise = band_noise(draws, samples, rate)
@@ -114,7 +118,8 @@ def ground_motion(
     rows = np.arange(len(origin))
     layer = crust.at(sources.depth)
     corner = corner_frequency(sources.moment, sources.stress_drop, crust.vs[rows, layer] * 1e3)
-    # The stacked sub-events must radiate what one event of this corner would at high frequency.
+    # At high frequency, the sum of the sub-events must radiate as much as one event with this
+    # corner frequency.
     coherence = np.sqrt((sources.sub_weight**2).sum(axis=1))
     corners = {"S": corner / np.sqrt(coherence)}
     corners["P"] = corners["S"] * np.clip(draws.log_normal(1.3, 0.15), 0.9, 1.8)
@@ -125,8 +130,8 @@ def ground_motion(
         rays = _rays(crust, velocity, sources.depth, paths.distance)
         onsets[wave] = np.stack([np.round(origin + ray.time * rate) for ray in rays], axis=1)
         speed = velocity[rows, layer]
-        # m s of displacement per unit amplitude at 1 km (Brune 1970), amplified by the root of the
-        # decrease of impedance up to the surface (Boore 2003).
+        # Displacement spectrum in m s per unit amplitude at 1 km (Brune 1970). It is amplified by
+        # the square root of the ratio of impedances at the source and the surface (Boore 2003).
         scale = sources.moment / (4 * np.pi * DENSITY * (speed * 1e3) ** 3) * 1e-3
         scale = scale * np.sqrt(speed / surface) * rate
         spread = _spreading(rays, velocity, paths) * scale[:, None]
@@ -179,16 +184,16 @@ def _unit_motion(wave: str, ray: path.Rays, sources: Sources, paths: Paths, site
 
 
 def _vertical_difference(crust: path.Crust, slowness: np.ndarray) -> np.ndarray:
-    """Vertical slowness of S less that of P in the sediment, s/km."""
+    """Vertical slowness of S minus vertical slowness of P in the sediment in s/km."""
     s = np.sqrt(np.maximum(1 / crust.vs[:, 0] ** 2 - slowness**2, 0))
     return s - np.sqrt(np.maximum(1 / crust.vp[:, 0] ** 2 - slowness**2, 0))
 
 
 def _convert(excitation, onset, pulse, lag, wave, crust, strength) -> None:
     """
-    Conversions at the base of the sediment: P to S behind P, on R; S to P ahead of S, on Z.
+    Add conversions at the base of the sediment: P to S after P on R, and S to P before S on Z.
 
-    Their strength is drawn, in proportion to the contrast in velocity.
+    Their strength is random, and proportional to the contrast in velocity.
     """
     contrast = 1 - crust.vs[:, 0] / crust.vs[:, 1]
     other = np.zeros_like(pulse)
@@ -215,7 +220,7 @@ def _site_response(frequency, rate, wave: str, sites: site.Sites) -> np.ndarray:
 
 
 def _rotate(zrt: np.ndarray, paths: Paths) -> np.ndarray:
-    """Z, R, T to Z, N, E; R points away from the source, T to the right of it seen from above."""
+    """Z, R, T to Z, N, E. R points away from the source. T points right of R, seen from above."""
     angle = paths.back_azimuth + paths.bend
     sin, cos = (f(angle).astype(np.float32)[:, None] for f in (np.sin, np.cos))
     z, r, t = zrt.transpose(1, 0, 2)
