@@ -14,8 +14,9 @@ Ridgecrest
     Refined picks at four boreholes, places of the catalogue of the Southern California Seismic
     Network. With the synthetic networks, it is what ``ErrorModel`` was chosen on.
 Iceland
-    Automatic picks and places of QuakeMigrate, a swarm in a dyke at twelve stations: nothing was
-    chosen on it. Once with the default medium, and once with one of that region.
+    Automatic picks and places of QuakeMigrate, a swarm in a dyke at twelve stations. Once with the
+    default medium, and once with one of that region. It is not fully independent: the prior of
+    depth and the choice of its picks were changed after its first figures had been seen.
 
 A share that is right lies within its limits (95 %, by drawing events anew).
 """

@@ -14,9 +14,6 @@ import obspy
 # This number of packets that follow each other is believed.
 JUMP_PACKETS = 3
 
-# Largest number of packets of a channel, whatever their length.
-MOST_PACKETS = 500
-
 
 class Stray(NamedTuple):
     """
