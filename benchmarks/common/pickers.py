@@ -90,7 +90,7 @@ class Picker:
         found = {"P": [], "S": []}
         for trace in self.annotate(stream):
             phase = trace.stats.channel[-1]
-            found[phase] += peaks(trace, "", phase, THRESHOLDS[0], SEPARATION)
+            found[phase] += peaks([trace], "", phase, THRESHOLDS[0], SEPARATION)
         return {
             phase: np.array(
                 sorted(

@@ -36,7 +36,8 @@ def classify_picks(
         for trace in annotations.select(channel=f"{model.name}_{phase}"):
             curves[pick_id(trace)].append(trace)
         for name, traces in curves.items():
-            picks.extend(peaks(traces, name, phase, arguments))
+            level, apart_s = arguments.threshold(phase), arguments.min_separation
+            picks.extend(peaks(traces, name, phase, level, apart_s, arguments.calibration))
 
     detections = DetectionList()
     level = arguments.threshold("detection")
@@ -87,14 +88,24 @@ def pick_id(annotation: obspy.Trace) -> str:
     return InstrumentId(*place, annotation.stats.get("instrument", "")).pick_id
 
 
-def peaks(traces: list[obspy.Trace], trace_id: str, phase: str, arguments: Arguments) -> list[Pick]:
+def peaks(
+    traces: list[obspy.Trace],
+    trace_id: str,
+    phase: str,
+    level: float,
+    min_separation: float,
+    calibration: Mapping[str, float] | None = None,
+) -> list[Pick]:
     """
     Picks of a probability curve.
 
     :param traces: The curve's parts, one for each piece of data. Peaks of all parts are compared
         with each other at once: a peak that gives way to one of another part displaces nothing.
+    :param level: Threshold.
+    :param min_separation: Least time between two peaks in seconds.
+    :param calibration: See :py:func:`time_uncertainty`.
     """
-    level, padded, found, times = arguments.threshold(phase), [], [], []
+    padded, found, times = [], [], []
     distance, origin = 0, traces[0].stats.starttime.ns
     for trace in traces:
         rate, start = trace.stats.sampling_rate, trace.stats.starttime.ns - origin
@@ -103,14 +114,16 @@ def peaks(traces: list[obspy.Trace], trace_id: str, phase: str, arguments: Argum
         found.append(find_peaks(padded[-1], height=max(level, 1e-6))[0])
         times.append(start + np.rint((found[-1] - 1) * (1e9 / rate)).astype(np.int64))
         # Of whole samples, and to a microsecond, as times of samples are rounded to nanoseconds.
-        distance = round(max(1, round(arguments.min_separation * rate)) * 1e9 / rate) - 1000
+        distance = round(max(1, round(min_separation * rate)) * 1e9 / rate) - 1000
     heights = [curve[indices] for curve, indices in zip(padded, found, strict=True)]
     kept = apart(np.concatenate(times), np.concatenate(heights), distance)
     at, picks = 0, []
     for trace, curve, indices in zip(traces, padded, found, strict=True):
         of_part = indices[kept[at : at + len(indices)]]
         at += len(indices)
-        picks += _picks(trace, curve, of_part, trace_id, phase, arguments)
+        for pick in _picks(trace, curve, of_part, trace_id, phase, level):
+            pick.time_uncertainty = time_uncertainty(calibration, phase, pick.peak_value)
+            picks.append(pick)
     return picks
 
 
@@ -120,7 +133,7 @@ def _picks(
     indices: np.ndarray,
     trace_id: str,
     phase: str,
-    arguments: Arguments,
+    level: float,
 ) -> list[Pick]:
     """
     Picks of a part of a curve.
@@ -129,7 +142,7 @@ def _picks(
     :param indices: Of the peaks.
     """
     rate, start = trace.stats.sampling_rate, trace.stats.starttime
-    low = np.flatnonzero(curve < arguments.threshold(phase) / 2)
+    low = np.flatnonzero(curve < level / 2)
     low = np.concatenate([low, [curve.size - 1]])
     picks = []
     for index in indices:
@@ -145,7 +158,6 @@ def _picks(
             phase=phase,
         )
         pick.instrument = trace.stats.get("instrument", "")
-        pick.time_uncertainty = time_uncertainty(arguments.calibration, phase, pick.peak_value)
         picks.append(pick)
     return picks
 
