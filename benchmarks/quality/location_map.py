@@ -1,5 +1,5 @@
 """
-Map of one draw of the locations of quality/locations.py: regions, references, stations.
+What do the regions of quality/locations.py look like on a map, from few stations and from many?
 
     python -m benchmarks.quality.location_map --data DATA
 

@@ -54,7 +54,8 @@ def test_command_replays_a_file(recorded):
     batch = filtered_model().classify(obspy.read(recorded / "waves.mseed"), **LEVELS).picks
     assert sum(row["status"] == "confirmed" for row in rows) == len(batch)
     keys = {"id", "status", "trace_id", "phase", "time", "probability", "weight", "latency"}
-    assert keys | {"data_latency"} == set(rows[0]) and rows[0]["weight"] == "tiny/1"
+    assert keys | {"data_latency", "time_uncertainty"} == set(rows[0])
+    assert rows[0]["weight"] == "tiny/1"
     assert (recorded / "out" / "picks.jsonl").read_text() == result.stdout
     files = sorted((recorded / "out" / "quakeml").rglob("*"))
     files = [f for f in files if f.is_file()]
@@ -134,7 +135,7 @@ def test_signals_end_it_and_what_is_known_is_said(recorded, number):
         (["--seedlink", "localhost:port", "--select", "XX.A..HH?"], "give HOST:PORT"),
         (["--replay", __file__, "--resume"], "--resume needs --out"),
         (["--replay", "nothing.mseed"], "no file nothing.mseed"),
-        (["--replay", __file__], "no waveform file"),
+        (["--replay", __file__], "is not a waveform file"),
     ],
 )
 def test_bad_arguments(arguments, message):
