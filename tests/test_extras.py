@@ -80,7 +80,7 @@ print(os.environ["SEISBENCH_CACHE_ROOT"])
     model, folder = out.splitlines()
     assert model.startswith("SeisMoLLM(task='polarity', window=5.12 s, sampling_rate=100 Hz, ")
     assert not os.path.exists(folder)
-    assert errors.count("file/cache cannot be written") == 1
+    assert errors.count("file/cache is not writable") == 1
 
 
 def test_hints_name_packages_that_pip_finds_wherever_this_one_came_from():

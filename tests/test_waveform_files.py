@@ -28,5 +28,5 @@ def test_truncated_mseed_is_named_once(file, warnings_of):
     reader = Reader()
     traces = reader.traces([file])
     reader.stream(traces)
-    lines = {line for line in warnings_of().splitlines() if "cut off" in line}
+    lines = {line for line in warnings_of().splitlines() if "is truncated" in line}
     assert len(lines) == 1 and str(file) in lines.pop()

@@ -12,6 +12,7 @@ from obspy.core.inventory.response import Response
 
 from ..export.tables import AMPLITUDE_TYPES, typed
 from ..stations import Stations
+from ..streams.selection import has_real_samples
 from ..streams.skipped import Skipped, SkippedList
 from ..trace_ids import TraceId
 from .response import ResponseError, check_response, to_motion
@@ -28,7 +29,7 @@ PADDING_S = 5.0
 # scale of a 24-bit recorder. Its amplitude must also exceed this multiple of the noise.
 CLIPPED_SAMPLES, FULL_SCALE, NO_NOISE = 4, 0.98 * 2**23, 20.0
 
-_CLIPPED = "is clipped at a pick: its amplitude there is a lower limit, and makes no magnitude"
+_CLIPPED = "it is clipped at a pick: its amplitude there is a lower limit, and makes no magnitude"
 
 
 def measure(
@@ -56,7 +57,7 @@ def measure(
     """
     skipped = SkippedList() if skipped is None else skipped
     traces = defaultdict(list)
-    for trace in stream:
+    for trace in filter(has_real_samples, stream):
         traces[TraceId.of(trace).pick_id].append(trace)
     groups = defaultdict(list)
     for index, pick in enumerate(picks):
@@ -167,10 +168,10 @@ def _component(trace, start, end, quiet, stations, skipped, said) -> dict | None
         response = check_response(_response(stations, trace.id, start), rate)
         motion = to_motion(data, rate, response)
     except ResponseError as error:
-        tell(f"{error}: its amplitudes are in counts only", True)
+        tell(f"it {error}: its amplitudes are in counts only", True)
         return row
     except Exception as error:
-        tell(f"has a response that ObsPy cannot evaluate ({error}): counts only", True)
+        tell(f"it has a response that ObsPy cannot evaluate ({error}): counts only", True)
         return row
     peak = {name: float(np.abs(values[signal]).max()) for name, values in motion.items()}
     return row | {

@@ -261,6 +261,7 @@ class SeismicMonitor:
             corrections,
         )
         skipped.extend(unconverted)
+        skipped.order()
         return MonitorResult(
             picks,
             typed(rows, ESTIMATE_TYPES),

@@ -68,8 +68,11 @@ class WaveformsAtPicks:
         :return: Id of the instrument, or None if no component has data at the onset.
         """
         for codes in self._instruments(onset):
+            # A pick lies on the grid of its annotation, half a sample from that of a component at
+            # most, and so perhaps just before its first sample.
+            half = 0.5 / self._model.sampling_rate
             stats = (trace.stats for trace in self._traces[codes])
-            if any(s.starttime <= onset.time <= s.endtime for s in stats):
+            if any(s.starttime - half <= onset.time <= s.endtime + half for s in stats):
                 return codes
         return None
 

@@ -112,7 +112,7 @@ def unusable(
         return f"its component is not one of {', '.join(known)}"
     if not records_ground_motion(trace_id.channel):
         return "its channel code does not stand for ground motion"
-    if not np.issubdtype(trace.data.dtype, np.number) or np.iscomplexobj(trace.data):
+    if not has_real_samples(trace):
         return f"its samples are {trace.data.dtype}, not real numbers"
     if not rate >= LOWEST_RATE * model.sampling_rate:
         lowest = LOWEST_RATE * model.sampling_rate
@@ -121,6 +121,11 @@ def unusable(
         highest = HIGHEST_RATE * model.sampling_rate
         return f"its sampling rate is {rate:g} Hz; at most {highest:g} Hz are possible"
     return None
+
+
+def has_real_samples(trace: obspy.Trace) -> bool:
+    """Whether the samples of a trace are real numbers, neither text nor complex."""
+    return np.issubdtype(trace.data.dtype, np.number) and not np.iscomplexobj(trace.data)
 
 
 def _warn_of_poor_rates(

@@ -76,9 +76,13 @@ class SkippedList(list):
             before[entry.cause] += 1
         return SkippedList(self[at] for _, at in sorted(places)[:number])
 
+    def order(self) -> None:
+        """Sort by id and time."""
+        self.sort(key=lambda entry: (entry.trace_id, entry.start.ns, entry.cause))
+
     def warn(self) -> None:
         """Sort by id and time, and warn once per cause, with the number of traces."""
-        self.sort(key=lambda entry: (entry.trace_id, entry.start.ns, entry.cause))
+        self.order()
         whole = _parts.get()
         if whole is not None:
             whole.extend(self)

@@ -102,6 +102,15 @@ def test_no_data_no_row():
     assert len(measure(stream_of(), [*late, *picks_of("XX.B.")])) == 0
 
 
+def test_text_is_no_amplitude():
+    stream, picks = stream_of(), picks_of()
+    known = measure(stream, picks)
+    text = stream[0].copy()
+    text.data = np.full(text.stats.npts, "a")
+    pd.testing.assert_frame_equal(measure(stream + text, picks), known)
+    assert len(known) == 2
+
+
 @pytest.mark.parametrize(("second", "phases"), [(31, []), (90, ["P", "S"])])
 def test_gaps_about_a_pick_make_no_amplitude(second, phases):
     stream = stream_of(components="Z")

@@ -73,6 +73,13 @@ def test_gaps_and_instruments(monkeypatch):
     assert records.find(later).instrument_id == "XX.STA.00.HH"
 
 
+def test_a_pick_may_be_half_a_sample_outside_of_the_data():
+    model = SeisMoLLM("distance", **TINY)
+    stream, picks = make_stream(60_000), anchors(seconds=(-0.004, 599.994, -0.006, 599.996))
+    records = WaveformsAtPicks(model, stream, Arguments.of(model, {}), picks)
+    assert [records.find(pick) is not None for pick in picks] == [True, True, False, False]
+
+
 @pytest.mark.parametrize("rate, arguments", [(99.99, {}), (125.0, {"zerophase_resample": False})])
 def test_what_cannot_be_cut_is_prepared_as_a_whole(rate, arguments, monkeypatch):
     model = SeisMoLLM("magnitude", **TINY)
