@@ -10,7 +10,7 @@ import obspy
 import pandas as pd
 from obspy.core.inventory.response import Response
 
-from ..export.tables import AMPLITUDE_TYPES, typed
+from ..export.tables import AMPLITUDE_TYPES, timestamp, typed
 from ..stations import Stations
 from ..streams.selection import has_real_samples
 from ..streams.skipped import Skipped, SkippedList
@@ -72,7 +72,7 @@ def measure(
                 traces.get(trace_id, []), picks[index].phase, window, stations, skipped, said
             )
             if row is not None:
-                time = pd.Timestamp(picks[index].peak_time.ns, tz="UTC")
+                time = timestamp(picks[index].peak_time)
                 rows.append({"pick": index, "phase": picks[index].phase, "time": time, **row})
     rows.sort(key=lambda row: row["pick"])
     return typed(rows, AMPLITUDE_TYPES)

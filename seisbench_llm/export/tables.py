@@ -156,8 +156,9 @@ _MOST_SECONDS = 1.1e10
 
 def timestamp(time: obspy.UTCDateTime | float) -> pd.Timestamp:
     """A time, or seconds since 1970, in UTC to the microsecond, as in files."""
-    ns = time.ns if isinstance(time, obspy.UTCDateTime) else round(time * 1e9)
-    return pd.Timestamp(round(ns, -3), tz="UTC").as_unit("us")
+    # Nanoseconds since 1970 end in the year 2262 in 64 bits.
+    us = round(time.ns, -3) // 1000 if isinstance(time, obspy.UTCDateTime) else round(time * 1e6)
+    return pd.Timestamp(np.datetime64(us, "us"), tz="UTC")
 
 
 def parse_times(values: pd.Series) -> pd.Series:

@@ -10,6 +10,8 @@ import pandas as pd
 from obspy.geodetics import gps2dist_azimuth
 from scipy.optimize import linear_sum_assignment
 
+from ..export.tables import timestamp
+
 # Name of a difference -> unit.
 UNITS = {"time": "s", "distance_km": "km", "depth_km": "km", "magnitude": ""}
 # Smallest number of magnitudes for a magnitude of completeness, and width of the bins.
@@ -119,7 +121,7 @@ def events_of(catalog: obspy.Catalog) -> pd.DataFrame:
         size = event.preferred_magnitude() or next(iter(event.magnitudes), None)
         depth = np.nan if origin.depth is None else origin.depth / 1e3
         magnitude = np.nan if size is None or size.mag is None else float(size.mag)
-        time = pd.Timestamp(origin.time.ns, tz="UTC")
+        time = timestamp(origin.time)
         rows.append((time, origin.latitude, origin.longitude, depth, magnitude))
     table = pd.DataFrame(rows, columns=["time", "latitude", "longitude", "depth_km", "magnitude"])
     if not rows:

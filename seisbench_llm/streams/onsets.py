@@ -101,7 +101,7 @@ def _rows(table: pd.DataFrame) -> Iterable[Pick]:
     for row in table.itertuples():
         stamp = row.time
         if not isinstance(stamp, obspy.UTCDateTime):
-            stamp = obspy.UTCDateTime(ns=pd.Timestamp(stamp).as_unit("ns").value)
+            stamp = obspy.UTCDateTime(pd.to_datetime(stamp, utc=True).as_unit("us").to_pydatetime())
         yield Pick(
             trace_id=row.trace_id,
             start_time=stamp,

@@ -17,6 +17,7 @@ from seisbench_llm.export.tables import (
     EVENT_TYPES,
     PICK_TYPES,
     TIME,
+    timestamp,
 )
 from seisbench_llm.live import LivePick
 from tests.helpers.picks import T0, TWO
@@ -77,10 +78,9 @@ def test_times_in_years_that_are_rare():
     for year in (1900, 1969, 2300):
         time = obspy.UTCDateTime(year, 1, 1) + 0.5
         table = pd.DataFrame({"trace_id": ["XX.A."], "phase": "P", "time": [time.timestamp]})
-        assert (
-            picks_to_dataframe(table)["time"][0].isoformat()
-            == f"{year}-01-01T00:00:00.500000+00:00"
-        )
+        stamp = picks_to_dataframe(table)["time"][0]
+        assert stamp.isoformat() == f"{year}-01-01T00:00:00.500000+00:00"
+        assert timestamp(time) == timestamp(time.timestamp) == stamp
 
 
 @pytest.mark.parametrize(

@@ -53,6 +53,12 @@ def test_as_many_as_possible_are_matched_and_the_nearest_of_them():
     assert len(matched) == 30 and np.abs(matched["magnitude"]).max() < 1e-9
 
 
+def test_clocks_may_be_far_off():
+    century = 280 * 365.25 * 86400
+    (event,) = events_of(catalog_of((century, 50, 10, 5, 1))).to_dict("records")
+    assert obspy.UTCDateTime(event["time"].isoformat()) == START + century
+
+
 @pytest.mark.parametrize("row", [(5.1, 50, 10, 5, 1), (0, 50.46, 10, 5, 1)])
 def test_limits(row):
     ours = catalog_of((0, 50, 10, 5, 1))

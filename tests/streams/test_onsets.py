@@ -1,5 +1,6 @@
 """Picks in every form that users have them in."""
 
+import numpy as np
 import obspy
 import pandas as pd
 import pytest
@@ -11,6 +12,7 @@ from tests.helpers.models import tiny_model
 from tests.helpers.streams import make_stream
 
 TIME = obspy.UTCDateTime(2020, 1, 1, 0, 0, 30)
+CENTURIES = 300 * 365.25 * 86400
 
 
 def pick(phase="P", location="00", station="STA"):
@@ -53,6 +55,15 @@ def values():
 )
 def test_forms(values, picks):
     assert values(picks) == values([pick()]) != []
+
+
+def test_times_beyond_those_of_nanoseconds():
+    model, stream = tiny_model("distance"), make_stream()
+    for trace in stream:
+        trace.stats.starttime += CENTURIES
+    picks = table(time=[pd.Timestamp(np.datetime64((TIME + CENTURIES).datetime, "us"))])
+    (estimate,) = model.classify(stream, picks=picks).estimates
+    assert estimate.time == TIME + CENTURIES
 
 
 @pytest.mark.parametrize("phase", ["P", "Pn", "Pg", "IP", "iP", "eP", "EPn", "p", "", None])

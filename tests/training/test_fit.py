@@ -255,4 +255,4 @@ def test_sigterm_says_that_the_run_goes_on(config, tmp_path):
     output, _ = process.communicate(timeout=100)
     assert last.is_file(), output.decode()
     assert process.returncode == 143, output.decode()
-    assert b"The same command goes on" in output
+    assert b"The same command continues from the last checkpoint" in output
