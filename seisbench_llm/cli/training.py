@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperCommand
@@ -21,7 +21,7 @@ except ImportError:  # older ones do not bring click with them, but depend on it
 class FitCommand(TyperCommand):
     """Completes configurations, which its own parser knows nothing of."""
 
-    def shell_complete(self, ctx: typer.Context, incomplete: str) -> list[CompletionItem]:
+    def shell_complete(self, ctx: Any, incomplete: str) -> list[CompletionItem]:
         """Names of packaged configurations, and files."""
         option, _, value = incomplete.rpartition("=")
         if option == "--config":
