@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from importlib.metadata import PackageNotFoundError, requires
+from pathlib import Path
 
 from packaging.requirements import Requirement
 
 
 def install_command(extra: str) -> str:
     """
-    A command that installs the packages of an extra. It works wherever this package came from:
-    PyPI, a repository or a clone.
+    A command that installs the packages of an extra.
+
+    It works wherever this package came from: PyPI, a repository or a clone, installed or not.
 
     >>> install_command("monitor").startswith("pip install 'pyocto")
     True
@@ -28,4 +30,6 @@ def install_command(extra: str) -> str:
         and requirement.marker.evaluate({"extra": extra})
         and not requirement.marker.evaluate({"extra": ""})
     ]
-    return " ".join(["pip install", *(packages or [f"'seisbench_llm[{extra}]'"])])
+    clone = Path(__file__).parents[1]
+    whole = clone if (clone / "setup.cfg").is_file() else "seisbench_llm"
+    return " ".join(["pip install", *(packages or [f"'{whole}[{extra}]'"])])

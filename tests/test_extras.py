@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import seisbench_llm
+from seisbench_llm import extras
 from seisbench_llm.extras import install_command
 
 BLOCKED = """
@@ -89,7 +90,17 @@ def test_hints_name_packages_that_pip_finds_wherever_this_one_came_from():
         command = install_command(extra)
         assert command.startswith("pip install '") and "seisbench_llm" not in command
     assert "'jsonargparse[signatures]<5,>=4.30'" in install_command("train")
-    assert install_command("unheard_of") == "pip install 'seisbench_llm[unheard_of]'"
+
+
+def test_hints_of_a_clone_that_is_not_installed_name_its_folder(monkeypatch, tmp_path):
+    def requires(name):
+        raise extras.PackageNotFoundError
+
+    monkeypatch.setattr(extras, "requires", requires)
+    clone = Path(__file__).parents[1]
+    assert install_command("monitor") == f"pip install '{clone}[monitor]'"
+    monkeypatch.setattr(extras, "__file__", str(tmp_path / "seisbench_llm" / "extras.py"))
+    assert install_command("monitor") == "pip install 'seisbench_llm[monitor]'"
 
 
 # Modules that no requirement is named after -> the requirement that brings them.

@@ -107,7 +107,7 @@ def _fetch(auto_class: str, name: str, **kwargs):
     except ImportError as error:
         raise ImportError(
             f"The language model '{name}' is read by transformers: "
-            f"{install_command('language')}. Trained SeisMoLLM weights need none of this."
+            f"{install_command('language')}. Trained SeisMoLLM weights need no language model."
         ) from error
 
     loader = getattr(transformers, auto_class).from_pretrained
@@ -119,11 +119,11 @@ def _fetch(auto_class: str, name: str, **kwargs):
         return loader(name, **kwargs)
     except (OSError, ValueError) as error:
         raise OSError(
-            f"The language model '{name}' is neither a local folder with safetensors weights, nor "
-            f"in the Hugging Face cache, nor could it be downloaded. Fetch it once on a machine "
-            f"with a connection ('hf download {name}'), or pass the path of a folder that "
-            f"holds its config.json and model.safetensors as backbone=..., or start from random "
-            f"weights with pretrained=False. Trained SeisMoLLM weights need none of this."
+            f"The language model '{name}' is not a local folder with safetensors weights. It is "
+            f"not in the Hugging Face cache, and it cannot be downloaded. Download it on a machine "
+            f"with a connection: huggingface_hub.snapshot_download('{name}'). Then pass the folder "
+            f"with its config.json and model.safetensors as backbone=... Or start from random "
+            f"weights: pretrained=False. Trained SeisMoLLM weights need no language model."
         ) from error
 
 

@@ -102,7 +102,7 @@ def test_model_starts_from_language_model(gpt2_folder):
 
 
 def test_missing_language_model_is_an_error():
-    with pytest.raises(OSError, match="hf download nobody/nothing.*pretrained=False"):
+    with pytest.raises(OSError, match=r"snapshot_download\('nobody/nothing'\).*pretrained=False"):
         SeisMoLLM(backbone="nobody/nothing")
 
 
