@@ -135,7 +135,7 @@ class InstrumentData:
         if added.conflicting:
             self.counts["contradicting samples"] += added.conflicting
             self.warnings.warn(
-                (trace.id, "contradicts"),
+                ("contradicts",),
                 f"{trace.id}: {added.conflicting} samples from {stats.starttime} on contradict "
                 f"what came before; they are left out",
             )
@@ -143,7 +143,7 @@ class InstrumentData:
         for entry in found or []:
             self.counts["defects"] += 1
             text = f"{entry.trace_id} is left out from {entry.start} on: {entry.cause}"
-            self.warnings.warn((entry.trace_id, entry.cause), text)
+            self.warnings.warn((entry.cause,), text)
         self.heard[channel] = clock
         self.reached[channel] = buffer.complete_from(max(self.reached[channel], buffer.first))
         end = self.grid.number(buffer.time(number + stats.npts - 1)) + 1
@@ -172,7 +172,7 @@ class InstrumentData:
             same.sort(key=lambda channel: (split_channel(channel)[1] != order[row], channel))
             unused = f"{trace.id.rpartition('.')[0]}.{same[-1]}"
             self.warnings.warn(
-                (unused, "another"),
+                ("another",),
                 f"{unused} fills gaps of {same[0]} only: both are of the same component",
             )
 

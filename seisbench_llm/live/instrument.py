@@ -48,6 +48,7 @@ class Instrument:
     :param settings: Times to wait.
     :param warm_up: See :py:func:`seisbench_llm.live.channels.warm_up`.
     :param counts: Counter to which packets, samples and windows are added.
+    :param warnings: Warnings about data that are left out, shared by all instruments.
     :param orient: See :py:class:`seisbench_llm.live.data.InstrumentData`.
     """
 
@@ -59,9 +60,10 @@ class Instrument:
         settings: LiveSettings,
         warm_up: float,
         counts: Counter,
+        warnings: RepeatedWarnings,
         orient: Callable[[obspy.Stream], obspy.Stream] | None = None,
     ):
-        self.orient, self.warnings = orient, RepeatedWarnings()
+        self.orient, self.warnings = orient, warnings
         self.name, self.model, self.arguments = name, model, arguments
         self.settings, self.warm_up, self.counts = settings, warm_up, counts
         self.rate = model.sampling_rate
@@ -117,7 +119,7 @@ class Instrument:
         for trace in traces:
             self.counts["packets out of time"] += 1
             self.warnings.warn(
-                (trace.id, "out of time"),
+                ("out of time",),
                 f"{trace.id}: packet at {trace.stats.starttime} ({trace.stats.npts} samples, "
                 f"{trace.stats.sampling_rate:g} Hz) is ignored: too far from the other data, "
                 f"or of another sampling rate",

@@ -1,4 +1,4 @@
-"""Warnings about faults that a server may repeat with each packet."""
+"""Warnings about faults that are repeated: by a server with each packet, by traces of one kind."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class RepeatedWarnings:
         """
         Warn, if this case of the kind is to be reported.
 
-        :param kind: The part that is the same in all cases, such as the id and the cause.
+        :param kind: The part that is the same in all cases, such as the cause.
         :param text: Warning, a sentence without its full stop.
         """
         number = self._number(kind)

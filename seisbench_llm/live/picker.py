@@ -11,7 +11,6 @@ from functools import partial
 
 import numpy as np
 import obspy
-import seisbench
 import torch
 
 from ..models.seismollm import SeisMoLLM
@@ -24,6 +23,7 @@ from ..trace_ids import TraceId, codes_of
 from .channels import orient_as, warm_up
 from .final import PHASES, is_in_calendar
 from .instrument import Instrument, Window
+from .messages import RepeatedWarnings
 from .observer import Observer
 from .picks import LivePick, Report
 from .settings import LiveSettings
@@ -80,8 +80,9 @@ class Live:
         self.counts: Counter = Counter()
         self.latencies = {s: deque(maxlen=LATENCIES_KEPT) for s in ("preliminary", "confirmed")}
         self.instruments: dict[str, Instrument] = {}
-        # Channels and instruments that were named in a warning and are ignored.
-        self.ignored: set[str] = set()
+        # Channels and instruments that are ignored, and why.
+        self.ignored: dict[str, str] = {}
+        self.warnings = RepeatedWarnings()
         self._warm_ups: dict[str, float] = {}
         self._fed: set[str] = set()
         self._all_since = -np.inf
@@ -135,7 +136,14 @@ class Live:
         orient = None if self.rotation is None else partial(orient_as, self.rotation, name)
         warmed = self._warm_ups[code]
         instrument = Instrument(
-            name, self.model, self.arguments, self.settings, warmed, self.counts, orient
+            name,
+            self.model,
+            self.arguments,
+            self.settings,
+            warmed,
+            self.counts,
+            self.warnings,
+            orient,
         )
         if state is not None:
             instrument.restore(state, later)
@@ -144,9 +152,11 @@ class Live:
 
     def _ignore(self, name: str, error: ValueError) -> None:
         """Ignore an instrument, for example one that the model's filter cannot process."""
-        if len(self.ignored) < MOST_IGNORED:
-            seisbench.logger.warning(f"{name} is ignored from now on: {error}")
-            self.ignored.add(name)
+        if name not in self.ignored and len(self.ignored) < MOST_IGNORED:
+            self.ignored[name] = cause = str(error).rstrip(".")
+            self.warnings.warn(
+                (cause.replace(name, ""),), f"{name} is ignored from now on: {cause}"
+            )
         self.instruments.pop(name, None)
 
     def _usable(self, trace: obspy.Trace, name: str) -> bool:
@@ -165,9 +175,9 @@ class Live:
             return name not in self.ignored
         self.counts["packets without waveform"] += 1
         if trace.id not in self.ignored and len(self.ignored) < MOST_IGNORED:
-            self.ignored.add(trace.id)
+            self.ignored[trace.id] = cause
             at = f" at {stats.starttime}" if is_in_calendar(stats.starttime) else ""
-            seisbench.logger.warning(f"{trace.id}{at} is ignored: {cause}.")
+            self.warnings.warn((cause,), f"{trace.id}{at} is ignored: {cause}")
         return False
 
     def _can_rotate(self, trace: obspy.Trace) -> bool:
@@ -265,7 +275,7 @@ class Live:
             "clock": clock,
             "all_since": self._all_since,
             "counts": dict(self.counts),
-            "ignored": sorted(self.ignored),
+            "ignored": dict(self.ignored),
             "instruments": {name: x.state() for name, x in self.instruments.items()},
         }
 
@@ -289,7 +299,9 @@ class Live:
             self._reported.setdefault(pick.trace_id, []).append(pick)
         self._all_since = state["all_since"] + later
         self.counts.update(state["counts"])
-        self.ignored.update(state["ignored"])
+        ignored = state["ignored"]  # a list without causes until version 0.2
+        named = isinstance(ignored, dict)
+        self.ignored.update(ignored if named else dict.fromkeys(ignored, "no cause was saved"))
         for name, entries in state["instruments"].items():
             self._add_instrument(name, entries, later)
 

@@ -49,7 +49,8 @@ def test_picks_about_gaps_filled_with_zeros(kind, warnings_of):
     found = {entry.trace_id for entry in batch.skipped if "filled" in entry.cause}
     assert live.counts["defects"] == len(found)
     lines = [x for x in warnings_of().splitlines() if "is left out from" in x]
-    assert len(set(lines)) == len(found)
+    # The first, second, fourth trace with the same cause.
+    assert len(set(lines)) == len(found).bit_length()
     assert live.counts["long gaps and jumps"] == (kind == "long")
 
 

@@ -1,3 +1,5 @@
+import re
+
 import numpy as np
 import obspy
 import pytest
@@ -232,8 +234,26 @@ def test_data_without_waveforms_are_named_once(warnings_of):
     _, live = fed([text, text, other, *packets(spikes(60))], model)
     assert live.counts["packets without waveform"] == 3
     text = warnings_of()
-    assert live.ignored >= {".A..HHZ", ".A..LOG"} and ".A..LOG at" in text
+    assert live.ignored.keys() >= {".A..HHZ", ".A..LOG"} and ".A..LOG at" in text
     assert "XX.STA.00.HH is ignored from now on" in text
+
+
+def test_a_cause_is_named_for_ever_fewer_of_its_traces(caplog):
+    live, kinds = Live(spike_model(), lambda pick: None), {}
+    for number in range(100):
+        header = {"network": "XX", "station": f"S{number:03d}", "sampling_rate": 100}
+        live.feed(obspy.Trace(np.zeros(5), {**header, "channel": "LOG"}))
+        live.feed(obspy.Trace(np.array([b"a", b"b"]), {**header, "channel": "HHZ"}))
+    texts = [record.getMessage() for record in caplog.records]
+    for channel in ("LOG", "HHZ"):
+        lines = [text for text in texts if f".{channel} at" in text]
+        assert [re.findall(r"number (\d+)", line) for line in lines] == [
+            [],
+            *([str(2**n)] for n in range(1, 7)),
+        ]
+        kinds[channel] = {why for name, why in live.ignored.items() if name.endswith(channel)}
+    assert len(live.ignored) == 200 and all(len(why) == 1 for why in kinds.values())
+    assert kinds["LOG"] != kinds["HHZ"]
 
 
 def test_memory_is_bounded():
