@@ -58,7 +58,7 @@ def local_magnitude(amplitude_nm, distance_km, scale: str | Scale = "iaspei"):
     if not isinstance(scale, Scale):
         if scale not in SCALES:
             raise ValueError(
-                f"There is no magnitude scale '{scale}'; there are {', '.join(SCALES)}."
+                f"Unknown magnitude scale '{scale}'. Known scales: {', '.join(SCALES)}."
             )
         scale = SCALES[scale]
     amplitude, distance = (np.asarray(v, dtype=float) for v in (amplitude_nm, distance_km))
@@ -82,14 +82,15 @@ def read_corrections(path: str | Path | None) -> dict[str, float]:
         return {}
     path = Path(path)
     if not path.is_file():
-        raise FileNotFoundError(f"There is no file {path} of station corrections.")
+        raise FileNotFoundError(f"There is no file {path} with station corrections.")
     try:
         table = pd.read_csv(path, dtype={"id": str}, skipinitialspace=True, keep_default_na=False)
         values = pd.to_numeric(table["correction"])
         names = [".".join(name.split(".")[:2]) for name in table["id"]]
     except Exception as error:
         raise ValueError(
-            f"{path} is no table of station corrections with id (NET.STA) and correction: {error}"
+            f"{path} is not a table of station corrections with the columns id (NET.STA) and "
+            f"correction: {error}"
         ) from error
     for name, value in zip(names, values, strict=True):
         if not np.isfinite(value) or abs(value) > 3:

@@ -29,7 +29,7 @@ PADDING_S = 5.0
 # scale of a 24-bit recorder. Its amplitude must also exceed this multiple of the noise.
 CLIPPED_SAMPLES, FULL_SCALE, NO_NOISE = 4, 0.98 * 2**23, 20.0
 
-_CLIPPED = "it is clipped at a pick: its amplitude there is a lower limit, and makes no magnitude"
+_CLIPPED = "it is clipped at a pick: the amplitude is a lower limit, and there is no ML"
 
 
 def measure(
@@ -171,7 +171,11 @@ def _component(trace, start, end, quiet, stations, skipped, said) -> dict | None
         tell(f"it {error}: its amplitudes are in counts only", True)
         return row
     except Exception as error:
-        tell(f"it has a response that ObsPy cannot evaluate ({error}): counts only", True)
+        tell(
+            f"it has a response that ObsPy cannot evaluate ({error}): its amplitudes are in counts "
+            f"only",
+            True,
+        )
         return row
     peak = {name: float(np.abs(values[signal]).max()) for name, values in motion.items()}
     return row | {

@@ -49,7 +49,7 @@ class Folder(Files):
             try:
                 old = read_table(self.index)[COLUMNS]
             except (StoreError, KeyError):
-                seisbench.logger.warning(f"{self.index} is damaged. It is made anew.")
+                seisbench.logger.warning(f"{self.index} is damaged and is built again.")
         known = set(zip(old["file"], old["size"], old["mtime"], strict=True))
         present = set()
         self._misnamed = {}

@@ -242,9 +242,7 @@ def make_picker(name: str, lr: float = 1e-3, sigma: float | None = None, **kwarg
     else:
         cls = getattr(sbm, name, None)
         if not (isinstance(cls, type) and issubclass(cls, WaveformModel)):
-            raise ValueError(
-                f"There is no model '{name}' in seisbench.models, nor is it SeisMoLLM."
-            )
+            raise ValueError(f"There is no model '{name}' in seisbench.models.")
         if name == "PhaseNet":
             # SeisBench's own default is another order; labels are read by name in either case.
             kwargs.setdefault("phases", "PSN")

@@ -189,8 +189,8 @@ def folder_of(
     """
     if len(config.split("_")) not in (2, 3) or "_" in target:
         raise ValueError(
-            f"'{config}' and '{target}' cannot be told apart in the name of a folder: a "
-            f"configuration is DATA_MODEL or DATA_MODEL_LR, targets have no underscore."
+            f"The name of a folder cannot hold both '{config}' and '{target}'. A configuration is "
+            f"named DATA_MODEL or DATA_MODEL_LR. Targets have no underscore."
         )
     cross, root, name = trained_on != target, "pred", config
     if cross:

@@ -35,13 +35,14 @@ archive_app = typer.Typer(
 @archive_app.command()
 def run(
     archive: Annotated[
-        str, typer.Option(help="SDS or folder of miniSEED, or fdsn://NAME (such as fdsn://GFZ).")
+        str,
+        typer.Option(help="SDS archive, folder of miniSEED, or FDSN service, such as fdsn://GFZ."),
     ],
     start: Annotated[str, typer.Option(help="First day, such as 2020-01-01 (UTC).")],
     end: Annotated[str, typer.Option(help="Day after the last day.")],
-    out: Annotated[Path, typer.Option(help="Folder of the results.")],
+    out: Annotated[Path, typer.Option(help="Folder for the results.")],
     stations: Annotated[
-        list[str], typer.Option(help="NET.STA.LOC.CHA with * and ?; may be repeated.")
+        list[str], typer.Option(help="NET.STA.LOC.CHA with * and ?. May be repeated.")
     ] = ["*.*"],  # noqa: B006 (typer copies it)
     inventory: Inventory = None,
     weights: Weights = "compact_picking",
@@ -53,10 +54,10 @@ def run(
     overlap: Overlap = None,
     min_separation: MinSeparation = None,
     workers: Annotated[
-        int | None, typer.Option(min=1, help="Local processes; by default one per core.")
+        int | None, typer.Option(min=1, help="Number of local processes. Default: one per core.")
     ] = None,
     scheduler: Annotated[
-        str | None, typer.Option(help="Address of a Dask scheduler to use instead.")
+        str | None, typer.Option(help="Address of a Dask scheduler, instead of local processes.")
     ] = None,
     memory: Annotated[
         str, typer.Option(help="Memory limit of a local worker, such as 2GB.")
@@ -110,7 +111,7 @@ def run(
             f"{result.failed} failed; {result.new} in this run, in {result.seconds:g} s"
         )
         if result.failed:
-            typer.echo(f"Why: seisbench-llm archive status {out}")
+            typer.echo(f"Causes: seisbench-llm archive status {out}")
     if result.failed or result.unreadable:
         raise typer.Exit(DONE_IN_PART)
 
@@ -148,7 +149,9 @@ def status(
 def merge(
     folder: Annotated[Path, typer.Argument(help="Folder of a run.")],
     out: Annotated[Path, typer.Option(help="File to write: .parquet or .csv.")],
-    table: Annotated[str, typer.Option(help="Name of the table.")] = "picks",
+    table: Annotated[
+        str, typer.Option(help="Name of the table: picks, or one of a processor of your own.")
+    ] = "picks",
     quiet: Quiet = False,
 ) -> None:
     """

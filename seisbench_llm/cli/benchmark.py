@@ -12,10 +12,14 @@ app = typer.Typer(
     help="SeisBench's benchmark of pickers, the paper's tables, and a report of the results.",
 )
 
-Data = Annotated[str, typer.Option(help="Data set: folder, SeisBench name, synthetic:N ...")]
-Rate = Annotated[float, typer.Option(help="Sampling rate in Hz; not 100 for a resampled run.")]
-Root = Annotated[Path, typer.Option(help="Folder with pred, pred_cross ...")]
-BatchSize = Annotated[int, typer.Option(min=1)]
+Data = Annotated[str, typer.Option(help="Data set: folder, name in SeisBench, or synthetic:N.")]
+Rate = Annotated[
+    float,
+    typer.Option(help="Sampling rate in Hz. The benchmark has 100 Hz, its resampled runs others."),
+]
+Root = Annotated[Path, typer.Option(help="Folder for pred, pred_cross and the like.")]
+BatchSize = Annotated[int, typer.Option(min=1, help="Number of windows per batch.")]
+NumWorkers = Annotated[int, typer.Option(min=0, help="Number of processes that read records.")]
 Device = Annotated[str, typer.Option(help="Device, such as cuda.")]
 TASKS = "1,23,polarity,magnitude,distance,azimuth"
 
@@ -23,7 +27,7 @@ TASKS = "1,23,polarity,magnitude,distance,azimuth"
 @app.command("targets")
 def targets(
     data: Data,
-    out: Annotated[Path, typer.Argument(help="Folder targets/NAME; NAME without underscore.")],
+    out: Annotated[Path, typer.Argument(help="Folder targets/NAME. NAME has no underscore.")],
     tasks: Annotated[str, typer.Option(help="Tasks, separated by commas.")] = TASKS,
     noise_before_events: Annotated[
         bool, typer.Option(help="Whether windows before the first arrival are noise targets.")
@@ -33,7 +37,7 @@ def targets(
     ] = "0.6,0.1,0.3",
 ) -> None:
     """
-    Write the targets of a data set. Those of tasks 1 and 2/3 are as in pick-benchmark.
+    Write the targets of a data set. The targets of tasks 1 and 2/3 are as in pick-benchmark.
 
     Example: seisbench-llm benchmark targets --data ETHZ targets/ethz
     """
@@ -49,7 +53,9 @@ def targets(
 def train(
     config: Annotated[Path, typer.Argument(help="DATA_MODEL.json, as in pick-benchmark.")],
     out: Annotated[Path, typer.Option(help="Folder for the weights.")] = Path("weights"),
-    lr: Annotated[float | None, typer.Option(help="Learning rate instead of the file's.")] = None,
+    lr: Annotated[
+        float | None, typer.Option(help="Learning rate, instead of the one in the file.")
+    ] = None,
     test_run: Annotated[bool, typer.Option("--test-run", help="Use only 500 records.")] = False,
 ) -> None:
     """
@@ -67,11 +73,13 @@ def predict(
     targets: Annotated[Path, typer.Argument(help="Folder targets/NAME.")],
     data: Annotated[str | None, typer.Option(help="Data set of the targets.")] = None,
     trained: Annotated[
-        Path | None, typer.Option(help="Folder weights/DATA_MODEL of benchmark train.")
+        Path | None, typer.Option(help="Folder weights/DATA_MODEL of 'benchmark train'.")
     ] = None,
     weights: Annotated[
         str | None,
-        typer.Option(help="Or a weight: compact_picking, phasenet/volpick, eqtransformer/..."),
+        typer.Option(
+            help="Weight, instead of --trained: compact_picking, phasenet/volpick and the like."
+        ),
     ] = None,
     out: Root = Path("."),
     rate: Rate = 100,
@@ -79,7 +87,7 @@ def predict(
         bool, typer.Option("--mask-s", help="Cut records before S (not for pickers).")
     ] = False,
     batch_size: BatchSize = 64,
-    num_workers: Annotated[int, typer.Option(min=0, help="Processes that read.")] = 0,
+    num_workers: NumWorkers = 0,
     device: Device = "cpu",
 ) -> None:
     """
@@ -104,13 +112,15 @@ def predict(
 
 @app.command("collect")
 def collect(
-    root: Annotated[Path, typer.Argument(help="Folder pred, pred_cross ...")],
+    root: Annotated[Path, typer.Argument(help="Folder pred, pred_cross or the like.")],
     out: Annotated[Path, typer.Argument(help="CSV file to write.")],
     cross: Annotated[
-        bool | None, typer.Option(help="Names end with the target; default: by the folder's name.")
+        bool | None,
+        typer.Option(help="Names end with the target. Default: by the name of the folder."),
     ] = None,
     resampled: Annotated[
-        bool | None, typer.Option(help="Names end with the rate; default: by the folder's name.")
+        bool | None,
+        typer.Option(help="Names end with the rate. Default: by the name of the folder."),
     ] = None,
 ) -> None:
     """
@@ -135,19 +145,24 @@ def paper(
     data: Annotated[str, typer.Option(help="stead or diting.")],
     path: Annotated[
         Path | None,
-        typer.Option(help="Folder of the published files, or in SeisBench's format."),
+        typer.Option(help="Folder of the data, as published or in SeisBench's format."),
     ] = None,
     weights: Annotated[
         list[str] | None,
-        typer.Option(help="Weights to measure; default: the authors' and the packaged ones."),
+        typer.Option(
+            help="Weights to measure. Default: those of the authors, and the packaged ones."
+        ),
     ] = None,
     few_shot: Annotated[
-        bool, typer.Option("--few-shot", help="Compare with training on a tenth.")
+        bool,
+        typer.Option(
+            "--few-shot", help="Compare with the paper's training on a tenth of the data."
+        ),
     ] = False,
     limit: Annotated[int | None, typer.Option(min=1, help="Largest number of records.")] = None,
     out: Annotated[Path | None, typer.Option(help="CSV file to write.")] = None,
     batch_size: BatchSize = 64,
-    num_workers: Annotated[int, typer.Option(min=0, help="Processes that read.")] = 0,
+    num_workers: NumWorkers = 0,
     device: Device = "cpu",
 ) -> None:
     """
@@ -169,7 +184,9 @@ def paper(
 
 @app.command("report")
 def report(
-    results: Annotated[Path, typer.Argument(help="Folder with targets, pred, pred_cross ...")],
+    results: Annotated[
+        Path, typer.Argument(help="Folder with targets, pred, pred_cross and the like.")
+    ],
     out: Annotated[Path, typer.Option("--out", "-o", help="HTML file to write.")] = Path(
         "report.html"
     ),
@@ -177,7 +194,7 @@ def report(
     draws: Annotated[int, typer.Option(min=0, help="Draws of the bootstrap.")] = 300,
 ) -> None:
     """
-    Write a page of HTML about the results: a verdict, tables with intervals, curves, examples.
+    Write an HTML page about the results: a verdict, tables with intervals, curves and examples.
 
     Example: seisbench-llm benchmark report results -o report.html
     """

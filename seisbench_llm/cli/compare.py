@@ -13,12 +13,17 @@ from .options import AsJson
 
 
 def compare(
-    ours: Annotated[Path, typer.Argument(help="Catalogue: QuakeML or another format of ObsPy.")],
-    theirs: Annotated[Path, typer.Argument(help="Catalogue to compare with.")],
+    ours: Annotated[
+        Path, typer.Argument(help="Our catalogue: QuakeML or another format that ObsPy reads.")
+    ],
+    theirs: Annotated[Path, typer.Argument(help="Their catalogue, to compare ours with.")],
     seconds: Annotated[
-        float, typer.Option(help="Largest difference of the origin times of a pair in s.")
+        float,
+        typer.Option(help="Largest difference between the origin times of a pair, in seconds."),
     ] = 5.0,
-    km: Annotated[float, typer.Option(help="Largest distance of the epicentres in km.")] = 50.0,
+    km: Annotated[
+        float, typer.Option(help="Largest distance between the epicentres of a pair, in km.")
+    ] = 50.0,
     plot: Annotated[Path | None, typer.Option(help="Figure to write, such as out.png.")] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -40,8 +45,8 @@ def compare(
         typer.echo(json.dumps(summary))
     else:
         typer.echo(
-            f"{summary['matched']} events in both, {summary['missed']} of theirs missed, "
-            f"{summary['new']} new"
+            f"{summary['matched']} events in both, {summary['missed']} only in theirs, "
+            f"{summary['new']} only in ours"
         )
         for name, unit in UNITS.items():
             entry = summary[name]

@@ -43,15 +43,17 @@ def evaluate(
         ),
     ] = None,
     run: Annotated[
-        Path | None, typer.Option(help="Run folder of fit. Its split is used instead.")
+        Path | None, typer.Option(help="Folder of a run of fit, whose split is used.")
     ] = None,
     seed: Annotated[
         int, typer.Option(min=0, help="Seed of the split, of --limit and of the bootstrap.")
     ] = 0,
     limit: Annotated[int | None, typer.Option(min=1, help="Use at most this many records.")] = None,
     out: Out = None,
-    batch_size: Annotated[int, typer.Option(min=1, help="Windows per step.")] = 64,
-    num_workers: Annotated[int, typer.Option(min=0, help="Processes that read records.")] = 0,
+    batch_size: Annotated[int, typer.Option(min=1, help="Number of windows per batch.")] = 64,
+    num_workers: Annotated[
+        int, typer.Option(min=0, help="Number of processes that read records.")
+    ] = 0,
     device: Annotated[str | None, typer.Option(help="Device, such as cuda.")] = None,
     threshold: Annotated[
         float | None,

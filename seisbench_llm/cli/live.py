@@ -36,22 +36,22 @@ class LiveFormat(StrEnum):
 
 
 def live(
-    seedlink: Annotated[str | None, typer.Option(help="Server to listen to, HOST:PORT.")] = None,
+    seedlink: Annotated[str | None, typer.Option(help="SeedLink server, HOST:PORT.")] = None,
     select: Annotated[
-        list[str] | None, typer.Option(help="Channels, such as 'XX.ABC..HH?'; may be repeated.")
+        list[str] | None, typer.Option(help="Channels, such as 'XX.ABC..HH?'. May be repeated.")
     ] = None,
     streams: Annotated[
         list[str] | None,
         typer.Option(
-            help="Streams in the form of slinktool: NET_STA or NET_STA:SELECTORS with commas, such "
-            "as 'IU_*:BH?,GE_APE'; without selectors, BH?, EH?, HH? and SH?."
+            help="Streams in the notation of slinktool, separated by commas: NET_STA or "
+            "NET_STA:SELECTORS, such as 'IU_*:BH?,GE_APE'. Default selectors: BH?, EH?, HH?, SH?."
         ),
     ] = None,
     replay: Annotated[
-        list[Path] | None, typer.Option(help="File to replay instead; may be repeated.")
+        list[Path] | None, typer.Option(help="File to replay instead of a server. May be repeated.")
     ] = None,
     speed: Annotated[
-        float, typer.Option(min=0, help="Speed of the replay; 0 is as fast as possible.")
+        float, typer.Option(min=0, help="Speed of the replay. 0 is as fast as possible.")
     ] = 1.0,
     stations: StationsFile = None,
     weights: Weights = "compact_picking",
@@ -67,12 +67,12 @@ def live(
         bool, typer.Option("--resume", help="Keep the state in --out and continue from it.")
     ] = False,
     formats: Annotated[
-        list[LiveFormat], typer.Option("--format", help="File to write; may be repeated.")
+        list[LiveFormat], typer.Option("--format", help="Output format. May be repeated.")
     ] = [LiveFormat.jsonl, LiveFormat.quakeml],  # noqa: B006 (typer copies it)
     step: Annotated[float, typer.Option(help="Seconds of data between two windows.")] = 1.0,
     settle: Annotated[
         float,
-        typer.Option(help="Seconds of data after a pick that are needed for its first report."),
+        typer.Option(help="Seconds of data after a pick before its first report."),
     ] = 2.0,
     max_latency: Annotated[
         float, typer.Option(help="Seconds to wait for late packets and components.")
@@ -80,27 +80,35 @@ def live(
     duration: Annotated[
         float | None, typer.Option(min=0, help="Stop after this many seconds.")
     ] = None,
-    reconnect: Annotated[float, typer.Option(min=0.1, help="Seconds between attempts.")] = 5.0,
+    reconnect: Annotated[
+        float, typer.Option(min=0.1, help="Seconds between two attempts to connect.")
+    ] = 5.0,
     timeout: Annotated[
-        float, typer.Option(min=1, help="Seconds of silence that count as a lost connection.")
+        float, typer.Option(min=1, help="Seconds without data after which a connection is lost.")
     ] = 60.0,
     dashboard: Annotated[
         int | None,
-        typer.Option(min=0, max=65535, help="Port of a page for the browser, 0 for a free one."),
+        typer.Option(
+            min=0,
+            max=65535,
+            help="Port of the dashboard, a page for the browser. 0 is any free port.",
+        ),
     ] = None,
     dashboard_host: Annotated[
-        str, typer.Option(help="Address of the page; 127.0.0.1 is for this machine only.")
+        str, typer.Option(help="Address of the dashboard. 127.0.0.1 is for this machine only.")
     ] = "127.0.0.1",
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No statistics at the end.")] = False,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="Print no statistics at the end.")
+    ] = False,
 ) -> None:
     """
     Pick P and S in incoming data. Picks are JSON lines on standard output.
 
     Each pick is reported as preliminary a few seconds after its onset. About a minute later it is
     reported as confirmed if "pick" finds it in the same data, otherwise as rejected. SIGINT or
-    SIGTERM ends the command after all remaining reports. With --resume it may be ended or killed at
-    any time: the same command continues, and OUT/picks.jsonl has each report once. With --dashboard
-    a page shows map, picks, waveforms, latency and the health of stations during the run.
+    SIGTERM ends the command after all remaining reports. With --resume, the command may be ended or
+    killed at any time: the same command continues, and OUT/picks.jsonl has each report once. With
+    --dashboard, a page shows a map, picks, waveforms, latencies and the health of the stations.
 
     Example: seisbench-llm live --seedlink geofon.gfz.de:18000 --select 'GE.APE..BH?'
     """
@@ -111,7 +119,7 @@ def live(
     from ..models.seismollm import SeisMoLLM
 
     if (seedlink is None) == (not replay):
-        raise ValueError("Give either --seedlink HOST:PORT with --select, or --replay FILE.")
+        raise ValueError("Pass either --seedlink HOST:PORT with --select, or --replay FILE.")
     select = [*(select or []), *(s for text in streams or [] for s in selections_of_streams(text))]
     if resume and out is None:
         raise ValueError("--resume needs --out, the folder where the state is kept.")
@@ -177,7 +185,7 @@ def _read(files: list[Path], select: list[str]):
         selected = parse_selections(select)
         stream = obspy.Stream(trace for trace in stream if is_selected(trace, selected))
         if not stream:
-            raise ValueError(f"The files hold nothing of {', '.join(select)}.")
+            raise ValueError(f"The files have no data for {', '.join(select)}.")
     return stream
 
 

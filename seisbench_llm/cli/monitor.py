@@ -78,26 +78,27 @@ def monitor(
     files: Annotated[list[Path], typer.Argument(help="Waveform files that ObsPy can read.")],
     weights: Annotated[
         str,
-        typer.Option(help="Family of weights: name or path.", autocompletion=family_names),
+        typer.Option(help="Family of weights: name, or path.", autocompletion=family_names),
     ] = "compact",
     inventory: StationsFile = None,
     out: Out = None,
     formats: Annotated[
-        list[MonitorFormat], typer.Option("--format", help="Format to write; may be repeated.")
+        list[MonitorFormat], typer.Option("--format", help="Output format. May be repeated.")
     ] = [MonitorFormat.csv, MonitorFormat.quakeml],  # noqa: B006 (typer copies it)
     plot: Annotated[
         bool, typer.Option(help="Draw waveforms, picks and, with stations, a map.")
     ] = False,
     report: Annotated[
-        Path | None, typer.Option(help="HTML page to write. It needs no internet access.")
+        Path | None,
+        typer.Option(help="Report to write: an HTML page that needs no internet access."),
     ] = None,
     velocity_model: VelocityModelFile = None,
     keep_poor: KeepPoor = False,
     magnitude_scale: MagnitudeScale = "iaspei",
     station_corrections: StationCorrections = None,
-    strict: Annotated[bool, typer.Option("--strict", help="All five weights must exist.")] = (
-        False
-    ),
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Fail if one of the five weights is missing.")
+    ] = (False),
     p_threshold: PThreshold = None,
     s_threshold: SThreshold = None,
     device: DeviceName = "auto",

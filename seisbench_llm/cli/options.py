@@ -17,8 +17,8 @@ _WEIGHTS_HELP = "Weight: name, path without suffix, or Hugging Face id."
 Weights = Annotated[str, typer.Option(help=_WEIGHTS_HELP, autocompletion=weight_names)]
 WeightsArgument = Annotated[str, typer.Argument(help=_WEIGHTS_HELP, autocompletion=weight_names)]
 
-Out = Annotated[Path | None, typer.Option(help="Folder for the files written.")]
-OutFile = Annotated[Path, typer.Option(help="Path without suffix to write to.")]
+Out = Annotated[Path | None, typer.Option(help="Folder for the output files.")]
+OutFile = Annotated[Path, typer.Option(help="Output path without suffix.")]
 
 PThreshold = Annotated[
     float | None,
@@ -32,28 +32,26 @@ SThreshold = Annotated[
 DeviceName = Annotated[
     str,
     typer.Option(
-        "--device", help="auto (CUDA if there is any), cpu, cuda, cuda:N or mps.", metavar="NAME"
+        "--device", help="auto (CUDA if available), cpu, cuda, cuda:N or mps.", metavar="NAME"
     ),
 ]
 Precision = Annotated[
     str | None,
     typer.Option(help="Number format inside the network: float32, bfloat16 or float16 (GPUs)."),
 ]
-BatchSize = Annotated[
-    int | None, typer.Option(min=1, help="Number of windows that pass the network at a time.")
-]
+BatchSize = Annotated[int | None, typer.Option(min=1, help="Number of windows per batch.")]
 Overlap = Annotated[
     float | None,
     typer.Option(min=0, help="Overlap of windows: a fraction below 1, or a number of samples."),
 ]
 MinSeparation = Annotated[
     float | None,
-    typer.Option(min=0, help="Shortest time in seconds between two picks of the same phase."),
+    typer.Option(min=0, help="Shortest time between two picks of the same phase, in seconds."),
 ]
 
 _STATIONS_HELP = (
-    "StationXML, dataless SEED, CSV with id, latitude, longitude, elevation, or "
-    "fdsn://GFZ?network=CX. Components are rotated to Z, N, E with it"
+    "Stations: StationXML, dataless SEED, CSV with id, latitude, longitude and elevation, or "
+    "fdsn://GFZ?network=CX. Components are rotated to Z, N, E"
 )
 StationsFile = Annotated[
     str | None, typer.Option("--stations", "--inventory", help=f"{_STATIONS_HELP}.")
@@ -63,23 +61,22 @@ Inventory = Annotated[str | None, typer.Option(help=f"{_STATIONS_HELP}.")]
 VelocityModelFile = Annotated[
     Path | None,
     typer.Option(
-        help="CSV with depth_km (tops of layers, below sea level), vp and vs in km/s, for the "
-        "locations. Default: continental crust."
+        help="Velocity model of the locations: CSV with depth_km (tops of layers, below sea "
+        "level), vp and vs in km/s. Default: continental crust."
     ),
 ]
 MagnitudeScale = Annotated[
     str,
     typer.Option(
-        help="Scale of ML where stations have responses: iaspei, norway, uk or near (Luckett, for "
-        "less than 20 km)."
+        help="Scale of ML: iaspei, norway, uk, or near (Luckett et al. 2019, for distances below "
+        "20 km). ML needs stations with responses."
     ),
 ]
 StationCorrections = Annotated[
-    Path | None, typer.Option(help="CSV with id (NET.STA) and correction, added to stations' ML.")
+    Path | None,
+    typer.Option(help="Station corrections of ML: CSV with id (NET.STA) and correction."),
 ]
-KeepPoor = Annotated[
-    bool, typer.Option("--keep-poor", help="Keep located events of quality D, too.")
-]
+KeepPoor = Annotated[bool, typer.Option("--keep-poor", help="Keep located events of quality D.")]
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 AsJsonLines = Annotated[bool, typer.Option("--json", help="Print JSON lines instead of a table.")]

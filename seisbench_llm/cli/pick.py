@@ -63,9 +63,7 @@ def pick(
     out: Out = None,
     formats: Annotated[
         list[PickFormat] | None,
-        typer.Option(
-            "--format", help="Format to write; may be repeated. Default: csv and quakeml."
-        ),
+        typer.Option("--format", help="Output format. May be repeated. Default: csv and quakeml."),
     ] = None,
     plot: Annotated[bool, typer.Option(help="Draw waveforms and picks.")] = False,
     stations: StationsFile = None,
@@ -116,7 +114,7 @@ def pick(
 
 
 def demo(
-    out: Annotated[Path, typer.Option(help="Folder for the files written.")] = Path("demo_output"),
+    out: Annotated[Path, typer.Option(help="Folder for the output files.")] = Path("demo_output"),
 ) -> None:
     """
     Pick the example earthquakes of ObsPy: one at BW.RJOB, and a swarm at the UH array.

@@ -55,7 +55,7 @@ def fit(context: typer.Context) -> None:
 
 
 def export(
-    run: Annotated[Path, typer.Argument(help="Run folder of fit.")],
+    run: Annotated[Path, typer.Argument(help="Folder of a run of fit.")],
     out: Annotated[
         Path, typer.Option(help="Path to write to, without suffix. Its last part is the name.")
     ],
@@ -74,7 +74,7 @@ def export(
     half: Annotated[bool, typer.Option("--half", help="Write half precision.")] = False,
 ) -> None:
     """
-    Write a run's model as a SeisBench weight with its record. Adapters are folded in.
+    Write the model of a run as a SeisBench weight with its record. LoRA adapters are merged.
 
     Example: seisbench-llm export runs/picking --out weights/my_picker --licence CC-BY-4.0
     """

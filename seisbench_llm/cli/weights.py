@@ -31,8 +31,8 @@ def weights_list(
     """
     List the packaged and cached weights. With --remote, list all.
 
-    The figure is one of the record, see 'weights show'. It was measured as is written there, and
-    figures of two weights need not be comparable.
+    The figure is from the record, see 'weights show'. Weights were measured on different data, so
+    that their figures cannot be compared.
 
     Example: seisbench-llm weights list
     """

@@ -117,7 +117,7 @@ class Connection(SeedLinkConnection):
         except Exception as error:
             # Without this, collect would log the error for developers and try again on its own.
             self.counts["connections lost or refused"] += 1
-            self.warnings.warn((str(error),), f"SeedLink {self.sladdr}: no data to be had: {error}")
+            self.warnings.warn((str(error),), f"SeedLink {self.sladdr}: no data available: {error}")
             raise
         self.negotiating, self.up = 0.0, True
         self.counts["connections"] += 1
@@ -135,7 +135,7 @@ class Connection(SeedLinkConnection):
         if new:
             names = ", ".join(f"{network}.{station}" for network, station in sorted(new))
             seisbench.logger.warning(
-                f"SeedLink {self.sladdr}: the server has nothing of {names} that was selected."
+                f"SeedLink {self.sladdr}: the server has no data for the selection {names}."
             )
 
     def _resolve(self, stations: set[tuple[str, str]]) -> None:

@@ -137,7 +137,7 @@ class InstrumentData:
             self.warnings.warn(
                 ("contradicts",),
                 f"{trace.id}: {added.conflicting} samples from {stats.starttime} on contradict "
-                f"what came before; they are left out",
+                f"earlier data and are left out",
             )
         found = mark_defects(buffer, TraceId.of(trace), number, number + stats.npts)
         for entry in found or []:

@@ -121,8 +121,8 @@ class Instrument:
             self.warnings.warn(
                 ("out of time",),
                 f"{trace.id}: packet at {trace.stats.starttime} ({trace.stats.npts} samples, "
-                f"{trace.stats.sampling_rate:g} Hz) is ignored: too far from the other data, "
-                f"or of another sampling rate",
+                f"{trace.stats.sampling_rate:g} Hz) is ignored: its time is too far from the other "
+                f"data, or its sampling rate differs",
             )
 
     def ends(self) -> bool:
@@ -146,7 +146,7 @@ class Instrument:
             else:
                 kind, text = "jump", f"by {start - self.time(self.data.newest - 1):+.1f} s"
             self.warnings.warn(
-                (kind,), f"{self.name}: the data jump {text} at {start}; windows begin anew there"
+                (kind,), f"{self.name}: the data jump {text} at {start}; windows start again there"
             )
             self.counts["long gaps and jumps"] += 1
         self._believed = None

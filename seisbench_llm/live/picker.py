@@ -401,7 +401,8 @@ def _go_on(live: Live, source, state: LiveState) -> dict[str, int]:
         return {}
     if saved["source"] != source.name:
         raise StateError(
-            f"{state.file} is of {saved['source']}, not of {source.name}. Remove it to begin anew."
+            f"{state.file} belongs to {saved['source']}, not to {source.name}. Remove it to start "
+            f"again."
         )
     source.resume(saved["positions"])
     live.restore(saved, reported, source.clock())

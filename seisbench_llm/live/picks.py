@@ -69,7 +69,7 @@ class LivePick:
             entries = json.loads(line)
             return cls(**{**entries, "time": obspy.UTCDateTime(entries["time"])})
         except (TypeError, KeyError, ValueError) as error:
-            raise ValueError(f"This is no line of a live pick: {line[:80]!r} ({error})") from error
+            raise ValueError(f"This line is not a live pick: {line[:80]!r} ({error})") from error
 
 
 @dataclass(frozen=True)

@@ -47,7 +47,7 @@ class SeedLink:
         host, _, port = server.removeprefix("seedlink://").rpartition(":")
         host, port = (host, port) if host else (port, "18000")
         if not host or ":" in host or not port.isdigit() or not 0 < int(port) < 65536:
-            raise ValueError(f"'{server}' is no SeedLink server: give HOST:PORT.")
+            raise ValueError(f"'{server}' is not the address of a SeedLink server. Pass HOST:PORT.")
         self.server, self.reconnect, self.timeout = f"{host}:{port}", reconnect, timeout
         self.name = f"the SeedLink server {self.server}"
         self.stations = parse_selections(selections)
@@ -155,7 +155,7 @@ class SeedLink:
             if trace.id not in self._strangers and len(self._strangers) < MAX_STRANGERS_NAMED:
                 self._strangers.add(trace.id)
                 seisbench.logger.warning(
-                    f"SeedLink {self.server}: {trace.id} is ignored: it was not asked for."
+                    f"SeedLink {self.server}: {trace.id} is ignored: it was not selected."
                 )
             return
         station = TraceId.of(trace).station_id

@@ -33,15 +33,15 @@ def parse_selections(selections: list[str]) -> dict[tuple[str, str], list[str]]:
         match = SELECTION.fullmatch(text.upper())
         if match is None:
             raise ValueError(
-                f"'{text}' selects nothing: give NET.STA.LOC.CH, as XX.ABC.00.HH?, XX.ABC..EH? or "
-                f"XX.*.*.HH?."
+                f"'{text}' is not a selection. Pass NET.STA.LOC.CH, such as XX.ABC.00.HH?, "
+                f"XX.ABC..EH? or XX.*.*.HH?."
             )
         network, station, location, channel = match.groups()
         location = "" if location == "*" else location
         channel = "???" if channel == "*" else channel.replace("*", "?").ljust(3, "?")
         stations.setdefault((network, station), []).append(location + channel)
     if not stations:
-        raise ValueError("Nothing is selected: give at least one NET.STA.LOC.CH.")
+        raise ValueError("Nothing is selected. Pass at least one NET.STA.LOC.CH.")
     return stations
 
 
@@ -81,6 +81,8 @@ def selections_of_streams(text: str) -> list[str]:
         selectors = match[3].split() if match and match[3] is not None else SEISMOMETERS
         found = [SELECTOR.fullmatch(selector) for selector in selectors]
         if match is None or not found or not all(found):
-            raise ValueError(f"'{part.strip()}' is no stream: give NET_STA or NET_STA:SELECTORS.")
+            raise ValueError(
+                f"'{part.strip()}' is not a stream. Pass NET_STA or NET_STA:SELECTORS."
+            )
         selections += [f"{match[1]}.{match[2]}.{one[1] or '*'}.{one[2]}" for one in found]
     return selections

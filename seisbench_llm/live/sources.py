@@ -39,7 +39,9 @@ class Replay:
 
     def __init__(self, stream: obspy.Stream, speed: float = 1.0, packet: float = 1.0):
         if not 0 <= speed < float("inf") or not 0 < packet < float("inf"):
-            raise ValueError(f"speed={speed} and packet={packet} must not be negative or zero.")
+            raise ValueError(
+                f"speed={speed} must be at least 0, and packet={packet} must be above 0."
+            )
         self.speed, self.ended = speed, False
         parts = [_packets(part, packet) for trace in stream for part in trace.split()]
         self._packets = merge(*parts, key=lambda trace: trace.stats.endtime.ns)

@@ -56,7 +56,7 @@ class LiveState:
             self._lock.acquire(timeout=0)
         except Timeout:
             raise StateError(
-                f"Another process goes on from {self.file}. Stop it, or use another folder."
+                f"Another process uses {self.file}. Stop it, or use another folder."
             ) from None
         # Files that a killed process has left. With the lock, no other process uses them.
         remove_leftovers([self.file.parent])
@@ -80,7 +80,7 @@ class LiveState:
             return None, []
         state = read_arrays(self.file)
         if state.get("format") != FORMAT:
-            raise StateError(f"{self.file} is of another version. Remove it to begin anew.")
+            raise StateError(f"{self.file} is from another version. Remove it to start again.")
         return state, [LivePick.from_json(line) for line in self._lines_after(state["said"])]
 
     def _lines_after(self, offset: int) -> list[str]:
@@ -184,4 +184,4 @@ def read_arrays(file: Path) -> dict:
             zipfile.BadZipFile, zipfile.LargeZipFile, NotImplementedError, OverflowError,
             MemoryError) as error:  # fmt: skip
         cause = f"{type(error).__name__}: {error}"[:300]
-    raise StateError(f"{file} is damaged ({cause}). Remove it to begin anew.")
+    raise StateError(f"{file} is damaged ({cause}). Remove it to start again.")

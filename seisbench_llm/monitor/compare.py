@@ -84,7 +84,7 @@ def compare(
     :raises ValueError: If a limit is not above 0.
     """
     if not (0 < seconds < np.inf and 0 < km < np.inf):
-        raise ValueError(f"seconds={seconds} and km={km} are not possible: both above 0.")
+        raise ValueError(f"seconds={seconds} and km={km} are not possible: both must be above 0.")
     first, second = events_of(ours), events_of(theirs)
     pairs = _pairs(first, second, seconds, km)
     a, b = first.iloc[[i for i, _, _ in pairs]], second.iloc[[j for _, j, _ in pairs]]

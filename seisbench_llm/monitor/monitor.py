@@ -94,10 +94,10 @@ class SeismicMonitor:
                 continue
             its_task = getattr(getattr(model, "task", None), "name", type(model).__name__)
             if its_task != task:
-                raise ValueError(f"The model for {task} is one for {its_task}.")
+                raise ValueError(f"The model given for {task} is for {its_task}.")
         for task, error in (errors or {}).items():
             if task not in TASKS or task == "polarity":
-                raise ValueError(f"There is no standard error of '{task}'.")
+                raise ValueError(f"'{task}' cannot have a standard error.")
             if not (isinstance(error, Real) and 0 <= error < np.inf):
                 raise ValueError(f"The standard error of {task} cannot be {error!r}.")
         self.models = {task: model for task, model in models.items() if model is not None}
@@ -142,7 +142,7 @@ class SeismicMonitor:
         if missing and not isinstance(name, Mapping):
             seisbench.logger.warning(
                 f"There are no local weights {', '.join(f'{name}_{task}' for task in missing)}: "
-                f"the monitor does not answer these."
+                f"the monitor leaves out these tasks."
             )
         models = {task: SeisMoLLM.from_pretrained(weight) for task, weight in names.items()}
         monitor = cls(models.pop("picking"), **models, errors=errors)
@@ -203,7 +203,9 @@ class SeismicMonitor:
         :raises ImportError: If locations are requested without the extra ``monitor``.
         """
         if "picks" in kwargs:
-            raise ValueError("A monitor makes its own picks; give picks to a model's classify.")
+            raise ValueError(
+                "A monitor makes its own picks. Pass picks to the classify of a model."
+            )
         _require_above(0, max_sp_time=max_sp_time, vp=vp)
         _require_above(1, vp_vs=vp_vs)
         corrections = read_corrections(station_corrections)

@@ -46,12 +46,12 @@ from .location import SINGLE_STATION
 from .tables import pick_key, standard_error
 
 SINGLE_STATION_NOTE = (
-    "Epicentre from a single station: its distance and back-azimuth estimates; depth unknown. "
+    "Epicentre from the distance and back-azimuth estimates of a single station. Depth unknown. "
     "Not confirmed by any other station."
 )
 
 
-EDGE_NOTE = "At the edge of the volume that was searched: most likely not one event, or elsewhere."
+EDGE_NOTE = "At the edge of the search volume: probably not a single event, or outside the volume."
 
 
 def to_catalog(

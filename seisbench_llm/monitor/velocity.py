@@ -93,14 +93,14 @@ class VelocityModel:
         if isinstance(source, str | Path):
             path = Path(source)
             if not path.is_file():
-                raise FileNotFoundError(f"There is no file {path} of a velocity model.")
+                raise FileNotFoundError(f"There is no file {path} with a velocity model.")
             name = path.name
             try:
                 source = pd.read_csv(path, comment="#", skipinitialspace=True)
             except (ValueError, UnicodeDecodeError) as error:
-                raise ValueError(f"{path} is no table of velocities: {error}") from error
+                raise ValueError(f"{path} is not a table of velocities: {error}") from error
         if not isinstance(source, pd.DataFrame):
-            raise ValueError(f"A velocity model comes as a table or a file, not {source!r}.")
+            raise ValueError(f"A velocity model must be a table or a file, not {source!r}.")
         table = source.rename(columns=lambda column: str(column).strip().lower())
         table = table.rename(columns={"depth": "depth_km"})
         missing = [column for column in ("depth_km", "vp") if column not in table]

@@ -214,7 +214,7 @@ def build_model(task: str, preset: str, weights: str | None, model_args: dict) -
     if taken < 0.5:
         raise ValueError(
             f"Only {taken:.0%} of the weights '{weights}' fit the model; model_args {model_args} "
-            f"ask for another size. Leave out model.weights to begin anew."
+            f"ask for another size. Leave out model.weights to start from random weights."
         )
     model.load_state_dict(fitting, strict=False)
     return model

@@ -17,7 +17,7 @@ def test_scales():
         assert 2 < local_magnitude(500.0, 100.0, scale) < 4
     # Near the source, IASPEI's is too large.
     assert local_magnitude(500.0, 3.0, "near") < local_magnitude(500.0, 3.0) - 0.5
-    with pytest.raises(ValueError, match="no magnitude scale 'mars'; there are iaspei"):
+    with pytest.raises(ValueError, match="Unknown magnitude scale 'mars'. Known scales: iaspei"):
         local_magnitude(1.0, 1.0, "mars")
 
 

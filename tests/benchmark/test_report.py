@@ -101,9 +101,9 @@ def test_measures_and_verdict(results):
 
     said = {entry["name"]: entry["text"] for entry in verdict(found)}
     assert "phasenet is best of 3 models" in said["Onset of P"]
-    assert "Not told apart from it" in said["Onset of P"]
+    assert "Not distinguishable from it" in said["Onset of P"]
     assert "The best SeisMoLLM, bad seismollm, is number 3" in said["Onset of P"]
-    assert "Without a look at any waveform one reaches" in said["Magnitude"]
+    assert "An answer without any waveform reaches" in said["Magnitude"]
     rows = table_rows(onset)
     assert rows[0]["cells"][-1]["text"] == "-" and rows[-1]["cells"][-1]["text"].startswith("+0.4")
     assert gather(results, draws=40).questions[2].intervals == onset.intervals

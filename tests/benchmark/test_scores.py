@@ -69,7 +69,7 @@ def test_folders():
     assert folder_of("ethz_phasenet", "ethz", "ethz", 50)[0] == "pred_resampled"
     assert folder_of("ethz_phasenet", "stead", "ethz")[1] == "ethz_phasenet_stead"
     for config, target in (("phasenet", "ethz"), ("ethz_phasenet", "my_set")):
-        with pytest.raises(ValueError, match="cannot be told apart"):
+        with pytest.raises(ValueError, match="cannot hold both"):
             folder_of(config, target)
     with pytest.raises(ValueError, match="DATA_MODEL"):
         scores.identity(Path("a_b_c_d_e/version_0"))

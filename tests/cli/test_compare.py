@@ -14,7 +14,7 @@ def test_compare(tmp_path):
     figure = tmp_path / "compared.png"
     result = run(cli.app, ["compare", str(ours), str(theirs), "--plot", str(figure)])
     assert result.exit_code == 0, result.output
-    assert "1 events in both, 0 of theirs missed, 1 new" in result.stdout
+    assert "1 events in both, 0 only in theirs, 1 only in ours" in result.stdout
     assert "median +0.50, size 0.50, 90 % below 0.50 s (1 events)" in result.stdout
     assert "completeness of ours: not known" in result.stdout
     assert figure.read_bytes().startswith(b"\x89PNG")

@@ -129,10 +129,10 @@ def test_signals_end_it_and_what_is_known_is_said(recorded, number):
 @pytest.mark.parametrize(
     "arguments, message",
     [
-        ([], "Give either --seedlink"),
-        (["--seedlink", "a:1", "--replay", __file__], "Give either"),
+        ([], "Pass either --seedlink"),
+        (["--seedlink", "a:1", "--replay", __file__], "Pass either"),
         (["--seedlink", "localhost:18000"], "Nothing is selected"),
-        (["--seedlink", "localhost:port", "--select", "XX.A..HH?"], "give HOST:PORT"),
+        (["--seedlink", "localhost:port", "--select", "XX.A..HH?"], "Pass HOST:PORT"),
         (["--replay", __file__, "--resume"], "--resume needs --out"),
         (["--replay", "nothing.mseed"], "no file nothing.mseed"),
         (["--replay", __file__], "is not a waveform file"),

@@ -193,7 +193,7 @@ def test_state_of_another_picker_or_source_is_refused(tmp_path):
         go_on(weight="other/1")
     with pytest.raises(StateError, match="arguments was .* and is .*0.9"):
         go_on(P_threshold=0.9)
-    with pytest.raises(StateError, match="is of a replay from .*, not of the SeedLink server"):
+    with pytest.raises(StateError, match="belongs to a replay from .*, not to the SeedLink server"):
         go_on(SeedLink("localhost:18000", ["XX.*..HH?"]))
     with (
         pytest.raises(StateError, match="Another process"),

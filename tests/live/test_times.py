@@ -121,7 +121,7 @@ def test_a_clock_that_steps_back_a_little(warnings_of):
     assert_same([p for p in picks if p.time > later], [p for p in batch if p.peak_time > later])
     assert len([p for p in of(picks, "confirmed") if p.time > later]) > 3
     assert live.counts["contradicting samples"] == 1500
-    assert "contradict what came before" in warnings_of()
+    assert "contradict earlier data" in warnings_of()
 
 
 def test_a_clock_that_steps_back_again_and_again_costs_no_memory():

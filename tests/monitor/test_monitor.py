@@ -81,11 +81,11 @@ def test_pairs_never_break_the_rule(entries, longest):
 
 def test_models_must_fit_their_task():
     picker, magnitude = tiny_model(), tiny_model("magnitude")
-    with pytest.raises(ValueError, match="model for picking is one for magnitude"):
+    with pytest.raises(ValueError, match="given for picking is for magnitude"):
         SeismicMonitor(magnitude)
-    with pytest.raises(ValueError, match="model for distance is one for magnitude"):
+    with pytest.raises(ValueError, match="given for distance is for magnitude"):
         SeismicMonitor(picker, distance=magnitude)
-    with pytest.raises(ValueError, match="model for picking is one for NoneType"):
+    with pytest.raises(ValueError, match="given for picking is for NoneType"):
         SeismicMonitor(None)
     for errors in ({"magnitude": -1}, {"magnitude": np.nan}, {"polarity": 1}, {"volcano": 1}):
         with pytest.raises(ValueError, match="standard error"):
@@ -113,7 +113,7 @@ def test_mapping_of_weights(tmp_path):
         SeismicMonitor.from_pretrained({**names, "volcano": "x"})
     with pytest.raises(ValueError, match="needs a weight for picking"):
         SeismicMonitor.from_pretrained({"magnitude": names["magnitude"]})
-    with pytest.raises(ValueError, match="for distance is one for magnitude"):
+    with pytest.raises(ValueError, match="for distance is for magnitude"):
         SeismicMonitor.from_pretrained({**names, "distance": names["magnitude"]})
 
 

@@ -80,7 +80,7 @@ def test_read(tmp_path):
         ("depth_km,vp,vs\n0,5,6\n", "vp above vs"),
         ("depth_km,vp\n0,5000\n", "below 15"),
         ("depth_km,vp\n0,fast\n", "must ascend"),
-        ("", "no table of velocities"),
+        ("", "not a table of velocities"),
     ],
 )
 def test_what_is_no_model_is_said(tmp_path, rows, message):

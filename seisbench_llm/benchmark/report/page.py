@@ -93,11 +93,11 @@ def _sentences(question: Question) -> str:
     )
     alike = question.as_good_as_best()
     if events < FEWEST_EVENTS:
-        text += f" {events} earthquakes say little of others."
+        text += f" {events} earthquakes are too few to compare the models."
     elif alike:
-        text += f" Not told apart from it: {', '.join(alike)}."
+        text += f" Not distinguishable from it: {', '.join(alike)}."
     elif len(ranking) > 1:
-        text += " All others are worse by more than chance."
+        text += " All others are significantly worse."
     own = [model for model in ranking if model.endswith(OWN) or f" {OWN}" in model]
     if own and own[0] != best:
         value, low, high = question.differences[own[0]]
@@ -107,7 +107,7 @@ def _sentences(question: Question) -> str:
             f"{limits(low, high, first, True)} from the best."
         )
     if np.isfinite(question.trivial):
-        text += f" Without a look at any waveform one reaches {number(question.trivial, first)}."
+        text += f" An answer without any waveform reaches {number(question.trivial, first)}."
     return text
 
 

@@ -85,8 +85,8 @@ class Dashboard:
             self._server = Server((self.host, self.port), self._routes())
         except OSError as error:
             raise OSError(
-                f"The dashboard cannot have port {self.port} of {self.host}: "
-                f"{error.strerror or error}. Take another one, or 0 for any that is free."
+                f"The dashboard cannot use port {self.port} of {self.host}: "
+                f"{error.strerror or error}. Pass another port, or 0 for any free port."
             ) from error
         self.port = self._server.server_port
         if self.host not in _ON_THIS_MACHINE:

@@ -112,9 +112,11 @@ def verdict(result: MonitorResult) -> list[str]:
         said.append(f"Quality: {', '.join(listed)}. A is the best.")
     single = len(result.single_station_events)
     if single:
-        said.append(f"{single} of them are epicentres of a single station, which none confirms.")
+        said.append(
+            f"{single} of them are epicentres of a single station, which no other station confirms."
+        )
     if result.left_out:
-        said.append(f"{result.left_out} more events of class D were left out.")
+        said.append(f"{result.left_out} other events of class D were left out.")
     known = events.dropna(subset=["magnitude"])
     if len(known):
         largest = known.loc[known["magnitude"].idxmax()]

@@ -266,7 +266,7 @@ def test_it_ends_with_the_block():
         assert live.observers == [dashboard.board]
         assert get(dashboard, "/")[0].status == 200
         other = Dashboard(live, dashboard.port)
-        with pytest.raises(OSError, match=f"cannot have port {dashboard.port} of 127.0.0.1"):
+        with pytest.raises(OSError, match=f"cannot use port {dashboard.port} of 127.0.0.1"):
             other.open()
     assert live.observers == []
     with pytest.raises(OSError):
