@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
+import os
 import pickle
 import threading
 import zipfile
@@ -205,3 +207,20 @@ def sha256(path: Path) -> str:
     """SHA-256 of a file in hexadecimal digits."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def make_cache_folder(folder: Path) -> None:
+    """
+    Make a folder of SeisBench's cache unless it exists.
+
+    :raises WeightsError: If nothing can be written to it.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    except OSError as error:
+        raise WeightsError(
+            f"SeisBench's cache {folder} is not writable ({error.strerror}). Set "
+            f"SEISBENCH_CACHE_ROOT to a folder that is writable."
+        ) from error

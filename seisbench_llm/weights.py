@@ -25,6 +25,7 @@ from .weight_files import (
     Uninitialised,
     WeightsError,
     load_tensor,
+    make_cache_folder,
     one_line,
     read_metadata,
     read_tensors,
@@ -136,7 +137,7 @@ def downloading(cls, name: str, version_str: str, again: bool) -> Iterator[None]
     :param again: Whether to download a cached file again. If that fails, the cached file is kept.
     """
     folder = seisbench_private.cache_folder(cls)
-    folder.mkdir(parents=True, exist_ok=True)
+    make_cache_folder(folder)
     with FileLock(folder / f".{name}.lock"):
         for half in folder.glob(f"{glob.escape(name)}.*.partial"):
             half.unlink()

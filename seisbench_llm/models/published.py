@@ -22,7 +22,7 @@ from .. import seisbench_private, weights
 from ..atomic import PARTIAL, replacing
 from ..extras import install_command
 from ..tasks import TASKS
-from ..weight_files import WeightsError, one_line, sha256
+from ..weight_files import WeightsError, make_cache_folder, one_line, sha256
 from .checkpoints import load_checkpoint, window_of
 
 REPOSITORY = "Starry-Wang/SeisMoLLM"
@@ -103,7 +103,7 @@ def load(
         raise WeightsError(f"Weights '{name}' have only version {VERSION}, not {version}.")
     folder = seisbench_private.cache_folder(cls)
     if refetch or not (folder / f"{name}.json.v{VERSION}").is_file():
-        _make_folder(folder)
+        make_cache_folder(folder)
         with FileLock(folder / f".{name}.lock"):
             # Another process may have converted it in the meantime.
             if refetch or not (folder / f"{name}.json.v{VERSION}").is_file():
@@ -121,18 +121,8 @@ def checkpoint_file(cls: type[WaveformModel], name: str, refetch: bool = False) 
     :raises WeightsError: See :py:func:`load`.
     """
     folder = seisbench_private.cache_folder(cls)
-    _make_folder(folder)
+    make_cache_folder(folder)
     return _checked_file(CHECKPOINTS[name], folder, refetch)[0]
-
-
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise WeightsError(
-            f"SeisBench's cache {folder} is not writable ({error.strerror}). Set "
-            f"SEISBENCH_CACHE_ROOT to a folder that is writable."
-        ) from error
 
 
 def _convert(cls, checkpoint: PublishedCheckpoint, folder: Path, refetch: bool) -> None:

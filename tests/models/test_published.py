@@ -123,6 +123,26 @@ def test_is_fetched_once(hub, monkeypatch):
         SeisMoLLM.from_pretrained("seismollm_dpk_stead", version_str="2")
 
 
+@pytest.mark.parametrize("kind", ["a file in its place", "read-only"])
+def test_a_cache_that_cannot_be_written(hub, tmp_path, monkeypatch, kind):
+    name = "seismollm_dpk_stead"
+    hub.files["SeisMoLLM/dpk_stead.pth"] = packed(published_state(published_model("dpk")))
+    if kind == "read-only":
+        SeisMoLLM.from_pretrained(name)
+        # Root may write everywhere, so that permissions alone change nothing in a container.
+        folder = seisbench.cache_model_root / "seismollm"
+        access = os.access
+        monkeypatch.setattr(os, "access", lambda path, mode: path != folder and access(path, mode))
+        assert SeisMoLLM.from_pretrained(name).sha256
+        argument = {"force": True}
+    else:
+        (tmp_path / "file").touch()
+        monkeypatch.setattr(seisbench, "cache_model_root", tmp_path / "file" / "cache")
+        argument = {}
+    with pytest.raises(WeightsError, match="is not writable .*Set SEISBENCH_CACHE_ROOT"):
+        SeisMoLLM.from_pretrained(name, **argument)
+
+
 def test_another_file_of_that_name_is_refused(hub, tmp_path):
     name, file = "seismollm_dis_stead", "SeisMoLLM/dis_stead.pth"
     hub.files[file] = packed(published_state(published_model("dis")))
