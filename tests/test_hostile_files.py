@@ -118,7 +118,7 @@ BAD_FILES = (
         ["archive", "merge", "run", "--out", "all.csv"],
         ["weights", "show", "./BAD"],
         ["weights", "onnx", "./BAD", "--out", "BAD.onnx"],
-        ["convert", "BAD.pth", "--task", "dpk", "--out", "converted"],
+        ["weights", "convert", "BAD.pth", "--task", "dpk", "--out", "converted"],
         ["export", "run", "--out", "exported"],
         ["evaluate", "--weights", "compact_polarity", "--data", "data"],
         ["fit", "--config", "BAD.yaml"],

@@ -103,6 +103,8 @@ def command_line() -> str:
     group = typer.main.get_command(app)
     parts: list[str] = []
     for name, command in sorted(group.commands.items()):
+        if command.hidden:
+            continue
         commands = getattr(command, "commands", None)
         if commands is None:
             parts.append(_command(f"seisbench-llm {name}", command))

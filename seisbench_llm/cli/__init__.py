@@ -10,7 +10,19 @@ from typing import Annotated
 
 import typer
 
-from . import archive, benchmark, compare, convert, evaluate, live, monitor, pick, training, weights
+from . import (
+    archive,
+    benchmark,
+    compare,
+    convert,
+    evaluate,
+    live,
+    monitor,
+    pick,
+    picks,
+    training,
+    weights,
+)
 from .options import USER_ERROR
 
 __all__ = ["app", "main"]
@@ -48,12 +60,14 @@ def _options(
 
 app.command()(pick.pick)
 app.command()(pick.demo)
+app.add_typer(picks.app, name="picks")
 app.command()(monitor.monitor)
 app.command()(compare.compare)
 app.add_typer(archive.archive_app, name="archive")
 app.command()(live.live)
 app.add_typer(weights.app, name="weights")
-app.command()(convert.convert)
+# Its name until version 0.1, before there was "picks convert".
+app.command("convert", hidden=True, deprecated=True)(convert.convert)
 app.command(context_settings=_PASS_ON, cls=training.FitCommand)(training.fit)
 app.command()(training.export)
 app.command()(evaluate.evaluate)

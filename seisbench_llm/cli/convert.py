@@ -1,4 +1,4 @@
-"""The command ``seisbench-llm convert``."""
+"""The command ``seisbench-llm weights convert``."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def convert(
 
     If the name of the file does not contain a data set, window and rate are those of STEAD.
 
-    Example: seisbench-llm convert dpk_stead.pth --out weights/stead
+    Example: seisbench-llm weights convert dpk_stead.pth --out weights/stead
     """
     from ..convert import load_published
 

@@ -40,7 +40,13 @@ from .options import (
 
 PickFormat = Enum(  # type: ignore[misc]
     "PickFormat",
-    {name: name for name in ("csv", "parquet", "quakeml", "pyocto", "gamma", "hypodd", "nlloc")},
+    {
+        name: name
+        for name in (
+            *("csv", "parquet", "quakeml", "scml", "pyocto", "gamma"),
+            *("phasenet", "eqtransformer", "hypodd", "growclust", "nlloc"),
+        )
+    },
     type=str,
 )
 

@@ -9,9 +9,11 @@ from typing import Annotated
 import typer
 
 from .common import echo_json_lines, echo_table
+from .convert import convert
 from .options import AsJsonLines, Quiet, WeightsArgument
 
-app = typer.Typer(no_args_is_help=True, help="Show and download weights.")
+app = typer.Typer(no_args_is_help=True, help="Show, download and convert weights.")
+app.command("convert")(convert)
 
 
 # Metric in a record -> how it is written, the more telling one first.

@@ -1,4 +1,4 @@
-"""File formats of picks: CSV, Parquet, QuakeML, PyOcto, GaMMA, HypoDD, NonLinLoc."""
+"""File formats of picks and events, and which function writes each."""
 
 from __future__ import annotations
 
@@ -16,8 +16,11 @@ import seisbench
 from obspy.core.event import Arrival, Catalog, Event, Origin, Pick, ResourceIdentifier
 
 from ..trace_ids import TraceId
+from .csv_formats import require_p_and_s, write_eqtransformer, write_phasenet
 from .files import import_pyarrow, write_csv, write_parquet
+from .growclust import numbers_of, write_growclust
 from .quakeml import PICK_UNCERTAINTY
+from .scml import write_scml
 from .tables import COLUMNS, ISO
 
 
@@ -49,12 +52,18 @@ def format_of(path: Path, name: str | None = None) -> str:
         if name in FORMATS:
             return name
         raise ValueError(f"Unknown format '{name}'. Formats: {', '.join(FORMATS)}.")
-    ends = {suffix: form.name for form in FORMATS.values() for suffix in form.suffixes}
-    for suffix in sorted(ends, key=len, reverse=True):
-        if path.name.lower().endswith(suffix):
-            return ends[suffix]
+    found = suffix_format(path)
+    if found is not None:
+        return found
     known = ", ".join(f"{form.name} ({' '.join(form.suffixes)})" for form in FORMATS.values())
     raise ValueError(f"The suffix of {path.name} is not one of a format. Known formats: {known}.")
+
+
+def suffix_format(path: Path) -> str | None:
+    """Name of the format that belongs to the suffix of a file, None if it belongs to none."""
+    ends = {suffix: form.name for form in FORMATS.values() for suffix in form.suffixes}
+    suffixes = sorted(ends, key=len, reverse=True)
+    return next((ends[end] for end in suffixes if path.name.lower().endswith(end)), None)
 
 
 def require(name: str, associated: bool = True) -> None:
@@ -67,14 +76,20 @@ def require(name: str, associated: bool = True) -> None:
     """
     if name == "parquet":
         import_pyarrow()
-    if name == "hypodd" and not associated:
-        raise ValueError(_NO_EVENTS)
+    if name in _LOCATED and not associated:
+        raise ValueError(_no_events(_LOCATED[name]))
 
 
-_NO_EVENTS = (
-    "HypoDD needs located events. Associate the picks first, for example with PyOcto, and pass "
-    "seisbench_llm.export.export a catalogue, or events= and a column 'event_id' of the picks."
-)
+# Formats that hold located events only.
+_LOCATED = {"hypodd": "HypoDD", "growclust": "GrowClust"}
+
+
+def _no_events(program: str) -> str:
+    return (
+        f"{program} needs located events. Associate the picks first, for example with PyOcto, and "
+        f"pass seisbench_llm.export.export a catalogue, or events= and a column 'event_id' of the "
+        f"picks."
+    )
 
 
 def _write_quakeml(catalog: Catalog, path: Path) -> None:
@@ -100,7 +115,7 @@ def picks_to_pyocto(frame: pd.DataFrame) -> pd.DataFrame:
     :param frame: Table of :py:func:`seisbench_llm.export.picks_to_dataframe`.
     :raises ValueError: If a phase is neither P nor S.
     """
-    _require_p_and_s(frame, "PyOcto")
+    require_p_and_s(frame, "PyOcto")
     out = pd.DataFrame(
         {
             "station": [TraceId.parse(name).location_id for name in frame["trace_id"]],
@@ -127,7 +142,7 @@ def picks_to_gamma(frame: pd.DataFrame) -> pd.DataFrame:
     :param frame: Table of :py:func:`seisbench_llm.export.picks_to_dataframe`.
     :raises ValueError: If a phase is neither P nor S, or some picks have no amplitude.
     """
-    _require_p_and_s(frame, "GaMMA")
+    require_p_and_s(frame, "GaMMA")
     out = pd.DataFrame(
         {
             "id": [TraceId.parse(name).location_id for name in frame["trace_id"]],
@@ -152,21 +167,16 @@ def _write_gamma(frame: pd.DataFrame, path: Path) -> None:
     picks_to_gamma(frame).to_csv(path, index=False, date_format=ISO, lineterminator="\n")
 
 
-def _require_p_and_s(frame: pd.DataFrame, program: str) -> None:
-    other = set(frame["phase"]) - {"P", "S"}
-    if other:
-        raise ValueError(f"{program} knows only the phases P and S, not {sorted(map(str, other))}.")
-
-
 def _write_hypodd(catalog: Catalog, path: Path) -> None:
     events = [event for event in catalog if event.origins]
     located = [event for event in events if not _missing(event)]
     if not events:
-        raise ValueError(_NO_EVENTS)
+        raise ValueError(_no_events("HypoDD"))
     if not located:
         missing = ", ".join(_missing(events[0]))
         raise ValueError(f"The origin of {events[0].resource_id} has no {missing}.")
-    out = Catalog([_hypodd_event(event, i) for i, event in enumerate(located, start=1)])
+    pairs = zip(located, numbers_of(located), strict=True)
+    out = Catalog([_hypodd_event(event, number) for event, number in pairs])
     _require_one_network(out, "HypoDD")
     left_out = len(_picks(catalog)) - len(_picks(out))
     if left_out:
@@ -303,9 +313,13 @@ FORMATS: dict[str, Format] = {
         Format("csv", (".csv",), write_csv),
         Format("parquet", (".parquet",), write_parquet),
         Format("quakeml", (".xml", ".quakeml"), _write_quakeml, catalog=True),
+        Format("scml", (".scml",), write_scml, catalog=True),
         Format("pyocto", (".pyocto.csv",), _write_pyocto),
         Format("gamma", (".gamma.csv",), _write_gamma),
+        Format("phasenet", (".phasenet.csv",), write_phasenet),
+        Format("eqtransformer", (".eqt.csv",), write_eqtransformer),
         Format("hypodd", (".pha",), _write_hypodd, catalog=True),
+        Format("growclust", (".evlist",), write_growclust, catalog=True),
         Format("nlloc", (".obs",), _write_nlloc, catalog=True),
     )
 }

@@ -16,6 +16,7 @@ from obspy.core.event import (
     Catalog,
     ConfidenceEllipsoid,
     Event,
+    Magnitude,
     Origin,
     OriginQuality,
     OriginUncertainty,
@@ -36,6 +37,9 @@ ELLIPSOID = float(np.sqrt(chi2.ppf(CONFIDENCE, 3)))
 
 # Columns of the covariance in km^2, and its axes: east, north, down.
 COVARIANCE = {"ee": (0, 0), "nn": (1, 1), "zz": (2, 2), "en": (0, 1), "ez": (0, 2), "nz": (1, 2)}
+
+# Method of magnitudes from amplitudes.
+_WOOD_ANDERSON = "smi:local/seisbench_llm/wood_anderson"
 
 _NUMBER = r"(-?\d+(?:\.\d+)?)"
 _QUALITY = "quality {quality}"
@@ -109,6 +113,24 @@ def origin_fields(row: Mapping) -> dict:
         confidence_ellipsoid=_ellipsoid(covariance_of(row)),
     )
     return fields
+
+
+def magnitudes_of(row: Mapping, origin: Origin) -> list[Magnitude]:
+    """
+    Magnitudes of a row of a table of events, the event's own one first.
+
+    :param origin: The origin that they belong to.
+    """
+    magnitudes = []
+    for name, kind in (("magnitude", None), ("ml", "ML")):
+        value = number(row, name)
+        if value is not None:
+            one = Magnitude(mag=value, origin_id=origin.resource_id.id, magnitude_type=kind)
+            one.mag_errors = _error(number(row, f"{name}_spread"))
+            one.station_count = _count(row, f"{name}_stations") or None
+            one.method_id = _WOOD_ANDERSON if name == "ml" else None
+            magnitudes.append(one)
+    return magnitudes
 
 
 def covariance_of(row: Mapping) -> np.ndarray | None:

@@ -22,7 +22,6 @@ from obspy.core.event import (
     Comment,
     CreationInfo,
     Event,
-    Magnitude,
     Origin,
     Pick,
     QuantityError,
@@ -31,7 +30,7 @@ from obspy.core.event import (
 )
 
 from ..trace_ids import TraceId
-from .origins import origin_fields, origin_texts, utc
+from .origins import magnitudes_of, origin_fields, origin_texts, utc
 from .tables import POLARITIES, events_to_dataframe, picks_to_dataframe
 
 # Standard deviation in s of picks without a better value: the width of the label curves in
@@ -272,9 +271,8 @@ def _event(row, members: pd.DataFrame, method, uncertainty, creation) -> Event:
         preferred_origin_id=origin.resource_id.id,
         creation_info=creation,
     )
-    magnitude = finite(getattr(row, "magnitude", None))
-    if magnitude is not None:
-        event.magnitudes = [Magnitude(mag=magnitude, origin_id=origin.resource_id.id)]
+    event.magnitudes = magnitudes_of(columns, origin)
+    if event.magnitudes:
         event.preferred_magnitude_id = event.magnitudes[0].resource_id
     return event
 

@@ -9,11 +9,14 @@ import pandas as pd
 
 from ..obspy_files import read_catalog
 from ..trace_ids import TraceId, location_of
+from .csv_formats import read_eqtransformer, read_phasenet
+from .detect import OBSPY, detect_format
 from .files import read_parquet
-from .formats import format_of
+from .growclust import read_growclust
 from .origins import catalog_to_events
 from .quakeml import UNASSOCIATED
-from .tables import EVENT_TYPES, TIME, events_to_dataframe, picks_to_dataframe
+from .scml import read_scml
+from .tables import EVENT_TYPES, TIME, empty, events_to_dataframe, picks_to_dataframe
 
 # Codes are text: location 00 is not zero, and network NA is not a missing value.
 _TEXT = ("trace_id", "station", "id", "phase", "type", "polarity", "event_id", "instrument")
@@ -25,14 +28,15 @@ _MOTIONS = {"C": "U", "U": "U", "+": "U", "D": "D", "-": "D"}
 
 def read_picks(path: str | Path, format: str | None = None) -> pd.DataFrame:
     """
-    Read picks that :py:func:`~seisbench_llm.export.export` wrote in any of its formats.
+    Read picks in any format of :py:func:`~seisbench_llm.export.export`, or of ObsPy.
 
     docs/how-to/formats.md says what each format leaves out. Probabilities and polarities that a
     format does not contain are missing, start and end times are those of the picks, and networks
     are empty.
 
-    :param path: The file. It may also be any catalogue that ObsPy reads.
-    :param format: Name of the format. By default the suffix of ``path`` tells it.
+    :param path: The file. It may also be any catalogue that ObsPy reads, such as Nordic.
+    :param format: Name of the format. By default the name and the content of the file tell it, see
+        :py:func:`~seisbench_llm.export.detect.detect_format`.
     :return: Table as from :py:func:`~seisbench_llm.export.picks_to_dataframe`.
     :raises ValueError: If the file cannot be read. The message has its name.
     :raises FileNotFoundError: If the file does not exist.
@@ -41,7 +45,7 @@ def read_picks(path: str | Path, format: str | None = None) -> pd.DataFrame:
     if not path.is_file():
         raise FileNotFoundError(f"There is no file {path}.")
     try:
-        return picks_to_dataframe(READERS[format_of(path, format)](path))
+        return picks_to_dataframe(READERS[detect_format(path, format)](path))
     except ImportError:
         raise
     except Exception as error:
@@ -49,13 +53,14 @@ def read_picks(path: str | Path, format: str | None = None) -> pd.DataFrame:
         raise ValueError(f"{path} cannot be read as a file of picks: {error}") from error
 
 
-def read_events(path: str | Path) -> pd.DataFrame:
+def read_events(path: str | Path, format: str | None = None) -> pd.DataFrame:
     """
-    Read a table of events: CSV or Parquet of a monitor, or QuakeML.
+    Read a table of events: CSV or Parquet of a monitor, a catalogue, or a list of GrowClust.
 
-    :param path: A name that ends with ``.csv`` or ``.parquet`` means a table; anything else is a
-        catalogue that ObsPy can read.
-    :return: Columns of docs/reference/tables.md; what the file does not hold is empty.
+    :param path: The file. A catalogue may be any that ObsPy reads.
+    :param format: Name of the format. By default the name and the content of the file tell it.
+    :return: Columns of docs/reference/tables.md. What the file does not hold is empty. Formats
+        without events, such as ``nlloc``, have no rows.
     :raises ValueError: If it is no such file, with its name.
     :raises FileNotFoundError: If there is no such file.
     """
@@ -63,20 +68,29 @@ def read_events(path: str | Path) -> pd.DataFrame:
     if not path.is_file():
         raise FileNotFoundError(f"There is no file {path}.")
     try:
-        if path.suffix.lower() not in (".csv", ".parquet"):
+        name = detect_format(path, format)
+        if name == "growclust":
+            return read_growclust(path)
+        if name in ("quakeml", "scml", "hypodd", OBSPY):
             return catalog_to_events(read_catalog(path))
-        texts = [name for name, kind in EVENT_TYPES.items() if kind == "object"]
-        frame = (
-            read_parquet(path)
-            if path.suffix.lower() == ".parquet"
-            else pd.read_csv(path, dtype=dict.fromkeys(texts, str))
-        )
-        frame = events_to_dataframe(frame)
+        if name not in ("csv", "parquet", "pyocto", "gamma"):
+            return empty(EVENT_TYPES)
+        return _complete_events(_read_event_table(path))
     except ImportError:
         raise
     except Exception as error:
         # The readers raise whatever comes to them on a broken file.
         raise ValueError(f"{path} is no file of events that can be read: {error}") from error
+
+
+def _read_event_table(path: Path) -> pd.DataFrame:
+    if path.suffix.lower() == ".parquet":
+        return events_to_dataframe(read_parquet(path))
+    texts = [name for name, kind in EVENT_TYPES.items() if kind == "object"]
+    return events_to_dataframe(pd.read_csv(path, dtype=dict.fromkeys(texts, str)))
+
+
+def _complete_events(frame: pd.DataFrame) -> pd.DataFrame:
     for name, kind in EVENT_TYPES.items():
         if name not in frame or kind == TIME:
             continue
@@ -131,18 +145,34 @@ def _read_nlloc(path: Path) -> pd.DataFrame:
         time = obspy.UTCDateTime.strptime(day + clock, "%Y%m%d%H%M") + float(seconds)
         place = TraceId("", station, "", "" if channel == "?" else channel)
         polarity = _MOTIONS.get(motion.upper())
-        rows.append((place.pick_id, phase, time, polarity, place.instrument, event))
-    columns = ["trace_id", "phase", "time", "polarity", "instrument", "event_id"]
+        error = float(words[10]) if words[9] == "GAU" else None
+        # A code of three letters has the component, too.
+        trace_id = str(place) if len(place.channel) > 2 else place.pick_id
+        rows.append((trace_id, phase, time, polarity, place.instrument, error, event))
+    columns = [*("trace_id", "phase", "time", "polarity", "instrument")]
+    columns += ["time_uncertainty", "event_id"]
     frame = pd.DataFrame(rows, columns=columns)
     return frame if frame["event_id"].notna().any() else frame.drop(columns="event_id")
 
 
+def _read_no_picks(path: Path) -> pd.DataFrame:
+    """An event list of GrowClust has no picks. It is read to see that it is one."""
+    read_growclust(path)
+    return picks_to_dataframe([])
+
+
+# Format -> reader of its picks. Tables of events are read by read_events.
 READERS = {
     "csv": _read_csv,
     "parquet": read_parquet,
     "quakeml": read_catalog,
+    "scml": read_scml,
     "pyocto": _read_csv,
     "gamma": _read_csv,
+    "phasenet": read_phasenet,
+    "eqtransformer": read_eqtransformer,
     "hypodd": _read_hypodd,
+    "growclust": _read_no_picks,
     "nlloc": _read_nlloc,
+    OBSPY: read_catalog,
 }

@@ -27,17 +27,21 @@ def export(
     """
     Write picks in one of the formats of :py:data:`seisbench_llm.export.formats.FORMATS`.
 
-    ========= ================ ======================================================== =========
-    format    end of the name  content                                                  times to
-    ========= ================ ======================================================== =========
-    csv       .csv             all columns of :py:func:`picks_to_dataframe`             1 µs
-    parquet   .parquet         the same; needs pyarrow                                  1 µs
-    quakeml   .xml, .quakeml   picks and, with events, origins and arrivals             1 µs
-    pyocto    .pyocto.csv      station, phase, time (s since 1970), probability         1 µs
-    gamma     .gamma.csv       id, timestamp, type, prob and, if there, amp             1 µs
-    hypodd    .pha             events and travel times; stations without network        0.1 ms
-    nlloc     .obs             NonLinLoc observations; stations without network         0.1 ms
-    ========= ================ ======================================================== =========
+    ============= ================ ==================================================== ========
+    format        end of the name  content                                              times to
+    ============= ================ ==================================================== ========
+    csv           .csv             all columns of :py:func:`picks_to_dataframe`         1 µs
+    parquet       .parquet         the same; needs pyarrow                              1 µs
+    quakeml       .xml, .quakeml   picks and, with events, origins and arrivals         1 µs
+    scml          .scml            the same for SeisComP                                1 µs
+    pyocto        .pyocto.csv      station, phase, time (s since 1970), probability     1 µs
+    gamma         .gamma.csv       id, timestamp, type, prob and, if there, amp         1 µs
+    phasenet      .phasenet.csv    station_id, phase_time, phase_score, phase_type      1 µs
+    eqtransformer .eqt.csv         P and S of a detection in one row                    1 µs
+    hypodd        .pha             events, travel times; stations without network       0.1 ms
+    growclust     .evlist          events only                                          1 µs
+    nlloc         .obs             NonLinLoc observations; stations without network     0.1 ms
+    ============= ================ ==================================================== ========
 
     >>> export([], "picks.csv")  # doctest: +SKIP
 
@@ -46,13 +50,13 @@ def export(
     :param picks: Picks of SeisBench, a table of picks, or a catalogue.
     :param path: File to write. An existing file is replaced once the new one is complete.
     :param format: Name of the format. By default the suffix of ``path`` tells it.
-    :param events: Table of events, see :py:func:`picks_to_catalog`, for ``quakeml``, ``hypodd`` and
-        ``nlloc``. ``hypodd`` needs events. A warning says how many picks are left out because they
-        do not belong to an event.
-    :param method: Name and version of the weight, for ``quakeml``.
+    :param events: Table of events, see :py:func:`picks_to_catalog`, for catalogues and
+        ``nlloc``. ``hypodd`` and ``growclust`` need events. A warning says how many picks are left
+        out because they do not belong to an event.
+    :param method: Name and version of the weight, for ``quakeml`` and ``scml``.
     :param uncertainty: Standard deviation in s of picks without a ``time_uncertainty``, for
-        ``quakeml`` and ``nlloc``. The default is the width of the label curves in training, not a
-        measured error.
+        ``quakeml``, ``scml`` and ``nlloc``. The default is the width of the label curves in
+        training, not a measured error.
     :return: The file.
     :raises ValueError: If the format is unknown or cannot hold the picks. The message has the
         reason.

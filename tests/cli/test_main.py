@@ -111,7 +111,7 @@ def test_shell_completion():
         (["pick", "nothing.mseed"], "There is no file nothing.mseed"),
         (["pick", __file__], "not a waveform file that ObsPy can read"),
         (["weights", "show", "no_such_weights"], "no_such_weights"),
-        (["convert", "nothing.pth", "--task", "dpk", "--out", "x"], "nothing.pth"),
+        (["weights", "convert", "nothing.pth", "--task", "dpk", "--out", "x"], "nothing.pth"),
         (["convert", "nothing.pth", "--task", "volcano", "--out", "x"], "Unknown task"),
     ],
 )
@@ -130,10 +130,10 @@ def test_errors_are_one_line(arguments, message, monkeypatch, capsys):
         [],
         ["pick"],
         ["demo"],
-        ["convert"],
+        ["picks", "convert"],
         ["evaluate"],
         ["export"],
-        *(["weights", name] for name in ("list", "show", "pull")),
+        *(["weights", name] for name in ("list", "show", "pull", "convert")),
     ],
 )
 def test_help_has_an_example(command):

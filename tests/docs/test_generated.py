@@ -33,7 +33,10 @@ def test_a_card_for_each_packaged_weight(pages):
 
 def test_every_command_and_option_is_there(pages):
     text, group = pages.command_line(), typer.main.get_command(app)
+    assert "## weights convert\n" in text and "## convert\n" not in text
     for name, command in group.commands.items():
+        if command.hidden:
+            continue
         for second, one in getattr(command, "commands", {name: command}).items():
             heading = name if one is command else f"{name} {second}"
             section = text.split(f"## {heading}\n")[1].split("\n## ")[0]
