@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
+import obspy
 import pandas as pd
 
-from ..export.formats import picks_to_pyocto
 from ..export.quakeml import identifier
 from ..export.tables import (
     ARRIVAL_TYPES,
@@ -20,12 +19,12 @@ from ..export.tables import (
 )
 from ..extras import install_command
 from ..stations import Station, Stations
-from ..streams.picks import separate
-from ..trace_ids import station_of
 from .hypocentre import NETWORK, locate, make_locator
 from .location import distance_azimuth
 from .posterior import ErrorModel
-from .tables import pick_key
+from .sites import Sites, first_places, one_instrument
+from .slices import MICRO, Candidate, Member, Slices, settled, window_of
+from .tables import key_of
 from .velocity import VelocityModel
 
 MIN_STATIONS = 3
@@ -42,6 +41,9 @@ DEFAULTS = {
     "pick_match_tolerance": 1.0,
     "min_node_size_location": 1.5,
     "n_threads": 1,
+    # As PyOcto has them. Seams between slices need them, too.
+    "max_pick_overlap": 4,
+    "min_interevent_time": 3.0,
 }
 
 
@@ -91,103 +93,179 @@ def associate(
     :return: Events in order of time, and arrivals with the index of each event's picks. Both are
         empty, with all columns, if fewer than three stations with picks have coordinates.
     """
-    sites, used = _sites(picks, stations)
-    if len(sites) < MIN_STATIONS:
+    frame = picks_to_dataframe(picks).sort_values(["time", "trace_id", "phase"], kind="stable")
+    table = Sites(stations).prepare(frame)
+    places = first_places(table)
+    if len(places) < MIN_STATIONS:
         return empty(EVENT_TYPES), empty(ARRIVAL_TYPES)
-    pyocto = import_pyocto()
-    table = pd.DataFrame(
-        {"id": name, "latitude": s.latitude, "longitude": s.longitude, "elevation": s.elevation}
-        for name, s in sites.items()
-    )
-    model = velocity_model or pyocto.VelocityModel0D(vp, vp / vp_vs, tolerance=1.0)
-    crs = pyocto.OctoAssociator.get_crs(table)
-    projection = pyocto.OctoAssociator((0, 0), (0, 0), (0, 0), model, 0, crs=crs, n_threads=1)
-    table = projection.transform_stations(table)
-    limits = {
-        f"{axis}lim": (float(table[axis].min()) - margin_km, float(table[axis].max()) + margin_km)
-        for axis in "xy"
-    }
-    extent = float(np.hypot(*(np.ptp(table[axis]) + margin_km for axis in "xy")))
-    settings = {**DEFAULTS, **limits, "time_before": extent / vp * vp_vs, **kwargs}
-    associator = pyocto.OctoAssociator(velocity_model=model, crs=crs, **settings)
-    frame = picks_to_pyocto(picks_to_dataframe(picks[index] for index in used))
-    frame["station"] = frame["trace_id"].map(station_of)
-    events, assignments = associator.associate(frame, table)
-    if not len(events):
-        return empty(EVENT_TYPES), empty(ARRIVAL_TYPES)
-    events = associator.transform_events(events).sort_values("time")
-    locator = make_locator(
-        VelocityModel.read(layers, vp_vs),
-        list(sites.values()),
-        errors,
-        settings["zlim"][1],
-    )
-    rows, arrivals = [], []
-    for event in events.itertuples():
-        assigned = assignments[assignments["event_idx"] == event.idx]
-        indices = [used[i] for i in assigned["pick_idx"]]
-        row, members = _located(event, [picks[i] for i in indices], sites, locator, margin_km)
-        row["at_edge"] = bool(row["at_edge"] or _at_edge(event, settings))
-        rows.append(row)
-        arrivals += [
-            (row["event_id"], index, *member)
-            for index, member in zip(indices, members, strict=True)
+    associator = Associator(places, vp, vp_vs, velocity_model, margin_km, layers, errors, **kwargs)
+    numbers = associator.slices.needed(int(table["us"].iloc[0]), int(table["us"].iloc[-1]))
+    found = associator.find(numbers, lambda start, stop: window_of(table, start, stop))
+    return associator.locate(candidate for of_slice in found for candidate in of_slice)
+
+
+class Associator:
+    """
+    Association and location for one network, slice by slice.
+
+    The parameters are those of :py:func:`associate`.
+
+    :param places: NET.STA -> coordinates. They determine where events are searched.
+    :raises ImportError: If PyOcto is not installed.
+    :raises ValueError: If PyOcto's slices are to be changed.
+    """
+
+    def __init__(
+        self,
+        places: Mapping[str, Station],
+        vp: float = 6.0,
+        vp_vs: float = 1.73,
+        velocity_model=None,
+        margin_km: float = 50.0,
+        layers=None,
+        errors: ErrorModel | None = None,
+        **kwargs,
+    ):
+        pyocto = import_pyocto()
+        if "time_slicing" in kwargs:
+            raise ValueError("time_slicing cannot be set: slices lie on a grid of times.")
+        self.margin_km = margin_km
+        self._model = velocity_model or pyocto.VelocityModel0D(vp, vp / vp_vs, tolerance=1.0)
+        table = _table(places)
+        self._crs = pyocto.OctoAssociator.get_crs(table)
+        self._projection = pyocto.OctoAssociator(
+            (0, 0), (0, 0), (0, 0), self._model, 0, crs=self._crs, n_threads=1
+        )
+        table = self._projection.transform_stations(table)
+        limits = {
+            f"{axis}lim": (
+                float(table[axis].min()) - margin_km,
+                float(table[axis].max()) + margin_km,
+            )
+            for axis in "xy"
+        }
+        extent = float(np.hypot(*(np.ptp(table[axis]) + margin_km for axis in "xy")))
+        settings = {**DEFAULTS, **limits, "time_before": extent / vp * vp_vs, **kwargs}
+        self.slices = Slices(settings["time_before"])
+        # One slice of PyOcto holds the window, so that its own slices do not cut it.
+        settings["time_slicing"] = self.slices.span + settings["time_before"]
+        self.settings = settings
+        self._associator = pyocto.OctoAssociator(
+            velocity_model=self._model, crs=self._crs, **settings
+        )
+        self._locator = make_locator(
+            VelocityModel.read(layers, vp_vs), list(places.values()), errors, settings["zlim"][1]
+        )
+
+    def find(
+        self, numbers: range, picks_between: Callable[[int, int], pd.DataFrame]
+    ) -> Iterator[list[Candidate]]:
+        """
+        Events of consecutive slices before they are located.
+
+        :param numbers: Numbers of the slices.
+        :param picks_between: Function that returns the picks from a start to before a stop, which
+            are microseconds since 1970, as a table of
+            :py:meth:`seisbench_llm.monitor.sites.Sites.prepare`.
+        """
+
+        def candidates(number: int) -> list[Candidate]:
+            return self._candidates(number, picks_between(*self.slices.window(number)))
+
+        return settled(numbers, candidates, self.slices, self.settings)
+
+    def _candidates(self, number: int, picks: pd.DataFrame) -> list[Candidate]:
+        """Events that PyOcto finds in the window of a slice, in it or near its seams."""
+        picks = one_instrument(picks)
+        # PyOcto fails without picks.
+        if len(picks) < max(self.settings["n_picks"], 1):
+            return []
+        start = self.slices.window(number)[0]
+        stations = self._projection.transform_stations(_table(first_places(picks)))
+        frame = pd.DataFrame(
+            {
+                "station": picks["station"].to_numpy(),
+                "phase": picks["phase"].to_numpy(),
+                "time": (picks["us"].to_numpy() - start) / MICRO,
+            }
+        )
+        events, assignments = self._associator.associate(frame, stations)
+        if not len(events):
+            return []
+        groups = dict(iter(assignments.groupby("event_idx")["pick_idx"]))
+        found = []
+        for event in self._associator.transform_events(events).itertuples():
+            us = start + round(event.time * MICRO)
+            if self.slices.holds(number, us):
+                members = picks.iloc[np.sort(groups[event.idx].to_numpy())]
+                edge = _at_edge(event, self.settings)
+                found.append(
+                    Candidate(us, event.latitude, event.longitude, edge, _members(members))
+                )
+        return found
+
+    def locate(self, candidates: Iterable[Candidate]) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """
+        Located events in order of time, and their arrivals.
+
+        :return: Columns of ``EVENT_TYPES`` and ``ARRIVAL_TYPES``. The picks of arrivals are the
+            index of the table of picks.
+        """
+        located = [self._locate(candidate) for candidate in candidates]
+        located.sort(key=lambda entry: (entry[0]["time"], entry[0]["event_id"]))
+        arrivals = [(row["event_id"], *member) for row, members in located for member in members]
+        return typed([row for row, _ in located], EVENT_TYPES), typed(arrivals, ARRIVAL_TYPES)
+
+    def _locate(self, event: Candidate) -> tuple[dict, list]:
+        """
+        Row of an event, and index, distance, azimuth, residual and weight of each of its picks.
+        """
+        picks, start = event.picks, event.picks[0].us
+        # A station is at one place, even if it has instruments at several ones.
+        places = {pick.station: pick.place for pick in reversed(picks)}
+        row, found = locate(
+            self._locator,
+            [places[pick.station] for pick in picks],
+            [pick.phase for pick in picks],
+            # Relative times keep more digits than seconds since 1970.
+            [(pick.us - start) / MICRO for pick in picks],
+            [pick.uncertainty for pick in picks],
+            near=(event.latitude, event.longitude),
+            margin_km=self.margin_km,
+        )
+        keys = sorted(key_of(pick.trace_id, pick.phase, pick.us * 1000) for pick in picks)
+        row |= {
+            "event_id": identifier("PyOcto", *keys),
+            "time": timestamp(obspy.UTCDateTime(ns=start * 1000) + row["time"]),
+            "picks": len(picks),
+            "stations": len(places),
+            "method": NETWORK,
+            "at_edge": bool(row["at_edge"] or event.at_edge),
+        }
+        members = [
+            (
+                pick.row,
+                *distance_azimuth(places[pick.station], row["latitude"], row["longitude"]),
+                float(residual),
+                float(weight),
+            )
+            for pick, residual, weight in zip(picks, found.residuals, found.weights, strict=True)
         ]
-    table = typed(rows, EVENT_TYPES)
-    return table.sort_values("time", ignore_index=True), typed(arrivals, ARRIVAL_TYPES)
+        return row, members
 
 
-def _located(event, picks: Sequence, sites: dict, locator, margin_km: float) -> tuple[dict, list]:
-    """Row of an event, and distance, azimuth, residual and weight of each of its picks."""
-    names = [station_of(pick.trace_id) for pick in picks]
-    start = picks[0].peak_time
-    row, found = locate(
-        locator,
-        [sites[name] for name in names],
-        [pick.phase for pick in picks],
-        # Relative times keep more digits than seconds since 1970.
-        [pick.peak_time - start for pick in picks],
-        [_number(getattr(pick, "time_uncertainty", None)) for pick in picks],
-        near=(event.latitude, event.longitude),
-        margin_km=margin_km,
+def _table(places: Mapping[str, Station]) -> pd.DataFrame:
+    """Stations as PyOcto has them, in order of their names."""
+    return pd.DataFrame(
+        {"id": name, "latitude": s.latitude, "longitude": s.longitude, "elevation": s.elevation}
+        for name, s in sorted(places.items())
     )
-    row |= {
-        "event_id": identifier("PyOcto", *sorted(pick_key(pick) for pick in picks)),
-        "time": timestamp(start + row["time"]),
-        "picks": len(picks),
-        "stations": len(set(names)),
-        "method": NETWORK,
-    }
-    ways = [distance_azimuth(sites[n], row["latitude"], row["longitude"]) for n in names]
-    members = [
-        (*way, float(residual), float(weight))
-        for way, residual, weight in zip(ways, found.residuals, found.weights, strict=True)
-    ]
-    return row, members
 
 
-def _number(value: float | None) -> float:
-    return np.nan if value is None else float(value)
-
-
-def _sites(picks: Sequence, stations: Stations) -> tuple[dict[str, Station], list[int]]:
-    """Stations of the picks, and indices of the picks for PyOcto."""
-    sites, groups, instruments = {}, defaultdict(list), defaultdict(set)
-    for index, pick in enumerate(picks):
-        name = station_of(pick.trace_id)
-        place = sites.get(name) or stations.find(pick.trace_id, pick.peak_time)
-        # PyOcto ends the process if the station of a pick is unknown.
-        if place is not None and pick.phase in ("P", "S"):
-            sites[name] = place
-            groups[name, pick.phase].append(index)
-            instruments[name].add(pick.trace_id)
-    used = []
-    for (name, _), indices in groups.items():
-        if len(instruments[name]) > 1:
-            kept = {id(pick) for pick in separate([picks[i] for i in indices], 1.0)}
-            indices = [i for i in indices if id(picks[i]) in kept]
-        used.extend(indices)
-    return sites, sorted(used)
+def _members(picks: pd.DataFrame) -> tuple[Member, ...]:
+    columns = ["trace_id", "phase", "us", "uncertainty", "station", "place"]
+    rows = zip(picks.index, *(picks[column] for column in columns), strict=True)
+    return tuple(Member(int(row), *rest) for row, *rest in rows)
 
 
 def _at_edge(event, settings: dict) -> bool:

@@ -19,8 +19,17 @@ def standard_error(spread: float, error: float | None) -> float:
 
 
 def pick_key(pick) -> str:
-    """Text that identifies a pick."""
-    return f"{pick.trace_id} {pick.phase} {pick.peak_time.ns}"
+    """Text that identifies a pick. Its time counts to the microsecond, as in files."""
+    return key_of(pick.trace_id, pick.phase, round(pick.peak_time.ns, -3))
+
+
+def key_of(trace_id: str, phase: str, ns: int) -> str:
+    """
+    Text that identifies a pick.
+
+    :param ns: Time in nanoseconds since 1970, a multiple of 1000.
+    """
+    return f"{trace_id} {phase} {ns}"
 
 
 def with_magnitudes(events: pd.DataFrame, rows: Sequence[Mapping]) -> pd.DataFrame:
