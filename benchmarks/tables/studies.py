@@ -113,7 +113,9 @@ def live() -> str:
             row = found[phase]
             both = row["preliminary and confirmed"]
             rejected = row["preliminary"] - both
-            phases.append(f"{both / row['confirmed']:.0%}, {rejected / row['preliminary']:.0%}")
+            phases.append(
+                f"{100 * both / row['confirmed']:.0f} %, {100 * rejected / row['preliminary']:.0f} %"
+            )
         late, moved = (
             [max(found[phase][key][i] for phase in "PS") for i in (0, 1)]
             for key in ("after the onset, s", "moved, s")
@@ -135,8 +137,8 @@ def stability() -> str:
     rows = [
         [
             f"{named(name)}, {phase}",
-            f"{row['at most 2 samples']:.0%}",
-            f"{row['lost']:.0%}",
+            f"{100 * row['at most 2 samples']:.0f} %",
+            f"{100 * row['lost']:.0f} %",
             f"{row['50, 90, 95, 99 %, s'][2]:.2f}",
             str(row["picks"]),
         ]
