@@ -113,9 +113,8 @@ def live() -> str:
             row = found[phase]
             both = row["preliminary and confirmed"]
             rejected = row["preliminary"] - both
-            phases.append(
-                f"{100 * both / row['confirmed']:.0f} %, {100 * rejected / row['preliminary']:.0f} %"
-            )
+            shares = both / row["confirmed"], rejected / row["preliminary"]
+            phases.append(", ".join(f"{100 * share:.0f} %" for share in shares))
         late, moved = (
             [max(found[phase][key][i] for phase in "PS") for i in (0, 1)]
             for key in ("after the onset, s", "moved, s")
