@@ -101,7 +101,11 @@ def chile(model: SeisMoLLM, data: Path, out: Path) -> None:
     """Day overview."""
     stream = obspy.read(data / "continuous/iquique_cx/CX_20140501_0000_12h.mseed")
     picks = model.classify(stream).picks
-    plot_day(stream, picks).savefig(out / "day.png", dpi=110)
+    figure = plot_day(stream, picks)
+    # Without the hours that have no data.
+    figure.axes[0].set_ylim(11.7, -0.7)
+    figure.set_size_inches(11, 5.1)
+    figure.savefig(out / "day.png", dpi=110)
 
 
 def main() -> None:

@@ -21,6 +21,8 @@ from benchmarks.quality.locations import ASKJA, iceland
 from seisbench_llm.monitor.hypocentre import locate, make_locator
 
 FIGURE = Path(__file__).parents[2] / "docs" / "figures" / "locations.png"
+# Smallest and largest kilometre of the axes.
+FRAME = (-14, 22)
 ORANGE, BLUE = "#D55E00", "#0072B2"
 
 
@@ -33,7 +35,7 @@ def draw(axis, known: list, most: int, rng: np.random.Generator, corner: tuple) 
     parallel = np.cos(np.radians(corner[0]))
     stations = known[0].stations
     locator = make_locator(ASKJA, list(stations.values()))
-    held = 0
+    held, away = 0, 0
 
     def km(latitude, longitude):
         return (longitude - corner[1]) * 111.3 * parallel, (latitude - corner[0]) * 111.3
@@ -59,6 +61,7 @@ def draw(axis, known: list, most: int, rng: np.random.Generator, corner: tuple) 
         axis.add_patch(Ellipse(at, 2 * major, 2 * minor, angle=turn, fc="none", ec=BLUE, lw=0.7))
         axis.plot(*zip(at, true, strict=True), color="0.4", lw=0.7)
         axis.plot(*at, ".", color=BLUE, ms=4)
+        away += not all(FRAME[0] <= x <= FRAME[1] for x in at)
         axis.plot(*true, "+", color=ORANGE, ms=6, mew=1.2)
     for code, station in stations.items():
         axis.plot(*km(station.latitude, station.longitude), "^", mfc="w", mec="k", ms=7)
@@ -67,15 +70,17 @@ def draw(axis, known: list, most: int, rng: np.random.Generator, corner: tuple) 
             km(station.latitude, station.longitude),
             (5, 5),
             textcoords="offset points",
-            fontsize=7,
+            fontsize=9,
         )
     axis.set_title(
         f"{'all' if most >= len(stations) else most} stations: {held} of {len(known)} inside",
         fontsize=10,
     )
-    axis.set(xlabel="east (km)", aspect="equal", xlim=(-14, 22), ylim=(-14, 22))
+    axis.set(xlabel="east (km)", aspect="equal", xlim=FRAME, ylim=FRAME)
+    if away:
+        axis.text(21, -9, f"{away} epicentres are outside the map", ha="right", fontsize=9)
     axis.plot([10, 20], [-12, -12], color="k", lw=2.5, solid_capstyle="butt")
-    axis.text(15, -11.4, "10 km", ha="center", va="bottom", fontsize=8)
+    axis.text(15, -11.4, "10 km", ha="center", va="bottom", fontsize=9)
     axis.tick_params(direction="in", top=True, right=True)
 
 
@@ -89,7 +94,7 @@ def main() -> None:
         float(np.median([event.latitude for event in known])),
         float(np.median([event.longitude for event in known])),
     )
-    figure = Figure(figsize=(9.5, 5.7), layout="constrained")
+    figure = Figure(figsize=(9.5, 5.4), layout="compressed")
     axes = figure.subplots(1, 2, sharey=True)
     for axis, most in zip(axes, (4, 12), strict=True):
         draw(axis, known, most, np.random.default_rng(0), corner)

@@ -11,6 +11,8 @@ import pandas as pd
 # Okabe and Ito (2008): colours that can be told apart with any colour vision.
 COLORS = {"P": "#0072B2", "S": "#D55E00", "Detection": "#999999"}
 
+# Points of names and labels in a figure. The smallest that can be read in print.
+SMALL = 9
 
 # More points than a screen or a page has columns. A line of this many points is drawn quickly.
 COLUMNS = 2000

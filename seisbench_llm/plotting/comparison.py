@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import numpy as np
+
+from .base import SMALL
+
 _LABELS = {
-    "time": "time (s)",
+    "time": "origin time: ours - theirs (s)",
     "distance_km": "distance of epicentres (km)",
-    "depth_km": "depth (km)",
-    "magnitude": "magnitude",
+    "depth_km": "depth: ours - theirs (km)",
+    "magnitude": "magnitude: ours - theirs",
 }
 
 
@@ -27,19 +31,23 @@ def plot_comparison(comparison):
         longitudes = [row.longitude_ours, row.longitude_theirs]
         area.plot(longitudes, [row.latitude_ours, row.latitude_theirs], color="0.6", lw=0.8)
     area.plot(matched["longitude_ours"], matched["latitude_ours"], "o", color="#009E73", ms=5,
-              label=f"both ({len(matched)})")  # fmt: skip
-    for name, table, color, sign in (("theirs alone", comparison.missed, "#D55E00", "x"),
-                                     ("ours alone", comparison.new, "#0072B2", "+")):  # fmt: skip
+              label=f"both, with a line to theirs ({len(matched)})")  # fmt: skip
+    for name, table, color, sign in (("only theirs", comparison.missed, "#D55E00", "x"),
+                                     ("only ours", comparison.new, "#0072B2", "+")):  # fmt: skip
         label = f"{name} ({len(table)})"
         area.plot(table["longitude"], table["latitude"], sign, color=color, ms=6, label=label)
     area.set(xlabel="longitude (°)", ylabel="latitude (°)")
-    area.legend(frameon=False, loc="lower left", bbox_to_anchor=(0, 1), ncols=3, fontsize=8)
+    middle = np.radians(np.mean(area.get_ylim()))
+    area.set_aspect(1 / max(np.cos(middle), 0.05), adjustable="datalim")
+    figure.legend(loc="outside upper left", ncols=3, frameon=False)
     for name, label in _LABELS.items():
         values = matched[name].dropna()
-        axes[name].hist(values, bins=20, color="0.4")
+        axes[name].hist(values, bins=20, color="0.6")
         axes[name].set(xlabel=label, ylabel="events")
+        axes[name].yaxis.get_major_locator().set_params(integer=True)
         if len(values):
             axes[name].axvline(values.median(), color="#D55E00", lw=1.5)
+            axes[name].set_title(f"median {values.median():.2f}", color="#D55E00", fontsize=SMALL)
     for axis in axes.values():
         axis.spines[["top", "right"]].set_visible(False)
     return figure

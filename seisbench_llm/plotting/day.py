@@ -66,7 +66,7 @@ def plot_day(
     for i, pieces in enumerate(lines):
         _draw_line(axis, i, pieces, start + i * step, scale, step)
     _draw_picks(axis, table, start, step)
-    axis.set(xlim=(0, minutes), ylim=(n_lines - 0.3, -0.7), xlabel="minutes")
+    axis.set(xlim=(0, minutes), ylim=(n_lines - 0.3, -0.7), xlabel="time (minutes)")
     ticks = range(0, n_lines, max(1, n_lines // 24))
     axis.set_yticks(ticks, [(start + i * step).strftime("%H:%M") for i in ticks])
     axis.set_ylabel("time (UTC)")

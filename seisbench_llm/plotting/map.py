@@ -6,7 +6,7 @@ import numpy as np
 import seisbench
 
 from ..trace_ids import codes_of, station_of
-from .base import as_table
+from .base import SMALL, as_table
 
 
 def plot_map(stations, picks=None, events=None, coastlines: bool | None = None):
@@ -55,10 +55,12 @@ def plot_map(stations, picks=None, events=None, coastlines: bool | None = None):
             # Events without a depth are grey; by default they would be transparent.
             cmap=colormaps["viridis_r"].with_extremes(bad="0.4"),
             edgecolors="w",
-            linewidths=0.4,
-            zorder=2,
+            linewidths=0.6,
+            # Above the stations, which would hide small events.
+            zorder=4,
+            alpha=0.85,
             plotnonfinite=True,
-            label=f"{len(shocks)} events",
+            label=_label_of(shocks),
         )
         if np.isfinite(shocks[:, 2]).any():
             bar = figure.colorbar(drawn, ax=axis, label="depth (km)", shrink=0.6)
@@ -69,7 +71,9 @@ def plot_map(stations, picks=None, events=None, coastlines: bool | None = None):
         sizes = np.full(n, 60.0) if counts.max() == 0 else 40 + 120 * np.sqrt(counts / counts.max())
         for some, face in ((~busy, "none"), (busy, "#D55E00")):
             if some.any():
-                label = "no picks" if face == "none" and picks is not None else "stations"
+                label = f"{some.sum()} stations"
+                if picks is not None:
+                    label += f", {int(counts[some].sum()) or 'no'} picks"
                 axis.scatter(
                     east[:n][some],
                     latitudes[:n][some],
@@ -79,14 +83,14 @@ def plot_map(stations, picks=None, events=None, coastlines: bool | None = None):
                     facecolors=face,
                     edgecolors="k",
                     linewidths=0.8,
-                    label=label if face == "none" else f"{int(counts.sum())} picks",
+                    label=label,
                 )
         if n <= 40:
             for (_, _, _), x, y, name in zip(
                 places, east[:n], latitudes[:n], _names(stations), strict=True
             ):
                 axis.annotate(
-                    name, (x, y), xytext=(6, 6), textcoords="offset points", fontsize=7, zorder=4
+                    name, (x, y), (6, 6), textcoords="offset points", fontsize=SMALL, zorder=5
                 )
     if coastlines is not False:
         _coast(axis, coastlines)
@@ -96,6 +100,13 @@ def plot_map(stations, picks=None, events=None, coastlines: bool | None = None):
     axis.tick_params(direction="in", top=True, right=True)
     figure.legend(loc="outside upper right", ncols=3, frameon=False)
     return figure
+
+
+def _label_of(shocks: np.ndarray) -> str:
+    """Number and magnitudes of the events."""
+    known = shocks[:, 3][np.isfinite(shocks[:, 3])]
+    sizes = f", M {known.min():.1f} to {known.max():.1f}" if known.size else ""
+    return f"{len(shocks)} events{sizes}"
 
 
 def _limits(axis, east, latitudes) -> None:

@@ -11,7 +11,7 @@ import pandas as pd
 import seisbench
 
 from ..trace_ids import location_of
-from .base import COLORS, as_table, envelope, for_display, phase_legend, time_axis
+from .base import COLORS, SMALL, as_table, envelope, for_display, phase_legend, time_axis
 
 # More lines than this across a panel would hide the waveforms.
 _MOST_LINES = 40
@@ -49,16 +49,18 @@ def plot_picks(
     if not blocks:
         raise ValueError("There are no waveforms to plot.")
     together = _overlap([trace for rows in blocks.values() for row in rows for trace in row])
-    heights = [len(rows) + (0 if together else 0.5) for rows in blocks.values()]
-    figure = Figure(figsize=(11, 0.9 + 0.75 * sum(heights)), layout="constrained")
-    outer = figure.add_gridspec(len(blocks), 1, height_ratios=heights)
+    count = sum(map(len, blocks.values()))
+    extra = 0.2 if together else 0.5
+    size = (11, 0.9 + 0.75 * (count + extra * len(blocks)))
+    figure = Figure(figsize=size, layout="constrained")
+    # One grid for all stations, so that all panels have the same width.
+    places = iter(figure.add_gridspec(count, 1))
     first = None
-    for block_number, (location, rows) in enumerate(blocks.items()):
-        inner = outer[block_number].subgridspec(len(rows), 1, hspace=0)
+    for location, rows in blocks.items():
         members = table[table["location"] == location]
         block = None
         for i, traces in enumerate(rows):
-            axis = figure.add_subplot(inner[i], sharex=first if together else block)
+            axis = figure.add_subplot(next(places), sharex=first if together else block)
             first, block = first or axis, block or axis
             _draw(axis, traces, members, labels=i == 0)
             axis.tick_params(labelbottom=False)
@@ -68,7 +70,7 @@ def plot_picks(
     phase_legend(figure)
     if len(chosen) < len(locations):
         text = f"{len(chosen)} of {len(locations)} stations, those with most picks"
-        figure.suptitle(text, x=0.01, ha="left", fontsize=9)
+        figure.suptitle(text, x=0.01, ha="left", fontsize=SMALL)
         seisbench.logger.warning(f"The figure shows {text}; plot_picks(max_stations=) shows more.")
     return figure
 
@@ -90,7 +92,7 @@ def _draw(axis, traces: list[obspy.Trace], picks: pd.DataFrame, labels: bool) ->
         axis.set(ylim=(0, 1.05), yticks=(0, 1), ylabel="prob.")
         return
     axis.set(yticks=[], ylim=(-1.2, 1.2))
-    axis.set_ylabel(traces[0].id, rotation=0, ha="right", va="center", fontsize=8)
+    axis.set_ylabel(traces[0].id, rotation=0, ha="right", va="center", fontsize=SMALL)
     _draw_picks(axis, traces, picks, labels)
 
 
@@ -126,11 +128,11 @@ def _draw_picks(axis, traces, picks: pd.DataFrame, labels: bool) -> None:
             (time, 1),
             xycoords=("data", "axes fraction"),
             # P to the left and S to the right, so that close ones can both be read.
-            xytext=(-3 if row.phase == "P" else 3, -1),
+            xytext=(2 if row.phase == "P" else -2, 1),
             textcoords="offset points",
             ha="right" if row.phase == "P" else "left",
-            va="top",
-            fontsize=7,
+            va="bottom",
+            fontsize=SMALL,
             color=COLORS.get(row.phase, "k"),
         )
 

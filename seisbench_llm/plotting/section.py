@@ -10,7 +10,7 @@ import obspy
 from obspy.geodetics import gps2dist_azimuth
 
 from ..trace_ids import TraceId, location_of
-from .base import COLORS, as_table, counts_of, envelope, for_display, phase_legend
+from .base import COLORS, SMALL, as_table, counts_of, envelope, for_display, phase_legend
 
 
 def plot_section(
@@ -69,7 +69,7 @@ def plot_section(
     for name, height in heights.items():
         _draw_record(axis, for_display(records[name], highpass), height, reach, zero)
         _draw_picks(axis, table[table["location"] == location_of(name)], height, reach, zero)
-    _draw_names(axis, heights, apart=0.022 * (levels[-1] - levels[0] + 2.4 * reach))
+    _draw_names(axis, heights, apart=0.029 * (levels[-1] - levels[0] + 2.4 * reach))
     axis.margins(x=0)
     axis.set_ylim(levels[0] - 1.2 * reach, levels[-1] + 1.2 * reach)
     since = "the origin" if origin_time else zero.strftime("%Y-%m-%d %H:%M:%S")
@@ -78,8 +78,9 @@ def plot_section(
         axis.set(yticks=[], ylabel="stations by first P")
     else:
         axis.set_ylabel("distance (km)")
-    if unknown:
-        axis.set_title(f"without distance: {', '.join(unknown[:8])}", loc="left", fontsize=7)
+    filtered = f", high-passed at {highpass:g} Hz" if highpass else ""
+    lacking = f"; without distance: {', '.join(unknown[:8])}" if unknown else ""
+    axis.set_title(f"component {component}{filtered}{lacking}", loc="left", fontsize=SMALL)
     axis.spines[["top", "right"]].set_visible(False)
     phase_legend(figure, counts_of(table))
     return figure
@@ -132,7 +133,7 @@ def _draw_names(axis, heights: Mapping[str, float], apart: float) -> None:
             location_of(name).rstrip("."),
             (1.005, at),
             xycoords=("axes fraction", "data"),
-            fontsize=7,
+            fontsize=SMALL,
             va="center",
             annotation_clip=False,
         )

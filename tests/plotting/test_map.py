@@ -17,7 +17,7 @@ def test_map_has_the_shape_of_the_earth_and_crosses_the_date_line():
     axis = figure.axes[0]
     assert axis.get_aspect() == pytest.approx(1 / np.cos(np.radians(64.05)))
     texts = [text.get_text() for text in figure.legends[0].get_texts()]
-    assert texts == ["no picks", "1 picks"]
+    assert texts == ["1 stations, no picks", "1 stations, 1 picks"]
     fiji = plot_map(STATIONS.assign(latitude=[-17, -18], longitude=[179.9, -179.9]))
     drawn(fiji)
     assert np.ptp(fiji.axes[0].get_xlim()) < 3
@@ -42,6 +42,15 @@ def test_an_event_without_a_depth_can_be_seen():
     shown, without = (drawn(plot_map(STATIONS, events=e))[:, 0] for e in (table, table[:0]))
     middle = (slice(len(shown) // 3, 2 * len(shown) // 3),)
     assert (shown[middle] < 150).sum() > (without[middle] < 150).sum() + 10
+
+
+def test_events_are_drawn_above_stations():
+    figure = plot_map(STATIONS, events=STATIONS.assign(depth_km=[5.0, 9.0], magnitude=1.0))
+    drawn(figure)
+    events, stations = figure.axes[0].collections
+    assert events.get_zorder() > stations.get_zorder()
+    texts = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert texts == ["2 events, M 1.0 to 1.0", "2 stations"]
 
 
 def test_coast_lines_are_optional(monkeypatch):
