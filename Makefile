@@ -1,4 +1,5 @@
-PYTHON ?= python3.11
+# The first Python that is there. Its version has to be 3.11 or later.
+PYTHON ?= $(shell for name in python3.11 python3.12 python3.13 python3; do command -v $$name && break; done)
 VENV ?= .venv
 JOBS ?= 2
 # Real records and published weights, which do not come with the package.
