@@ -52,6 +52,37 @@ def replacing(path: str | Path) -> Iterator[Path]:
             shutil.rmtree(folder, ignore_errors=True)
 
 
+@contextmanager
+def new_folder(path: str | Path) -> Iterator[Path]:
+    """
+    Yield a temporary folder beside ``path``. It gets that name once it is complete.
+
+    :param path: The folder to make.
+    :raises FileExistsError: If there is such a file or folder.
+    :raises OSError: If the folder cannot be written. The message has its name.
+    """
+    target = Path(path)
+    if target.exists():
+        raise FileExistsError(f"{path} exists. Name a new folder, or remove it first.")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    outer = Path(tempfile.mkdtemp(prefix=PARTIAL, dir=target.parent))
+    try:
+        partial = outer / target.name
+        partial.mkdir()
+        yield partial
+        for file in partial.iterdir():
+            _sync(file)
+        # A rename does not replace a folder with files, so a folder made meanwhile stays.
+        os.rename(partial, target)
+        _sync(target.parent)
+    except OSError as error:
+        if error.errno is None:
+            raise
+        raise OSError(f"{path} cannot be written: {error.strerror or error}") from error
+    finally:
+        shutil.rmtree(outer, ignore_errors=True)
+
+
 def _sync(path: Path) -> None:
     if path.is_dir() and os.name != "posix":
         return

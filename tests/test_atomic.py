@@ -10,7 +10,7 @@ import threading
 import pytest
 import torch
 
-from seisbench_llm.atomic import remove_leftovers, replacing
+from seisbench_llm.atomic import new_folder, remove_leftovers, replacing
 from seisbench_llm.weight_files import write_torch
 
 
@@ -105,3 +105,22 @@ def test_full_disk_while_tensors_are_written(tmp_path):
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_is_whole_or_not_there(tmp_path):
+    path = tmp_path / "new" / "set"
+    with pytest.raises(Killed), new_folder(path) as partial:
+        (partial / "a.txt").write_text("half")
+        raise Killed
+    assert list((tmp_path / "new").iterdir()) == []
+    with new_folder(path) as partial:
+        (partial / "a.txt").write_text("whole")
+        assert not path.exists()
+    assert [file.name for file in path.iterdir()] == ["a.txt"]
+    with pytest.raises(FileExistsError, match="set exists"), new_folder(path):
+        pass
+    with pytest.raises(OSError, match="other"), new_folder(tmp_path / "other") as partial:
+        # Somebody else is faster.
+        (tmp_path / "other").mkdir()
+        (tmp_path / "other" / "b.txt").touch()
+    assert [file.name for file in (tmp_path / "other").iterdir()] == ["b.txt"]

@@ -15,6 +15,7 @@ from . import (
     benchmark,
     compare,
     convert,
+    dataset,
     evaluate,
     live,
     monitor,
@@ -70,6 +71,7 @@ app.add_typer(weights.app, name="weights")
 app.command("convert", hidden=True, deprecated=True)(convert.convert)
 app.command(context_settings=_PASS_ON, cls=training.FitCommand)(training.fit)
 app.command()(training.export)
+app.add_typer(dataset.app, name="dataset")
 app.command()(evaluate.evaluate)
 app.add_typer(benchmark.app, name="benchmark")
 

@@ -19,7 +19,16 @@ from .scml import read_scml
 from .tables import EVENT_TYPES, TIME, empty, events_to_dataframe, picks_to_dataframe
 
 # Codes are text: location 00 is not zero, and network NA is not a missing value.
-_TEXT = ("trace_id", "station", "id", "phase", "type", "polarity", "event_id", "instrument")
+_TEXT = (
+    *("trace_id", "network", "station", "location", "channel"),
+    "id",
+    "phase",
+    "type",
+    "polarity",
+    "event_id",
+    "instrument",
+)
+_CODES = ("network", "station", "location", "channel")
 _NUMBERS = ("probability", "prob", "time_uncertainty", "amp", "amplitude")
 
 # First motions of NonLinLoc.
@@ -113,6 +122,11 @@ def _read_csv(path: Path) -> pd.DataFrame:
         # PyOcto's station name is the beginning of the trace id.
         if (frame["station"] == frame["trace_id"].map(location_of)).all():
             frame = frame.drop(columns="station")
+    elif {"network", "station"} <= set(frame):
+        codes = [frame.get(name, pd.Series("", frame.index)) for name in _CODES]
+        ids = [str(TraceId(*map(str, row))) for row in zip(*codes, strict=True)]
+        frame = frame.drop(columns=[name for name in _CODES if name in frame])
+        frame = frame.assign(trace_id=ids)
     return frame
 
 
