@@ -13,17 +13,11 @@ import typer
 from .options import (
     DONE_IN_PART,
     AsJson,
-    BatchSize,
     DeviceName,
     Inventory,
-    MinSeparation,
-    Overlap,
-    Precision,
-    PThreshold,
     Quiet,
-    SThreshold,
     Weights,
-    given,
+    with_picking_options,
 )
 
 archive_app = typer.Typer(
@@ -33,6 +27,7 @@ archive_app = typer.Typer(
 
 
 @archive_app.command()
+@with_picking_options
 def run(
     archive: Annotated[
         str,
@@ -46,13 +41,9 @@ def run(
     ] = ["*.*"],  # noqa: B006 (typer copies it)
     inventory: Inventory = None,
     weights: Weights = "compact_picking",
-    p_threshold: PThreshold = None,
-    s_threshold: SThreshold = None,
     device: DeviceName = "cpu",
-    precision: Precision = None,
-    batch_size: BatchSize = None,
-    overlap: Overlap = None,
-    min_separation: MinSeparation = None,
+    *,
+    picking: dict,
     workers: Annotated[
         int | None, typer.Option(min=1, help="Number of local processes. Default: one per core.")
     ] = None,
@@ -85,14 +76,7 @@ def run(
         end,
         stations,
         weights,
-        given(
-            P_threshold=p_threshold,
-            S_threshold=s_threshold,
-            precision=precision,
-            batch_size=batch_size,
-            overlap=overlap,
-            min_separation=min_separation,
-        ),
+        picking,
         inventory=inventory,
         device=device,
         workers=workers,

@@ -14,17 +14,11 @@ from typing import Annotated
 import typer
 
 from .options import (
-    BatchSize,
     DeviceName,
-    MinSeparation,
     Out,
-    Overlap,
-    Precision,
-    PThreshold,
     StationsFile,
-    SThreshold,
     Weights,
-    given,
+    with_picking_options,
 )
 
 
@@ -35,6 +29,7 @@ class LiveFormat(StrEnum):
     quakeml = "quakeml"
 
 
+@with_picking_options
 def live(
     seedlink: Annotated[str | None, typer.Option(help="SeedLink server, HOST:PORT.")] = None,
     select: Annotated[
@@ -55,13 +50,9 @@ def live(
     ] = 1.0,
     stations: StationsFile = None,
     weights: Weights = "compact_picking",
-    p_threshold: PThreshold = None,
-    s_threshold: SThreshold = None,
     device: DeviceName = "auto",
-    precision: Precision = None,
-    batch_size: BatchSize = 32,
-    overlap: Overlap = None,
-    min_separation: MinSeparation = None,
+    *,
+    picking: dict,
     out: Out = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Keep the state in --out and continue from it.")
@@ -149,15 +140,8 @@ def live(
             lambda pick: [output(pick) for output in outputs],
             settings,
             weight=f"{Path(weights).name}/{model.weights_version}",
-            batch_size=batch_size,
             stations=stations,
-            **given(
-                P_threshold=p_threshold,
-                S_threshold=s_threshold,
-                precision=precision,
-                overlap=overlap,
-                min_separation=min_separation,
-            ),
+            **picking,
         )
         if stream is not None:
             source = Replay(stream, speed)

@@ -21,20 +21,14 @@ from .common import (
 from .complete import family_names
 from .options import (
     AsJsonLines,
-    BatchSize,
     DeviceName,
     KeepPoor,
     MagnitudeScale,
-    MinSeparation,
     Out,
-    Overlap,
-    Precision,
-    PThreshold,
     StationCorrections,
     StationsFile,
-    SThreshold,
     VelocityModelFile,
-    given,
+    with_picking_options,
 )
 
 
@@ -74,6 +68,7 @@ _EVENT_COLUMNS = {
 }
 
 
+@with_picking_options
 def monitor(
     files: Annotated[list[Path], typer.Argument(help="Waveform files that ObsPy can read.")],
     weights: Annotated[
@@ -99,13 +94,9 @@ def monitor(
     strict: Annotated[
         bool, typer.Option("--strict", help="Fail if one of the five weights is missing.")
     ] = (False),
-    p_threshold: PThreshold = None,
-    s_threshold: SThreshold = None,
     device: DeviceName = "auto",
-    precision: Precision = None,
-    batch_size: BatchSize = None,
-    overlap: Overlap = None,
-    min_separation: MinSeparation = None,
+    *,
+    picking: dict,
     as_json: AsJsonLines = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print no table.")] = False,
 ) -> None:
@@ -139,14 +130,7 @@ def monitor(
         keep_poor=keep_poor,
         magnitude_scale=magnitude_scale,
         station_corrections=station_corrections,
-        **given(
-            P_threshold=p_threshold,
-            S_threshold=s_threshold,
-            precision=precision,
-            batch_size=batch_size,
-            overlap=overlap,
-            min_separation=min_separation,
-        ),
+        **picking,
     )
     if as_json:
         echo_json_lines(result.table)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
 from typing import Annotated
 
@@ -20,34 +23,40 @@ WeightsArgument = Annotated[str, typer.Argument(help=_WEIGHTS_HELP, autocompleti
 Out = Annotated[Path | None, typer.Option(help="Folder for the output files.")]
 OutFile = Annotated[Path, typer.Option(help="Output path without suffix.")]
 
-PThreshold = Annotated[
-    float | None,
-    typer.Option(min=0, max=1, help="Lowest probability of a P pick. Default: the weight's own."),
-]
-SThreshold = Annotated[
-    float | None,
-    typer.Option(min=0, max=1, help="Lowest probability of an S pick. Default: the weight's own."),
-]
-
 DeviceName = Annotated[
     str,
     typer.Option(
         "--device", help="auto (CUDA if available), cpu, cuda, cuda:N or mps.", metavar="NAME"
     ),
 ]
-Precision = Annotated[
-    str | None,
-    typer.Option(help="Number format inside the network: float32, bfloat16 or float16 (GPUs)."),
-]
-BatchSize = Annotated[int | None, typer.Option(min=1, help="Number of windows per batch.")]
-Overlap = Annotated[
-    float | None,
-    typer.Option(min=0, help="Overlap of windows: a fraction below 1, or a number of samples."),
-]
-MinSeparation = Annotated[
-    float | None,
-    typer.Option(min=0, help="Shortest time between two picks of the same phase, in seconds."),
-]
+# Options of all commands that pick, by the name of the argument of ``classify``.
+_PICKING = {
+    "P_threshold": Annotated[
+        float | None,
+        typer.Option(
+            min=0, max=1, help="Lowest probability of a P pick. Default: the weight's own."
+        ),
+    ],
+    "S_threshold": Annotated[
+        float | None,
+        typer.Option(
+            min=0, max=1, help="Lowest probability of an S pick. Default: the weight's own."
+        ),
+    ],
+    "precision": Annotated[
+        str | None,
+        typer.Option(help="Number format inside the network: float32, bfloat16 or float16 (GPUs)."),
+    ],
+    "batch_size": Annotated[int | None, typer.Option(min=1, help="Number of windows per batch.")],
+    "overlap": Annotated[
+        float | None,
+        typer.Option(min=0, help="Overlap of windows: a fraction below 1, or a number of samples."),
+    ],
+    "min_separation": Annotated[
+        float | None,
+        typer.Option(min=0, help="Shortest time between two picks of the same phase, in seconds."),
+    ],
+}
 
 _STATIONS_HELP = (
     "Stations: StationXML, dataless SEED, CSV with id, latitude, longitude and elevation, or "
@@ -83,10 +92,30 @@ AsJsonLines = Annotated[bool, typer.Option("--json", help="Print JSON lines inst
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
 
 
-def given(**arguments) -> dict:
+def with_picking_options(command: Callable) -> Callable:
     """
-    Arguments of ``classify`` that were passed. The others are those of the weights.
+    A command with the options of all commands that pick, in place of its parameter ``picking``.
 
-    :param arguments: Name -> value, None if it was not passed.
+    :param command: Function with the parameter ``picking``: arguments of ``classify`` that were
+        passed, by name. The others are those of the weights.
     """
-    return {name: value for name, value in arguments.items() if value is not None}
+
+    @wraps(command)
+    def run(**values):
+        passed = {name: values.pop(name.lower()) for name in _PICKING}
+        picking = {name: value for name, value in passed.items() if value is not None}
+        return command(**values, picking=picking)
+
+    # Typer makes its options from the signature.
+    signature = inspect.signature(command, eval_str=True)
+    kind = inspect.Parameter.KEYWORD_ONLY
+    options = [
+        inspect.Parameter(name.lower(), kind, default=None, annotation=annotation)
+        for name, annotation in _PICKING.items()
+    ]
+    own = list(signature.parameters.values())
+    at = list(signature.parameters).index("picking")
+    run.__signature__ = signature.replace(  # type: ignore[attr-defined]
+        parameters=[*own[:at], *options, *own[at + 1 :]]
+    )
+    return run

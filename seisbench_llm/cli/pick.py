@@ -25,17 +25,11 @@ from .common import (
 from .options import (
     DONE_IN_PART,
     AsJsonLines,
-    BatchSize,
     DeviceName,
-    MinSeparation,
     Out,
-    Overlap,
-    Precision,
-    PThreshold,
     StationsFile,
-    SThreshold,
     Weights,
-    given,
+    with_picking_options,
 )
 
 PickFormat = Enum(  # type: ignore[misc]
@@ -61,6 +55,7 @@ _COLUMNS = {
 _LONGEST_AS_WAVEFORMS = 2 * 3600
 
 
+@with_picking_options
 def pick(
     files: Annotated[
         list[Path], typer.Argument(help="Waveform files, folders, or 'patterns*' in quotes.")
@@ -73,13 +68,9 @@ def pick(
     ] = None,
     plot: Annotated[bool, typer.Option(help="Draw waveforms and picks.")] = False,
     stations: StationsFile = None,
-    p_threshold: PThreshold = None,
-    s_threshold: SThreshold = None,
     device: DeviceName = "auto",
-    precision: Precision = None,
-    batch_size: BatchSize = None,
-    overlap: Overlap = None,
-    min_separation: MinSeparation = None,
+    *,
+    picking: dict,
     keep_going: Annotated[
         bool,
         typer.Option(
@@ -108,14 +99,7 @@ def pick(
         keep_going=keep_going,
         show="json" if as_json else "quiet" if quiet else "table",
         device=device,
-        **given(
-            P_threshold=p_threshold,
-            S_threshold=s_threshold,
-            precision=precision,
-            batch_size=batch_size,
-            overlap=overlap,
-            min_separation=min_separation,
-        ),
+        **picking,
     )
 
 
