@@ -15,7 +15,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
@@ -246,20 +246,40 @@ class Store:
         """Names of all tables."""
         return {file.parents[1].name for file in self.path.glob("*/day=*/*.parquet")}
 
-    def tables(self, kind: str) -> Iterator[pd.DataFrame]:
-        """Tables of all station-days that are done, day by day, each sorted by time."""
+    def config(self) -> dict:
+        """The configuration, empty if no run has begun."""
+        file = self.path / "config.json"
+        return read_json(file) if file.is_file() else {}
+
+    def done(self) -> dict[str, list[str]]:
+        """Day -> ids of the station-days that are done."""
         done: dict[str, list[str]] = {}
         for (day, name), (state, _) in self.states().items():
             if state == "done":
                 done.setdefault(day, []).append(name)
-        for day in sorted(done):
-            folder = self.path / kind / f"day={day}"
-            files = [folder / f"{_in_file_name(name)}.parquet" for name in sorted(done[day])]
-            parts = [read_table(file) for file in files if file.is_file()]
-            if parts:
-                table = pd.concat(parts, ignore_index=True)
-                order = [column for column in _ORDER if column in table]
-                yield table.sort_values(order, kind="stable", ignore_index=True)
+        return done
+
+    def table(self, kind: str, day: str, names: Iterable[str]) -> pd.DataFrame | None:
+        """
+        Table of a day, sorted by time, None if no station-day has it.
+
+        :param names: Ids of the station-days.
+        """
+        folder = self.path / kind / f"day={day}"
+        files = [folder / f"{_in_file_name(name)}.parquet" for name in sorted(names)]
+        parts = [read_table(file) for file in files if file.is_file()]
+        if not parts:
+            return None
+        table = pd.concat(parts, ignore_index=True)
+        order = [column for column in _ORDER if column in table]
+        return table.sort_values(order, kind="stable", ignore_index=True)
+
+    def tables(self, kind: str) -> Iterator[pd.DataFrame]:
+        """Tables of all station-days that are done, day by day, each sorted by time."""
+        for day, names in sorted(self.done().items()):
+            table = self.table(kind, day, names)
+            if table is not None:
+                yield table
 
 
 def _in_file_name(name: str) -> str:

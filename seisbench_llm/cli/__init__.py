@@ -12,6 +12,7 @@ import typer
 
 from . import (
     archive,
+    associate,
     benchmark,
     compare,
     convert,
@@ -21,6 +22,7 @@ from . import (
     monitor,
     pick,
     picks,
+    run,
     training,
     weights,
 )
@@ -65,6 +67,8 @@ app.add_typer(picks.app, name="picks")
 app.command()(monitor.monitor)
 app.command()(compare.compare)
 app.add_typer(archive.archive_app, name="archive")
+app.command()(associate.associate)
+app.command()(run.run)
 app.command()(live.live)
 app.add_typer(weights.app, name="weights")
 # Its name until version 0.1, before there was "picks convert".

@@ -67,23 +67,40 @@ def run(
     Example: seisbench-llm archive run --archive /data/sds --stations 'CX.*' --start 2020-01-01
     --end 2021-01-01 --out year
     """
-    from .. import archive as runs
-
-    result = runs.run(
-        archive,
-        out,
-        start,
-        end,
-        stations,
-        weights,
-        picking,
+    complete = run_archive(
+        archive=archive,
+        out=out,
+        start=start,
+        end=end,
+        stations=stations,
+        weights=weights,
+        arguments=picking,
         inventory=inventory,
         device=device,
         workers=workers,
         scheduler=scheduler,
         memory=memory,
         retry_failed=retry_failed,
+        as_json=as_json,
+        quiet=quiet,
+    )
+    if not complete:
+        raise typer.Exit(DONE_IN_PART)
+
+
+def run_archive(out: Path, as_json: bool = False, quiet: bool = False, **arguments) -> bool:
+    """
+    Pick the station-days of an archive, and print their numbers.
+
+    :param arguments: See :py:func:`seisbench_llm.archive.run`.
+    :return: Whether nothing failed.
+    """
+    from .. import archive as runs
+
+    result = runs.run(
+        out=out,
         progress=not (quiet or as_json) and sys.stderr.isatty(),
+        **arguments,
     )
     for file, error in result.unreadable.items():
         typer.echo(f"seisbench-llm: {file} is left out: {error}", err=True)
@@ -96,8 +113,7 @@ def run(
         )
         if result.failed:
             typer.echo(f"Causes: seisbench-llm archive status {out}")
-    if result.failed or result.unreadable:
-        raise typer.Exit(DONE_IN_PART)
+    return not (result.failed or result.unreadable)
 
 
 @archive_app.command()

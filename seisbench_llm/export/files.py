@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pandas as pd
@@ -55,10 +57,10 @@ def to_arrow(frame: pd.DataFrame):
 _MOST_PER_BYTE, _NEVER_TOO_MUCH = 100, 2**28
 
 
-def read_parquet(path: str | Path) -> pd.DataFrame:
+@contextmanager
+def open_parquet(path: str | Path) -> Iterator:
     """
-    Read a Parquet file. The reader of data sets is not used, because it would add a folder's day as
-    a column.
+    A Parquet file, to be read whole or in row groups.
 
     :raises ImportError: If pyarrow is not installed.
     :raises ValueError: If the file claims to hold more than a table of its size can.
@@ -70,6 +72,18 @@ def read_parquet(path: str | Path) -> pd.DataFrame:
             sum(groups) > max(_MOST_PER_BYTE * size, _NEVER_TOO_MUCH)
         ):
             raise ValueError(f"it claims {about.num_rows} rows of {sum(groups)} bytes in {size}")
+        yield file
+
+
+def read_parquet(path: str | Path) -> pd.DataFrame:
+    """
+    Read a Parquet file. The reader of data sets is not used, because it would add a folder's day as
+    a column.
+
+    :raises ImportError: If pyarrow is not installed.
+    :raises ValueError: If the file claims to hold more than a table of its size can.
+    """
+    with open_parquet(path) as file:
         return file.read().to_pandas()
 
 

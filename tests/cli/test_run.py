@@ -1,0 +1,99 @@
+"""The command ``seisbench-llm run``, and its YAML."""
+
+import json
+from functools import partial
+
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from seisbench_llm import archive
+from seisbench_llm.cli import app
+from seisbench_llm.cli.run import read_settings
+from tests.helpers.archive_stub import FIRST, STUB, file_of, garble, spiky_stream, write_sds
+from tests.helpers.monitor import NETWORK
+
+pytest.importorskip("distributed")
+pytest.importorskip("pyarrow")
+pytest.importorskip("pyocto")
+
+PICKS = {"picks": "a.csv", "stations": "s.csv", "output": {"folder": "out"}}
+
+
+def write(path, settings):
+    path.write_text(yaml.safe_dump(settings))
+    return path
+
+
+def test_archive_and_catalogue(tmp_path, scheduler, monkeypatch):
+    monkeypatch.setattr("seisbench_llm.archive.run", partial(archive.run, processor=STUB))
+    write_sds(spiky_stream(("S0", "S1", "S2"), days=2), tmp_path / "sds")
+    NETWORK.to_csv(tmp_path / "stations.csv", index=False)
+    settings = {
+        "archive": {
+            "source": str(tmp_path / "sds"),
+            "start": FIRST.date,
+            "end": (FIRST + 86400).date,
+            "stations": ["XX.*"],
+            "scheduler": scheduler,
+        },
+        "stations": str(tmp_path / "stations.csv"),
+        "models": {"weights": "stub", "batch_size": 7},
+        "thresholds": {"P": 0.9, "S": 0.9},
+        "association": {"n_picks": 50},
+        "output": {"folder": str(tmp_path / "out"), "formats": ["csv"]},
+    }
+    file = write(tmp_path / "catalogue.yaml", settings)
+    invoke = CliRunner().invoke
+    result = invoke(app, ["run", str(file), "--json"])
+    assert result.exit_code == 0, result.output
+    picked, catalogue = map(json.loads, result.stdout.splitlines())
+    assert picked["done"] == picked["planned"] == 3
+    assert catalogue["picks"] > 0 and catalogue["events"] == 0
+    config = json.loads((tmp_path / "out" / "archive" / "config.json").read_text())
+    assert config["arguments"] == {"batch_size": 7, "P_threshold": 0.9, "S_threshold": 0.9}
+    assert read_settings(tmp_path / "out" / "catalogue.yaml") == settings
+    # The same command goes on, with another day, and tells that a station failed.
+    garble(file_of(tmp_path / "sds", "S1", 1))
+    settings["archive"]["end"] = (FIRST + 2 * 86400).date
+    write(file, settings)
+    result = invoke(app, ["run", str(file), "--json"])
+    assert result.exit_code == 3, result.output
+    picked, catalogue = map(json.loads, result.stdout.splitlines())
+    assert (picked["new"], picked["failed"]) == (3, 1)
+    assert catalogue["picks"] > 0
+
+
+@pytest.mark.parametrize(
+    "changes, message",
+    [
+        ({"thresholds": {"p": 0.3}}, r"c\.yaml has an unknown key 'thresholds\.p'.*thresholds\.P"),
+        ({"threshold": {}}, r"c\.yaml has an unknown key 'threshold'. Known keys are archive,"),
+        ({"thresholds": {"P": "high"}}, r"c\.yaml: 'thresholds\.P' must be a number, not 'high'"),
+        ({"models": {"batch_size": True}}, r"'models\.batch_size' must be a whole number"),
+        ({"association": {"keep_poor": 1}}, r"'association\.keep_poor' must be true or false"),
+        ({"output": {"formats": ["csv"]}}, r"c\.yaml needs 'output\.folder'"),
+        ({"output": {"folder": "x", "formats": "csv"}}, "must be a list of texts, not 'csv'"),
+        ({"models": ["compact"]}, r"'models' of .*c\.yaml must have the keys weights, device"),
+        ({"archive": {"source": "x"}}, r"c\.yaml needs either 'archive' or 'picks'"),
+        ({"picks": None}, r"'picks' must be a text, not None"),
+    ],
+)
+def test_what_is_wrong_is_named(tmp_path, changes, message):
+    with pytest.raises(ValueError, match=message):
+        read_settings(write(tmp_path / "c.yaml", {**PICKS, **changes}))
+
+
+def test_what_is_missing_is_named(tmp_path):
+    assert read_settings(write(tmp_path / "c.yaml", PICKS)) == PICKS
+    archive = {**PICKS, "archive": {"source": "sds", "start": "2020-01-01"}}
+    del archive["picks"]
+    with pytest.raises(ValueError, match=r"c\.yaml needs 'archive\.end'"):
+        read_settings(write(tmp_path / "c.yaml", archive))
+    with pytest.raises(ValueError, match=r"c\.yaml must have the keys archive, picks"):
+        read_settings(write(tmp_path / "c.yaml", ["a"]))
+    with pytest.raises(FileNotFoundError, match=r"no file .*none\.yaml"):
+        read_settings(tmp_path / "none.yaml")
+    (tmp_path / "c.yaml").write_text("a: [")
+    with pytest.raises(ValueError, match=r"c\.yaml is no YAML"):
+        read_settings(tmp_path / "c.yaml")
