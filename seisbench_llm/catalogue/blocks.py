@@ -94,9 +94,9 @@ class BlockStore:
         self._network = hashlib.sha256(repr(places).encode()).hexdigest()
 
     def prepare(self) -> None:
-        """Make the folder, and remove what killed runs left there."""
+        """Make the folder, and remove what killed runs left there. Needs the lock of the folder."""
         self.path.mkdir(parents=True, exist_ok=True)
-        remove_leftovers([self.path])
+        remove_leftovers([self.path, self.path.parent])
 
     def finished(self, block: Block) -> bool:
         """Whether a block was associated with the present picks."""

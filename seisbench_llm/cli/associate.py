@@ -13,7 +13,7 @@ import typer
 
 from .common import echo_written
 from .monitor import MonitorFormat
-from .options import AsJson, KeepPoor, Quiet, VelocityModelFile, given
+from .options import AsJson, KeepPoor, Quiet, VelocityModelFile
 from .run import association_arguments, write_settings
 
 
@@ -62,13 +62,12 @@ def associate(
     """
     names = [form.value for form in formats]
     layers = None if velocity_model is None else str(velocity_model)
-    association = given(
-        velocity_model=layers,
-        n_picks=n_picks,
-        n_p_and_s_picks=n_p_and_s_picks,
-        margin=margin,
-        keep_poor=keep_poor,
-    )
+    known = {"velocity_model": layers, "n_picks": n_picks, "n_p_and_s_picks": n_p_and_s_picks}
+    association = {
+        **{name: value for name, value in known.items() if value is not None},
+        "margin": margin,
+        "keep_poor": keep_poor,
+    }
     settings = {
         "picks": str(picks),
         "stations": stations,

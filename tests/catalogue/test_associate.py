@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 
 import pandas as pd
 import pytest
@@ -103,26 +102,34 @@ def test_a_catalogue_is_the_same_for_any_blocks(made, tmp_path, block):
             assert ours[name] == expected[name], name
 
 
+KILLED = """
+import os, signal, sys
+from seisbench_llm.catalogue import associate
+left, replace = int(sys.argv[4]), os.replace
+
+def replace_or_die(*names):
+    global left
+    left -= 1
+    if left < 0:
+        os.kill(os.getpid(), signal.SIGKILL)
+    replace(*names)
+
+os.replace = replace_or_die
+associate(*sys.argv[1:4], formats=("csv", "parquet", "quakeml"))
+"""
+
+
 def test_killed_at_any_time_it_goes_on(made, tmp_path):
-    """Kills fall into each of its stages. Each time the same command goes on."""
+    """Killed before it renames a file of any stage: of blocks, then of the catalogue."""
     root = made[2]
-    command = [sys.executable, "-m", "seisbench_llm", "associate", str(root / "picks.parquet")]
-    command += ["--stations", str(root / "stations.csv"), "--out", str(tmp_path), "--quiet"]
-    command += [word for name in ALL for word in ("--format", name)]
-    blocks, kills = tmp_path / "blocks", 0
-    for wanted in (0, 1, 2, 4):
-        process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
-        while process.poll() is None:
-            done = len(list(blocks.glob("*.json")))
-            at_work = list(blocks.glob(".part-*")) or list(tmp_path.glob(".part-*"))
-            if blocks.is_dir() and done >= wanted and (at_work or wanted == 0):
-                process.send_signal(signal.SIGKILL)
-                kills += 1
-                break
-            time.sleep(0.0005)
-        process.wait()
-    assert kills >= 2
-    assert subprocess.run(command, check=False).returncode == 0
+    names = [root / "picks.parquet", tmp_path, root / "stations.csv"]
+    for number, blocks in ((3, 0), (6, 1), (16, 5)):
+        command = [sys.executable, "-c", KILLED, *map(str, names), str(number)]
+        process = subprocess.run(command, stderr=subprocess.DEVNULL, check=False)
+        assert process.returncode == -signal.SIGKILL
+        assert len(list(tmp_path.glob("blocks/*.json"))) == blocks
+        assert list(tmp_path.glob("**/.part-*"))
+    associate(*names, formats=ALL)
     assert contents(tmp_path) == contents(root / "days")
     assert not list(tmp_path.glob("**/.part-*"))
 
