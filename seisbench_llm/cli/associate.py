@@ -14,7 +14,7 @@ import typer
 from .common import echo_written
 from .monitor import MonitorFormat
 from .options import AsJson, KeepPoor, Quiet, VelocityModelFile
-from .run import association_arguments, write_settings
+from .settings import association_arguments, write_settings
 
 
 def associate(

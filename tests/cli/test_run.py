@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from seisbench_llm import archive
 from seisbench_llm.cli import app
-from seisbench_llm.cli.run import read_settings
+from seisbench_llm.cli.settings import read_settings
 from tests.helpers.archive_stub import FIRST, STUB, file_of, garble, spiky_stream, write_sds
 from tests.helpers.monitor import NETWORK
 
