@@ -46,7 +46,7 @@ def plot_map(stations, picks=None, events=None, coastlines: bool | None = None):
     _limits(axis, east, latitudes)
     if len(shocks):
         order = np.argsort(-np.nan_to_num(shocks[:, 3]))
-        sizes = 12 * 2.0 ** np.clip(np.nan_to_num(shocks[:, 3], nan=1.0), -1, 7)
+        sizes = 20 * 2.0 ** np.clip(np.nan_to_num(shocks[:, 3], nan=1.0), -1, 7)
         drawn = axis.scatter(
             east[n:][order],
             latitudes[n:][order],
@@ -56,8 +56,8 @@ def plot_map(stations, picks=None, events=None, coastlines: bool | None = None):
             cmap=colormaps["viridis_r"].with_extremes(bad="0.4"),
             edgecolors="w",
             linewidths=0.6,
-            # Above the stations, which would hide small events.
-            zorder=4,
+            # Above the stations and their names, which would hide small events.
+            zorder=5,
             alpha=0.85,
             plotnonfinite=True,
             label=_label_of(shocks),
@@ -68,12 +68,12 @@ def plot_map(stations, picks=None, events=None, coastlines: bool | None = None):
     if n:
         counts = places[:, 2]
         busy = counts > 0
-        sizes = np.full(n, 60.0) if counts.max() == 0 else 40 + 120 * np.sqrt(counts / counts.max())
+        sizes = np.full(n, 60.0) if counts.max() == 0 else 30 + 60 * np.sqrt(counts / counts.max())
         for some, face in ((~busy, "none"), (busy, "#D55E00")):
             if some.any():
-                label = f"{some.sum()} stations"
+                label = _many(int(some.sum()), "station")
                 if picks is not None:
-                    label += f", {int(counts[some].sum()) or 'no'} picks"
+                    label += f", {_many(int(counts[some].sum()), 'pick')}"
                 axis.scatter(
                     east[:n][some],
                     latitudes[:n][some],
@@ -90,7 +90,7 @@ def plot_map(stations, picks=None, events=None, coastlines: bool | None = None):
                 places, east[:n], latitudes[:n], _names(stations), strict=True
             ):
                 axis.annotate(
-                    name, (x, y), (6, 6), textcoords="offset points", fontsize=SMALL, zorder=5
+                    name, (x, y), (6, 6), textcoords="offset points", fontsize=SMALL, zorder=4
                 )
     if coastlines is not False:
         _coast(axis, coastlines)
@@ -106,7 +106,11 @@ def _label_of(shocks: np.ndarray) -> str:
     """Number and magnitudes of the events."""
     known = shocks[:, 3][np.isfinite(shocks[:, 3])]
     sizes = f", M {known.min():.1f} to {known.max():.1f}" if known.size else ""
-    return f"{len(shocks)} events{sizes}"
+    return f"{_many(len(shocks), 'event')}{sizes}"
+
+
+def _many(number: int, name: str) -> str:
+    return f"{number or 'no'} {name}{'' if number == 1 else 's'}"
 
 
 def _limits(axis, east, latitudes) -> None:

@@ -98,6 +98,7 @@ def resolved(words: tuple[str, ...]) -> tuple[typer.core.TyperCommand, list[str]
         name = rest.pop(0)
         assert name in command.commands, f"there is no command {name}"
         command = command.commands[name]
+        assert not command.hidden, f"{name} is an old name"
     return command, rest
 
 

@@ -17,7 +17,7 @@ def test_map_has_the_shape_of_the_earth_and_crosses_the_date_line():
     axis = figure.axes[0]
     assert axis.get_aspect() == pytest.approx(1 / np.cos(np.radians(64.05)))
     texts = [text.get_text() for text in figure.legends[0].get_texts()]
-    assert texts == ["1 stations, no picks", "1 stations, 1 picks"]
+    assert texts == ["1 station, no picks", "1 station, 1 pick"]
     fiji = plot_map(STATIONS.assign(latitude=[-17, -18], longitude=[179.9, -179.9]))
     drawn(fiji)
     assert np.ptp(fiji.axes[0].get_xlim()) < 3
