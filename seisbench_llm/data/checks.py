@@ -287,8 +287,10 @@ def _rates(metadata: pd.DataFrame) -> list[Finding]:
 
 
 def _station_names(metadata: pd.DataFrame) -> pd.Series:
-    codes = [c for c in ("station_network_code", "station_code") if c in metadata]
-    return metadata[codes].astype(str).agg(".".join, axis=1)
+    names = metadata["station_code"].astype(str)
+    if "station_network_code" in metadata:
+        names = metadata["station_network_code"].astype(str) + "." + names
+    return names
 
 
 def _source_names(metadata: pd.DataFrame) -> pd.Series:

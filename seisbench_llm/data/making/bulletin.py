@@ -82,8 +82,8 @@ def read_bulletin(
     try:
         name = detect_format(path, format)
         content = READERS[name](path)
-        if name == OBSPY:
-            _name_events(content)
+        if isinstance(content, Catalog):
+            _complete(content, name)
         table = picks_to_dataframe(content)
     except ImportError:
         raise
@@ -100,6 +100,17 @@ def read_bulletin(
     if "event_id" not in table:
         table["event_id"] = None
     return table, located
+
+
+def _complete(catalog: Catalog, format: str) -> None:
+    """Give events names that are their own, and picks without a phase the one of their arrival."""
+    names = [event.resource_id.id.rpartition("/")[2] for event in catalog if event.origins]
+    if format == OBSPY or len(set(names)) < len(names):
+        _name_events(catalog)
+    arrivals = [a for event in catalog for origin in event.origins for a in origin.arrivals]
+    phases = {str(arrival.pick_id): arrival.phase for arrival in arrivals}
+    for pick in (pick for event in catalog for pick in event.picks):
+        pick.phase_hint = pick.phase_hint or phases.get(str(pick.resource_id))
 
 
 def _name_events(catalog: Catalog) -> None:

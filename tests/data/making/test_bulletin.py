@@ -36,6 +36,22 @@ def test_status_of_picks_and_rejected_ones(tmp_path):
     assert len(groups) == 1 and causes == {"its bulletin rejects it": 1}
 
 
+def test_events_of_one_name_and_picks_without_a_phase(tmp_path):
+    catalog = obspy.read_events(write_bulletin(tmp_path / "a.xml"))
+    catalog += obspy.read_events(write_bulletin(tmp_path / "a.xml"))
+    for number, event in enumerate(catalog):
+        event.resource_id = f"smi:agency/{number}/event"
+        event.origins[0].time += number
+        event.origins[0].arrivals[0].phase = "Pg"
+        for pick in event.picks:
+            pick.phase_hint = None
+
+    catalog.write(str(tmp_path / "b.xml"), format="QUAKEML")
+    picks, events = read_bulletin(tmp_path / "b.xml")
+    assert events["event_id"].nunique() == picks["event_id"].nunique() == 2
+    assert picks["phase"].tolist()[:2] == ["Pg", "S"]
+
+
 def test_tables_take_their_events_from_a_file(tmp_path):
     events_table().to_csv(tmp_path / "e.csv", index=False)
     picks, events = read_bulletin(export(picks_table(), tmp_path / "p.csv"), tmp_path / "e.csv")
