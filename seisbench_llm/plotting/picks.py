@@ -128,7 +128,7 @@ def _draw_picks(axis, traces, picks: pd.DataFrame, labels: bool) -> None:
             (time, 1),
             xycoords=("data", "axes fraction"),
             # P to the left and S to the right, so that close ones can both be read.
-            xytext=(2 if row.phase == "P" else -2, 1),
+            xytext=(-2 if row.phase == "P" else 2, 1),
             textcoords="offset points",
             ha="right" if row.phase == "P" else "left",
             va="bottom",
