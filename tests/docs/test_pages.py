@@ -42,6 +42,28 @@ def test_a_block_is_python_and_imports_what_is_there(block):
                 assert name is None or hasattr(found, name), f"{block}: no {name} in {module}"
 
 
+@pytest.mark.parametrize("page", PAGES, ids=ids)
+def test_fences_are_lines_of_their_own_and_close(page):
+    opened = None
+    for line in page.read_text().splitlines():
+        assert "```" not in line or re.fullmatch(r" *`{3,}(\{[\w:-]+\}.*|[\w-]*)", line), line
+        fence = re.match(r" *(`{3,})", line)
+        if fence and opened is None:
+            opened = fence[1]
+        elif fence and line.strip() == opened:
+            opened = None
+    assert opened is None
+
+
+def test_each_term_of_the_glossary_has_a_definition():
+    page = (ROOT / "docs" / "explanation" / "glossary.md").read_text()
+    entries = re.search(r"```\{glossary\}\n(.*?)\n```\n", page, re.DOTALL)[1].split("\n\n")
+    assert len(entries) > 20
+    for entry in entries:
+        term, *lines = entry.splitlines()
+        assert lines and not term.startswith(" ") and all(x.startswith("  ") for x in lines), entry
+
+
 @pytest.mark.parametrize("page", QUICK)
 def test_a_page_runs(page, capsys):
     names = run(ROOT / page)
