@@ -83,6 +83,22 @@ VALUES: dict[str, Callable[[], str]] = {
     "archive-overhead": lambda: (
         f"{results('archive')['simulated']['overhead_seconds_per_task_and_worker']:.2f}"
     ),
+    **{
+        f"catalogue-{name}": lambda name=name, key=key: f"{results('catalogue')[key]:g}"
+        for name, key in {
+            "days": "days",
+            "stations": "stations",
+            "first": "seconds_per_day_first_half",
+            "picks": "picks_per_day",
+            "noise": "noise_picks_per_station_and_day",
+            "true": "true_events",
+            "events": "events",
+            "false": "false_events",
+            "left-out": "left_out_of_quality_D",
+            "seconds": "seconds_per_day_second_half",
+            "memory": "memory_peak_MB",
+        }.items()
+    },
     "upstream-eqtransformer": lambda: _tuned("EQTransformer"),
     "upstream-phasenet": lambda: _tuned("PhaseNet"),
     "upstream-memory-phasenet": lambda: _gib("annotate, 1 d, PhaseNet"),

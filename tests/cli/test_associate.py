@@ -3,7 +3,6 @@
 import json
 
 import pytest
-import yaml
 from typer.testing import CliRunner
 
 from seisbench_llm.cli import app
@@ -13,6 +12,7 @@ from tests.helpers.catalogue import make_catalogue
 from tests.helpers.monitor import NETWORK
 
 pytest.importorskip("pyocto")
+yaml = pytest.importorskip("yaml")
 pytest.importorskip("pyarrow")
 
 

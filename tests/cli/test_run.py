@@ -4,7 +4,6 @@ import json
 from functools import partial
 
 import pytest
-import yaml
 from typer.testing import CliRunner
 
 from seisbench_llm import archive
@@ -16,6 +15,7 @@ from tests.helpers.monitor import NETWORK
 pytest.importorskip("distributed")
 pytest.importorskip("pyarrow")
 pytest.importorskip("pyocto")
+yaml = pytest.importorskip("yaml")
 
 PICKS = {"picks": "a.csv", "stations": "s.csv", "output": {"folder": "out"}}
 
