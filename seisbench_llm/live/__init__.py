@@ -1,6 +1,7 @@
 """Live picking: P and S picks of data as they come in."""
 
-from .picker import Live, feed_from, run
+from .feeding import feed_from, run
+from .picker import Live
 from .picks import LivePick
 from .seedlink import SeedLink
 from .settings import LiveSettings

@@ -153,3 +153,30 @@ def single_station_event(p_pick, s_pick, place: Epicenter, vp_vs: float, error: 
         "method": SINGLE_STATION,
         "at_edge": False,
     }
+
+
+@dataclass(frozen=True)
+class StationPlace:
+    """Station of a P pick, and the epicentre from the estimates at this pick."""
+
+    station: Station
+    distance: float = np.nan
+    epicenter: Epicenter | None = None
+
+
+def place_columns(place: StationPlace | None) -> dict:
+    """Columns of the table of estimates that need coordinates."""
+    if place is None:
+        return {}
+    columns = {
+        "station_latitude": place.station.latitude,
+        "station_longitude": place.station.longitude,
+    }
+    if place.epicenter is not None:
+        columns |= {
+            "latitude": place.epicenter.latitude,
+            "longitude": place.epicenter.longitude,
+            "uncertainty_km": place.epicenter.uncertainty_km,
+            "uncertainty_region": place.epicenter.to_wkt(),
+        }
+    return columns

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from numbers import Real
 from pathlib import Path
 
@@ -17,7 +16,7 @@ from .. import weights
 from ..amplitudes import local_magnitude, read_corrections
 from ..export.tables import ARRIVAL_TYPES, ESTIMATE_TYPES, EVENT_TYPES, empty, timestamp, typed
 from ..models.seismollm import SeisMoLLM
-from ..stations import Station, Stations, warn_of_missing
+from ..stations import Stations, warn_of_missing
 from ..streams.arguments import PICKING_ARGS
 from ..streams.orientation import Rotation
 from ..streams.skipped import said_once
@@ -25,10 +24,11 @@ from ..tasks import PUBLISHED_TASKS as TASKS
 from . import association as octo
 from .amplitudes import with_amplitudes
 from .location import (
-    Epicenter,
+    StationPlace,
     distance_azimuth,
     epicenter,
     import_geod,
+    place_columns,
     single_station_event,
     sp_distance,
 )
@@ -245,7 +245,7 @@ class SeismicMonitor:
             events = join(events, single[0]).sort_values(["time", "event_id"], ignore_index=True)
             arrivals = join(arrivals, single[1])
             rows = [
-                {**row, **_place_columns(place)} for row, place in zip(rows, places, strict=True)
+                {**row, **place_columns(place)} for row, place in zip(rows, places, strict=True)
             ]
         members = arrivals.drop_duplicates("pick").set_index("pick")["event_id"]
         for index, pick in enumerate(picks):
@@ -278,19 +278,19 @@ class SeismicMonitor:
             station_ml,
         )
 
-    def _place(self, row: Mapping, pick, stations: Stations) -> _Place | None:
+    def _place(self, row: Mapping, pick, stations: Stations) -> StationPlace | None:
         """Station of a P pick and, if distance and back-azimuth are known, the epicentre."""
         station = stations.find(pick.trace_id, pick.peak_time)
         if station is None:
             return None
         distance, direction = row["distance_km"], row["back_azimuth"]
         if not np.isfinite([distance, direction]).all():
-            return _Place(station)
+            return StationPlace(station)
         errors = [
             standard_error(row[f"{task}_spread"], self.errors.get(task))
             for task in ("distance", "back_azimuth")
         ]
-        return _Place(station, distance, epicenter(station, distance, direction, *errors))
+        return StationPlace(station, distance, epicenter(station, distance, direction, *errors))
 
     def _single_stations(
         self, picks: Sequence, pairs: Sequence, places: Sequence, known: set[int], vp_vs: float
@@ -362,33 +362,6 @@ def _row(picks: Sequence, p: int, s: int | None, estimates: dict, vp: float, vp_
         tolerance = max(SP_TOLERANCE_KM, SP_TOLERANCE * row["sp_distance_km"])
         row["distances_agree"] = bool(difference <= tolerance)
     return row
-
-
-@dataclass(frozen=True)
-class _Place:
-    """Station of a P pick, and the epicentre from the estimates at this pick."""
-
-    station: Station
-    distance: float = np.nan
-    epicenter: Epicenter | None = None
-
-
-def _place_columns(place: _Place | None) -> dict:
-    """Columns of the table of estimates that need coordinates."""
-    if place is None:
-        return {}
-    columns = {
-        "station_latitude": place.station.latitude,
-        "station_longitude": place.station.longitude,
-    }
-    if place.epicenter is not None:
-        columns |= {
-            "latitude": place.epicenter.latitude,
-            "longitude": place.epicenter.longitude,
-            "uncertainty_km": place.epicenter.uncertainty_km,
-            "uncertainty_region": place.epicenter.to_wkt(),
-        }
-    return columns
 
 
 def _method(model) -> str:
