@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import collections
+import contextlib
 import os
 import shutil
 import subprocess
@@ -108,8 +109,25 @@ def small_disk(cases: dict[str, Case], folder: Path):
                 for path in disk.iterdir():
                     shutil.rmtree(path) if path.is_dir() else path.unlink()
     finally:
-        subprocess.run(["umount", str(disk)], check=True)
+        deadline = time.monotonic() + 20
+        while subprocess.run(["umount", str(disk)], capture_output=True).returncode:
+            if time.monotonic() > deadline:
+                faults.append(f"processes are left on the disk: {left_on(disk)}")
+                subprocess.run(["umount", "--lazy", str(disk)], check=True)
+                break
+            time.sleep(0.2)
     return counts, faults
+
+
+def left_on(disk: Path) -> list[str]:
+    """Commands of the processes that have a file of a disk open, or work there."""
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            files = [process.cwd(), *(file.path for file in process.open_files())]
+            if any(name.startswith(str(disk)) for name in files):
+                found.append(" ".join(process.cmdline())[:300])
+    return found
 
 
 def loader(fit: Case, folder: Path):
