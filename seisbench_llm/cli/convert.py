@@ -16,17 +16,19 @@ def convert(
     task: Annotated[
         str | None,
         typer.Option(
-            help="Task, by our name or the published one; default: as the tensors and the name of"
-            " the file tell."
+            help="Task, by our name or the published one. Default: from the tensors and the name"
+            " of the file."
         ),
     ] = None,
     in_samples: Annotated[
         int | None,
-        typer.Option(help="Window: 6000 (STEAD), 8192 (DiTing); default: as the file is named."),
+        typer.Option(
+            help="Window: 6000 (STEAD), 8192 (DiTing). Default: from the name of the file."
+        ),
     ] = None,
     sampling_rate: Annotated[
         float | None,
-        typer.Option(help="Hz: 100 (STEAD), 50 (DiTing); default: as the file is named."),
+        typer.Option(help="Hz: 100 (STEAD), 50 (DiTing). Default: from the name of the file."),
     ] = None,
 ) -> None:
     """

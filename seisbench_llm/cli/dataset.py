@@ -34,7 +34,7 @@ def dataset_make(
         str | None,
         typer.Option(
             "--from",
-            help="Format of the picks. Default: as name and content tell.",
+            help="Format of the picks. Default: from its name and content.",
             metavar="FORMAT",
         ),
     ] = None,
@@ -102,7 +102,7 @@ def dataset_make(
 
 @app.command("check")
 def dataset_check(
-    data: Annotated[str, typer.Argument(help="Folder, or a name as of evaluate, such as ETHZ.")],
+    data: Annotated[str, typer.Argument(help="Folder, or a name of SeisBench, such as ETHZ.")],
     sample: Annotated[
         int, typer.Option(min=0, help="Largest number of records whose waveforms are read.")
     ] = 1000,

@@ -27,8 +27,8 @@ def picks_convert(
         str | None,
         typer.Option(
             "--from",
-            help="Format that is read; obspy is any catalogue of ObsPy. Default: as name and"
-            " content tell.",
+            help="Format that is read; obspy is any catalogue of ObsPy. Default: from its"
+            " name and content.",
             metavar="FORMAT",
         ),
     ] = None,

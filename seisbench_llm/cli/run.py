@@ -27,7 +27,7 @@ def run(
     quiet: Quiet = False,
 ) -> None:
     """
-    Pick an archive and make its catalogue, as a YAML says.
+    Pick an archive and make its catalogue, with the settings of a YAML file.
 
     It does what 'archive run' and 'associate' do. After a stop, the same command continues. The
     exit code is 3 if station-days failed.
