@@ -22,9 +22,7 @@ def convert(
     ] = None,
     in_samples: Annotated[
         int | None,
-        typer.Option(
-            help="Window: 6000 (STEAD), 8192 (DiTing). Default: from the name of the file."
-        ),
+        typer.Option(help="Window: 6000 (STEAD), 8192 (DiTing). Default: from the file name."),
     ] = None,
     sampling_rate: Annotated[
         float | None,
