@@ -83,8 +83,8 @@ def test_archive(files, monkeypatch):
     folder, places = files
     tiny_model().save(folder / "tiny")
 
-    def note(*args, **kwargs):
-        raise AskedError({**args[6], **kwargs})
+    def note(arguments, **kwargs):
+        raise AskedError({**arguments, **kwargs})
 
     monkeypatch.setattr("seisbench_llm.archive.run", note)
     arguments = ["--archive", folder, "--start", "2020-01-01", "--end", "2020-01-02"]
