@@ -15,13 +15,13 @@ BIN = $(VENV)/bin
 demo: $(VENV)/.demo
 	$(BIN)/seisbench-llm demo --out demo_output
 
-# The whole suite, offline, in JOBS processes.
+# The whole suite, offline, in JOBS processes. A file stays in one, so that what its tests share is made once.
 test: $(VENV)/.test
-	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses $(JOBS)
+	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses $(JOBS) --dist loadfile
 
 # Lines that the suite runs; those that it does not, in coverage/index.html.
 coverage: $(VENV)/.test
-	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses $(JOBS) --cov seisbench_llm --cov-report term:skip-covered \
+	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses $(JOBS) --dist loadfile --cov seisbench_llm --cov-report term:skip-covered \
 	    --cov-report html:coverage
 
 # The core of the suite with Python 3.11, 3.12 and 3.13, and with the oldest and the newest allowed
