@@ -107,10 +107,11 @@ def test_hints_of_a_clone_that_is_not_installed_name_its_folder(monkeypatch, tmp
 BROUGHT_BY = {
     "tqdm": "seisbench",
     "h5py": "seisbench",
+    "lxml": "obspy",
     "matplotlib": "obspy",
     "jinja2": "torch",
     "packaging": "matplotlib",
-    "yaml": "lightning",
+    "yaml": "PyYAML",
     "sklearn": "scikit-learn",
 }
 # Used if they are there: of older versions of typer, and for coastlines.

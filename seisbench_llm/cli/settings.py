@@ -159,5 +159,5 @@ def _import_yaml():
     except ImportError as error:
         from ..extras import install_command
 
-        raise ImportError(f"YAML needs PyYAML: {install_command('archive')}") from error
+        raise ImportError(f"YAML needs PyYAML: {install_command('monitor')}") from error
     return yaml

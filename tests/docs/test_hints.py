@@ -226,7 +226,7 @@ def brought_by(extra: str) -> set[str]:
     own = extras()[extra]
     needed = {line for name in own for line in requires(name) or () if "extra ==" not in line}
     names = own | {re.split(r"[\[ <>=!~;(]", line)[0].lower() for line in needed}
-    return names | ({"yaml"} if "pyyaml" in names else set())
+    return names | ({"yaml"} if names & {"pyyaml", "PyYAML"} else set())
 
 
 def test_an_extra_brings_what_could_not_be_imported():
