@@ -106,15 +106,17 @@ def run(
     number: int | None = None,
     after: float = 0.0,
     largest: int | None = None,
+    log: Path | None = None,
 ) -> End:
     """
     Run a command in a process of its own.
 
     :param number: Signal that it gets, ``after`` so many seconds.
     :param largest: Most bytes of a file, to stand for a full disk.
+    :param log: What is printed goes there, by default beside ``out``.
     """
     out.mkdir(parents=True, exist_ok=True)
-    log = out.with_name(f"{out.name}.log")
+    log = log or out.with_name(f"{out.name}.log")
     log.write_bytes(b"")
     began = time.monotonic()
     child = os.fork()
