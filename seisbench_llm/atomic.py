@@ -15,6 +15,28 @@ PARTIAL = ".part-"
 
 
 @contextmanager
+def _named(path: str | Path) -> Iterator[None]:
+    """Give errors of the system the name of what was to be written."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno is None:
+            # Our own error already says what is wrong.
+            raise
+        raise OSError(f"{path} cannot be written: {error.strerror or error}") from error
+
+
+@contextmanager
+def _beside(target: Path) -> Iterator[Path]:
+    """Yield the same name in a temporary folder beside a file or folder."""
+    folder = Path(tempfile.mkdtemp(prefix=PARTIAL, dir=target.parent))
+    try:
+        yield folder / target.name
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
 def replacing(path: str | Path) -> Iterator[Path]:
     """
     Yield a temporary file of the same name. It replaces ``path`` once it is complete and on the
@@ -28,28 +50,18 @@ def replacing(path: str | Path) -> Iterator[Path]:
     :raises OSError: If the file cannot be written. The message has its name.
     """
     target = Path(os.path.realpath(path))
-    folder = None
-    try:
+    with _named(path):
         target.parent.mkdir(parents=True, exist_ok=True)
         if target.exists() and not target.is_file():
             # A device or a pipe has no content that could be kept.
             yield target
             return
-        folder = Path(tempfile.mkdtemp(prefix=PARTIAL, dir=target.parent))
-        partial = folder / target.name
-        yield partial
-        _sync(partial)
-        os.replace(partial, target)
-        # The new name then survives a power cut.
-        _sync(target.parent)
-    except OSError as error:
-        if error.errno is None:
-            # Our own error already says what is wrong.
-            raise
-        raise OSError(f"{path} cannot be written: {error.strerror or error}") from error
-    finally:
-        if folder is not None:
-            shutil.rmtree(folder, ignore_errors=True)
+        with _beside(target) as partial:
+            yield partial
+            _sync(partial)
+            os.replace(partial, target)
+            # The new name then survives a power cut.
+            _sync(target.parent)
 
 
 @contextmanager
@@ -64,23 +76,16 @@ def new_folder(path: str | Path) -> Iterator[Path]:
     target = Path(path)
     if target.exists():
         raise FileExistsError(f"{path} exists. Name a new folder, or remove it first.")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    outer = Path(tempfile.mkdtemp(prefix=PARTIAL, dir=target.parent))
-    try:
-        partial = outer / target.name
-        partial.mkdir()
-        yield partial
-        for file in partial.iterdir():
-            _sync(file)
-        # A rename does not replace a folder with files, so a folder made meanwhile stays.
-        os.rename(partial, target)
-        _sync(target.parent)
-    except OSError as error:
-        if error.errno is None:
-            raise
-        raise OSError(f"{path} cannot be written: {error.strerror or error}") from error
-    finally:
-        shutil.rmtree(outer, ignore_errors=True)
+    with _named(path):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with _beside(target) as partial:
+            partial.mkdir()
+            yield partial
+            for file in partial.iterdir():
+                _sync(file)
+            # A rename does not replace a folder with files, so a folder made meanwhile stays.
+            os.rename(partial, target)
+            _sync(target.parent)
 
 
 def _sync(path: Path) -> None:

@@ -107,6 +107,14 @@ def test_full_disk_while_tensors_are_written(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_a_folder_that_cannot_be_made_is_named(tmp_path):
+    (tmp_path / "file").touch()
+    for make in (new_folder, replacing):
+        with pytest.raises(OSError, match="file/set cannot be written"):
+            with make(tmp_path / "file" / "set"):
+                pass
+
+
 def test_a_folder_is_whole_or_not_there(tmp_path):
     path = tmp_path / "new" / "set"
     with pytest.raises(Killed), new_folder(path) as partial:

@@ -25,7 +25,6 @@ from __future__ import annotations
 import argparse
 import json
 import logging
-import pickle
 import time
 from pathlib import Path
 
@@ -91,12 +90,16 @@ def silent_records(folder: Path) -> list[AnalystRecord]:
 
 def cached_peaks(picker: Picker, records: list[AnalystRecord], name: str, cache: Path) -> list:
     """Peaks of each record, from the cache if this picker has seen these records."""
-    file = cache / f"{picker.fingerprint()}_{name}.pkl"
+    file = cache / f"{picker.fingerprint()}_{name}.json"
     if not file.is_file():
         found = [picker.peaks(record.stream) for record in records]
         cache.mkdir(parents=True, exist_ok=True)
-        file.write_bytes(pickle.dumps(found))
-    found = pickle.loads(file.read_bytes())
+        rows = [{phase: table.tolist() for phase, table in peaks.items()} for peaks in found]
+        file.write_text(json.dumps(rows))
+    found = [
+        {phase: np.reshape(rows, (-1, 2)) for phase, rows in peaks.items()}
+        for peaks in json.loads(file.read_text())
+    ]
     if len(found) != len(records):
         raise ValueError(f"{file} is of {len(found)} records, not of {len(records)}: delete it.")
     return found

@@ -12,6 +12,11 @@ from .options import AsJson, Quiet, StationsFile
 
 app = typer.Typer(no_args_is_help=True, help="Make and check data sets in SeisBench's format.")
 
+SameTime = Annotated[float, typer.Option(min=0, help="Seconds within which two events may be one.")]
+SamePlace = Annotated[
+    float, typer.Option(min=0, help="Kilometres within which two events may be one.")
+]
+
 # Exit code of a check that finds a fault.
 FAULTY = 1
 
@@ -48,12 +53,8 @@ def dataset_make(
         ),
     ] = "samples",
     seed: Annotated[int, typer.Option(help="Seed of the split by event.")] = 0,
-    same_time: Annotated[
-        float, typer.Option(min=0, help="Seconds within which two events may be one.")
-    ] = 2.0,
-    same_place: Annotated[
-        float, typer.Option(min=0, help="Kilometres within which two events may be one.")
-    ] = 10.0,
+    same_time: SameTime = 2.0,
+    same_place: SamePlace = 10.0,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
@@ -109,12 +110,8 @@ def dataset_check(
     seconds: Annotated[
         float, typer.Option(min=0, help="Time for waveforms; then no more are read.")
     ] = 300.0,
-    same_time: Annotated[
-        float, typer.Option(min=0, help="Seconds within which two events may be one.")
-    ] = 2.0,
-    same_place: Annotated[
-        float, typer.Option(min=0, help="Kilometres within which two events may be one.")
-    ] = 10.0,
+    same_time: SameTime = 2.0,
+    same_place: SamePlace = 10.0,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
