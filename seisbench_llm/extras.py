@@ -14,7 +14,7 @@ def install_command(extra: str) -> str:
 
     It works wherever this package came from: PyPI, a repository or a clone, installed or not.
 
-    >>> install_command("monitor").startswith("pip install 'pyocto")
+    >>> install_command("pages").startswith("pip install 'plotly")
     True
 
     :param extra: Name of the extra in ``setup.cfg``.

@@ -256,7 +256,7 @@ def test_bad_tables_name_the_station(changes, message):
 @pytest.mark.parametrize("module, call", [("pyproj", "epicenter"), ("pyocto", "associate")])
 def test_missing_packages_say_how_to_install(monkeypatch, module, call):
     monkeypatch.setitem(sys.modules, module, None)
-    with pytest.raises(ImportError, match="pip install 'pyocto"):
+    with pytest.raises(ImportError, match="pip install .*'pyocto"):
         if call == "epicenter":
             epicenter(Station(0, 0), 1, 1)
         else:
