@@ -49,10 +49,17 @@ def cache_folder(cls: type[WaveformModel]) -> Path:
 
 
 def cached_versions(cls: type[WaveformModel], name: str) -> list[str]:
-    """Versions of a weight in SeisBench's cache."""
+    """
+    Versions of a weight in SeisBench's cache.
+
+    Both files have to be there: a download that was killed leaves one of them, or ``*.partial``.
+    """
     folder = cache_folder(cls)
-    files = [file.name for file in folder.iterdir()] if folder.is_dir() else []
-    return cls._get_versions_from_files(name, files)
+    files = {file.name for file in folder.iterdir()} if folder.is_dir() else set()
+    versions = cls._get_versions_from_files(name, files)
+    return [
+        v for v in versions if files & {f"{name}.{kind}.v{v}" for kind in ("pt", "safetensors")}
+    ]
 
 
 def cached_names(cls: type[WaveformModel]) -> set[str]:

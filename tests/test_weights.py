@@ -164,8 +164,9 @@ def test_cache_and_update(cache, monkeypatch, update, in_cache):
     assert (cache / "a.json.v1").exists() == in_cache
 
 
+@pytest.mark.parametrize("left", ["a.pt.v1.partial", "a.json.v1.partial", "a.json.v1"])
 @pytest.mark.parametrize("fails", [False, True])
-def test_downloads_that_were_cut_short(cache, monkeypatch, fails):
+def test_downloads_that_were_cut_short(cache, monkeypatch, fails, left):
     """What was half fetched is fetched anew; what is to be fetched again is kept if that fails."""
     remote = cache / "remote"
     tiny_model().save(remote / "a", "remote", "1")
@@ -179,7 +180,7 @@ def test_downloads_that_were_cut_short(cache, monkeypatch, fails):
     monkeypatch.setattr(weights, "reachable", lambda url: True)
     monkeypatch.setattr(seisbench.util, "ls_webdav", lambda url, **_: ["a.pt.v1", "a.json.v1"])
     monkeypatch.setattr(seisbench.util, "download_http", download)
-    (cache / "a.pt.v1.partial").write_bytes(b"half")
+    (cache / left).write_text("{")
     if fails:
         with pytest.raises(WeightsError, match="the connection was lost"):
             SeisMoLLM.from_pretrained("a")
@@ -194,7 +195,11 @@ def test_downloads_that_were_cut_short(cache, monkeypatch, fails):
             SeisMoLLM.from_pretrained("a")
         assert SeisMoLLM.from_pretrained("a", force=True).weights_docstring == "remote"
     names = {file.name for file in cache.iterdir() if file.is_file()}
-    assert names - {"a.pt.v1.partial"} == {".a.lock", "a.pt.v1", "a.json.v1"}
+    assert {name for name in names if not name.endswith(".partial")} == {
+        ".a.lock",
+        "a.pt.v1",
+        "a.json.v1",
+    }
 
 
 def test_versions(cache):
@@ -297,6 +302,8 @@ def test_loading_needs_no_language_model(tmp_path, monkeypatch):
 def test_damaged_cache_is_no_hindrance(cache, warnings_of):
     (cache / "bad.json.v1").write_text("{")
     (cache / "bad.json.vbad").write_text("[]")
+    for version in ("1", "bad"):
+        (cache / f"bad.pt.v{version}").write_text("")
     (cache / "notes.txt").write_text("")
     tiny_model().save(cache / "good", "text", "1")
     assert SeisMoLLM.list_pretrained(details=True, remote=False) == {"bad": None, "good": "text"}

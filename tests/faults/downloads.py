@@ -37,7 +37,7 @@ class Repository(BaseHTTPRequestHandler):
     def do_PROPFIND(self):
         self.rfile.read(int(self.headers.get("Content-Length", 0)))
         names = ["", *(file.name for file in sorted(self.folder.iterdir()))]
-        entries = "".join(f"<d:response><d:href>/x/{name}/</d:href></d:response>" for name in names)
+        entries = "".join(f"<d:response><d:href>/x/{name}</d:href></d:response>" for name in names)
         self._answer(f'<d:multistatus xmlns:d="DAV:">{entries}</d:multistatus>'.encode())
 
     def do_GET(self):
