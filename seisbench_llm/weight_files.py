@@ -154,8 +154,8 @@ def write_torch(content, path: Path) -> None:
         with open(path, "wb") as file:
             torch.save(content, file)
     except RuntimeError as error:
-        # PyTorch's writer reports a full disk as an unexpected position in the file.
-        if isinstance(error.__context__, OSError):
+        # PyTorch's writer reports a full disk, or Ctrl-C, as an unexpected position in the file.
+        if isinstance(error.__context__, OSError | KeyboardInterrupt | SystemExit):
             raise error.__context__ from error
         raise
 

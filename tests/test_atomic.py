@@ -1,5 +1,6 @@
 """Files that are whole or not there."""
 
+import io
 import os
 import resource
 import stat
@@ -10,6 +11,7 @@ import threading
 import pytest
 import torch
 
+from seisbench_llm import weight_files
 from seisbench_llm.atomic import new_folder, remove_leftovers, replacing
 from seisbench_llm.weight_files import write_torch
 
@@ -132,3 +134,18 @@ def test_a_folder_is_whole_or_not_there(tmp_path):
         (tmp_path / "other").mkdir()
         (tmp_path / "other" / "b.txt").touch()
     assert [file.name for file in (tmp_path / "other").iterdir()] == ["b.txt"]
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit])
+def test_ctrl_c_while_tensors_are_written(tmp_path, monkeypatch, error):
+    """PyTorch's writer raises a RuntimeError about positions, which hides the signal."""
+
+    class Interrupted(io.BytesIO):
+        def write(self, data):
+            if self.tell():
+                raise error
+            return super().write(data)
+
+    monkeypatch.setattr(weight_files, "open", lambda *_: Interrupted(), raising=False)
+    with pytest.raises(error):
+        write_torch({"a": torch.zeros(100_000)}, tmp_path / "a.pt")

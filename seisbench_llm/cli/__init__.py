@@ -23,6 +23,7 @@ from . import (
     pick,
     picks,
     run,
+    signals,
     training,
     weights,
 )
@@ -88,8 +89,7 @@ def main() -> None:
     after SIGTERM.
     """
     _open_streams()
-    if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
-        signal.signal(signal.SIGTERM, _terminate)
+    signals.install()
     try:
         app()
     except KeyboardInterrupt:
@@ -111,13 +111,6 @@ def main() -> None:
 
 # PyTorch's messages about missing memory, and about a process that was killed for lack of it.
 _OF_THE_MACHINE = re.compile("DataLoader worker|[Oo]ut of memory|allocate memory")
-
-
-def _terminate(number: int, frame) -> None:
-    """End by an exception, as after Ctrl-C, so that incomplete files are removed."""
-    # Otherwise another handler has replaced this one and calls it: Lightning ends after a step.
-    if signal.getsignal(number) is _terminate:
-        sys.exit(128 + number)
 
 
 def _one_line(error: Exception) -> str:
