@@ -18,14 +18,23 @@ import yaml
 from obspy.core.inventory import Channel, Inventory, Network, Site, Station
 from seisbench.util import Pick
 
+from seisbench_llm.amplitudes.magnitude import read_corrections
 from seisbench_llm.archive.files import read_file
 from seisbench_llm.archive.store import Store, read_table, write_json
 from seisbench_llm.cli.evaluate import _split_of_run
+from seisbench_llm.cli.settings import read_settings
 from seisbench_llm.data import Synthetic
 from seisbench_llm.data.datasets import open_dataset
-from seisbench_llm.export import export, read_picks
+from seisbench_llm.export import (
+    export,
+    picks_to_dataframe,
+    read_events,
+    read_picks,
+    write_events,
+)
 from seisbench_llm.live.state import read_arrays, write_arrays
 from seisbench_llm.models.seismollm import SeisMoLLM
+from seisbench_llm.monitor.velocity import VelocityModel
 from seisbench_llm.stations import Stations, read_stations
 from seisbench_llm.training.module import trained_model
 from seisbench_llm.training.run_folder import RunFolder
@@ -136,14 +145,14 @@ def _picks() -> list[Pick]:
 def _write_picks(file: Path) -> None:
     events = None
     picks: object = _picks()
-    if file.name.endswith(".pha"):
-        from seisbench_llm.export import picks_to_dataframe
-
-        picks = picks_to_dataframe(_picks()).assign(event_id="1")
-        events = pd.DataFrame(
-            {"event_id": ["1"], "time": [pd.Timestamp(T0.datetime, tz="UTC")]}
-        ).assign(latitude=1.0, longitude=2.0, depth_km=3.0)
+    if file.suffix in (".pha", ".evlist"):
+        picks, events = picks_to_dataframe(_picks()).assign(event_id="1"), _events()
     export(picks, file, events=events)
+
+
+def _events() -> pd.DataFrame:
+    event = {"event_id": "1", "time": pd.Timestamp(T0.datetime, tz="UTC")}
+    return pd.DataFrame([{**event, "latitude": 1.0, "longitude": 2.0, "depth_km": 3.0}])
 
 
 def _write_weight(file: Path) -> None:
@@ -219,8 +228,33 @@ READERS = {
             ".xml": ("gz", "entities"),
             ".obs": (),
             ".pha": (),
+            ".scml": ("gz", "entities"),
+            ".evlist": (),
+            ".pyocto.csv": (),
+            ".gamma.csv": (),
+            ".phasenet.csv": (),
+            ".eqt.csv": (),
         }.items()
     },
+    "events": Reader(".csv", lambda file: write_events(_events(), file), read_events),
+    "velocity model": Reader(
+        ".csv",
+        lambda file: file.write_text("depth_km,vp,vs\n-3,4.5,2.6\n5,6.0,3.5\n30,8.0,4.6\n"),
+        VelocityModel.read,
+    ),
+    "station corrections": Reader(
+        ".csv",
+        lambda file: file.write_text("id,correction\nXX.A,0.1\nXX.B,-0.2\n"),
+        read_corrections,
+    ),
+    "catalogue.yaml": Reader(
+        ".yaml",
+        lambda file: file.write_text(
+            yaml.safe_dump({"picks": "a", "stations": "b", "output": {"folder": "c"}})
+        ),
+        read_settings,
+        bombs=("aliases", "deep"),
+    ),
     "weight .json": Reader(
         "/whole.json", _write_weight, lambda f: SeisMoLLM.load(f.with_suffix("")), bombs=("deep",)
     ),
