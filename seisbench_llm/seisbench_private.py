@@ -56,6 +56,7 @@ def cached_versions(cls: type[WaveformModel], name: str) -> list[str]:
     """
     folder = cache_folder(cls)
     files = {file.name for file in folder.iterdir()} if folder.is_dir() else set()
+    files = {file for file in files if not file.endswith(".partial")}
     versions = cls._get_versions_from_files(name, files)
     return [
         v for v in versions if files & {f"{name}.{kind}.v{v}" for kind in ("pt", "safetensors")}

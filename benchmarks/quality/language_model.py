@@ -100,8 +100,12 @@ class Records(DataModule):
         return self._sides.copy()
 
 
-def filtered(folder: Path, out: Path) -> Path:
-    """A copy of a data set with the filter of the packaged models, half of the work of loading."""
+def filtered(folder: Path, out: Path, most: int | None = None) -> Path:
+    """
+    A copy of a data set with the filter of the packaged models, half of the work of loading.
+
+    :param most: Number of its first records to take; all by default.
+    """
     if out.is_dir():
         return out
     partial = out.with_name(f"{out.name}.partial")
@@ -110,7 +114,7 @@ def filtered(folder: Path, out: Path) -> Path:
     dataset = open_dataset(folder, sampling_rate=100)
     with sbd.WaveformDataWriter(partial / "metadata.csv", partial / "waveforms.hdf5") as writer:
         writer.data_format = {"dimension_order": "CW", "component_order": "ZNE"}
-        for i in range(len(dataset)):
+        for i in range(len(dataset) if most is None else most):
             x, row = dataset.get_sample(i)
             x, _ = prepare.apply(x.astype(float), dict(row))
             row = {k: v for k, v in row.items() if k != "trace_name" and not _nothing(v)}
@@ -176,13 +180,8 @@ def best_f1(found: pd.DataFrame, phase: str) -> float:
     )
 
 
-def run(task, variant, share, seed, folder: Path, noise: Path, language_model: str) -> dict:
-    """Train and measure once."""
-    begin, steps = time.time(), STEPS[share]
-    dataset = open_dataset(folder, sampling_rate=100)
-    sides = split(dataset.metadata, task, share, seed)
-    module = build(variant, task, language_model, steps, seed)
-    data = Records(folder, noise, sides, steps * BATCH, seed)
+def train(module: TrainingModule, data: DataModule, steps: int) -> None:
+    """Train on the CPU, without checkpoints."""
     data.match(module.model)
     trainer = lightning.Trainer(
         max_steps=steps,
@@ -198,7 +197,10 @@ def run(task, variant, share, seed, folder: Path, noise: Path, language_model: s
     )
     trainer.fit(module, datamodule=data)
     module.model.eval()
-    test = dataset.filter((sides == "test").to_numpy(), inplace=False)
+
+
+def measure(module: TrainingModule, task: str, test: sbd.WaveformDataset) -> dict[str, float]:
+    """F1 of P and S and their mean, or the mean absolute error in km, also of the median."""
     found = predict(module.model, test, threshold=0.0)
     if task == "picking":
         scores = {f"{phase}@0.5": best_f1(found, phase.lower()) for phase in "PS"}
@@ -207,18 +209,34 @@ def run(task, variant, share, seed, folder: Path, noise: Path, language_model: s
         truth = found["true"]
         scores = {"score": (found["predicted"] - truth).abs().mean()}
         scores["trivial"] = (truth - truth.median()).abs().mean()
-    counts = {side: int((sides[usable(task, dataset.metadata)] == side).sum()) for side in SIDES}
-    weights = [p.numel() for p in module.model.parameters()]
-    trained = [p.numel() for p in module.model.parameters() if p.requires_grad]
+    return {name: round(float(value), 4) for name, value in scores.items()}
+
+
+def sizes(module: TrainingModule) -> dict[str, int]:
+    """Numbers of weights, and of those that are trained."""
+    weights = list(module.model.parameters())
+    return {
+        "weights": sum(p.numel() for p in weights),
+        "trained": sum(p.numel() for p in weights if p.requires_grad),
+    }
+
+
+def run(task, variant, share, seed, folder: Path, noise: Path, language_model: str) -> dict:
+    """Train and measure once."""
+    begin, steps = time.time(), STEPS[share]
+    dataset = open_dataset(folder, sampling_rate=100)
+    sides = split(dataset.metadata, task, share, seed)
+    module = build(variant, task, language_model, steps, seed)
+    train(module, Records(folder, noise, sides, steps * BATCH, seed), steps)
+    test = dataset.filter((sides == "test").to_numpy(), inplace=False)
     return {
         "task": task,
         "variant": variant,
         "share": share,
         "seed": seed,
-        **{name: round(float(value), 4) for name, value in scores.items()},
-        **counts,
-        "weights": sum(weights),
-        "trained": sum(trained),
+        **measure(module, task, test),
+        **{s: int((sides[usable(task, dataset.metadata)] == s).sum()) for s in SIDES},
+        **sizes(module),
         "minutes": round((time.time() - begin) / 60, 2),
     }
 

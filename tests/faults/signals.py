@@ -80,9 +80,11 @@ def disturb(case, folder: Path, rounds: int, rng) -> tuple[collections.Counter, 
             if number is not signal.SIGKILL and partial(out):
                 faults.append(f"{name} left {partial(out)}")
             faults += damaged(out)
-            again = run(case, out)
-            if again.code not in case.codes or tables(out) != tables(whole):
-                faults.append(f"after {name} it ended with {again.code} and another result")
+            again, right = run(case, out), tables(whole)
+            given = tables(out)
+            others = sorted(k for k in given.keys() | right if given.get(k) != right.get(k))
+            if again.code not in case.codes or others:
+                faults.append(f"after {name} it ended with {again.code}, other files: {others}")
             shutil.rmtree(out)
     return counts, faults
 
