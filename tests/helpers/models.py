@@ -1,5 +1,7 @@
 """Tiny models whose output varies."""
 
+import copy
+
 import torch
 
 from seisbench_llm.models.seismollm import SeisMoLLM
@@ -34,8 +36,23 @@ TINY = {
 
 def tiny_model(task="picking", **kwargs):
     """A model of the published structure that runs in milliseconds and whose output varies."""
+    arguments = {**TINY, **kwargs}
+    key = task, repr(sorted(arguments.items()))
+    if key not in _MADE:
+        _MADE[key] = _calibrated(task, arguments), torch.get_rng_state()
+    model, state = _MADE[key]
+    # What a test draws does not depend on whether another one made the model before.
+    torch.set_rng_state(state)
+    return copy.deepcopy(model)
+
+
+# Task and arguments -> the model, and PyTorch's generator after it was made, which takes a second.
+_MADE = {}
+
+
+def _calibrated(task, arguments):
     torch.manual_seed(0)
-    model = SeisMoLLM(task=task, **{**TINY, **kwargs})
+    model = SeisMoLLM(task=task, **arguments)
     # A fresh network answers nearly the same to everything, which would let any test of its
     # answers pass: calibrate BatchNorm, and scale the last layer to answers all over the range.
     x = varied_windows(model.in_samples)
