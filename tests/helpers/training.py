@@ -14,7 +14,7 @@ SMALL = {
 }
 
 
-def synthetic_records(folder, count=120):
+def synthetic_records(folder, count=60):
     """Folder of synthetic records, split by event in the usual proportions."""
     return Synthetic(count, seed=3, seconds=25, noise_only=0.0, faults=False).write(folder)
 

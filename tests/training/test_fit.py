@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import signal
 import subprocess
 import sys
 import time
@@ -16,6 +15,7 @@ import yaml
 
 from seisbench_llm.models.seismollm import SeisMoLLM
 from seisbench_llm.tasks import TASKS
+from tests.helpers import processes
 from tests.helpers.training import fit
 
 pytest.importorskip("lightning")
@@ -27,31 +27,20 @@ from seisbench_llm.training.run_folder import logged_metrics
 CONFIGS = configs.FOLDER
 
 
-# A run that waits when it has done so many steps, so that it can be killed there on any machine.
-WAITING = """
-import sys, time
-from seisbench_llm import cli
-from seisbench_llm.training.checkpoints import LastCheckpoint
+def run_and_wait(last, mark, arguments):
+    """A run that waits when it has done so many steps, so that it can be killed there."""
+    from seisbench_llm.training.checkpoints import LastCheckpoint
 
-on_train_batch_end, last = LastCheckpoint.on_train_batch_end, int(sys.argv.pop(1))
+    on_train_batch_end = LastCheckpoint.on_train_batch_end
 
-def wait(self, trainer, *args):
-    on_train_batch_end(self, trainer, *args)
-    while trainer.global_step >= last:
-        time.sleep(1)
+    def wait(self, trainer, *args):
+        on_train_batch_end(self, trainer, *args)
+        while trainer.global_step >= last:
+            mark.touch()
+            time.sleep(1)
 
-LastCheckpoint.on_train_batch_end = wait
-cli.main()
-"""
-
-
-def start(config, *overrides, program=("-m", "seisbench_llm")):
-    """A run in a process of its own, which can be killed."""
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
-    command = [sys.executable, *program, "fit", "--config", str(config), *overrides]
-    return subprocess.Popen(
-        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-    )
+    LastCheckpoint.on_train_batch_end = wait
+    processes.run_command("fit", *arguments)
 
 
 def losses(run):
@@ -123,19 +112,20 @@ def test_goes_on_after_a_kill(config, tmp_path):
     last = run / "checkpoints" / "last.ckpt"
     reached = []
     # The first in the middle of an epoch, the second in another one.
-    for least in (4, 26):
-        program = ("-c", WAITING, str(least + 1))
-        process = start(config, f"--run={run}", "--data.num_workers=1", program=program)
+    for least in (4, 14):
+        mark, out = tmp_path / f"waits after {least}", tmp_path / "output.txt"
+        arguments = ["--config", config, f"--run={run}", "--data.num_workers=1"]
+        process = processes.start(run_and_wait, least + 1, mark, arguments, out=out)
         deadline = time.time() + 1000
         try:
-            while not (last.is_file() and step_of(last) >= least):
-                assert process.poll() is None, process.stdout.read().decode()
+            while not mark.exists():
+                assert process.is_alive(), out.read_text()
                 assert time.time() < deadline
                 time.sleep(0.05)
         finally:
-            process.send_signal(signal.SIGKILL)
-            process.wait()
-            process.stdout.close()
+            process.kill()
+            process.join()
+        assert step_of(last) >= least
         reached.append(step_of(last))
     fit(config, f"--run={run}")
 
@@ -156,9 +146,11 @@ def step_of(checkpoint):
 
 @pytest.mark.timeout(400)
 def test_two_processes_share_the_records(config, tmp_path):
-    process = start(config, "--trainer.devices=2", "--trainer.strategy=ddp")
-    output, _ = process.communicate(timeout=300)
-    assert process.returncode == 0, output.decode()
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+    command = [sys.executable, "-m", "seisbench_llm", "fit", "--config", str(config)]
+    command += ["--trainer.devices=2", "--trainer.strategy=ddp"]
+    done = subprocess.run(command, env=environment, capture_output=True, timeout=300)
+    assert done.returncode == 0, done.stderr.decode()
     run = tmp_path / "run"
     one = losses(fit(config, f"--run={tmp_path / 'one'}", "--data.batch_size=16"))
     steps = json.loads((run / "metrics.json").read_text())["steps"]
@@ -246,13 +238,15 @@ def test_overwrite_removes_runs_only(config, tmp_path):
 
 @pytest.mark.timeout(400)
 def test_sigterm_says_that_the_run_goes_on(config, tmp_path):
-    process = start(config, "--trainer.max_epochs=50")
+    out = tmp_path / "output.txt"
+    arguments = ["fit", "--config", config, "--trainer.max_epochs=50"]
+    process = processes.start(processes.run_command, *arguments, out=out)
     last = tmp_path / "run" / "checkpoints" / "last.ckpt"
     deadline = time.time() + 200
-    while time.time() < deadline and process.poll() is None and not last.is_file():
+    while time.time() < deadline and process.is_alive() and not last.is_file():
         time.sleep(0.02)
-    process.send_signal(signal.SIGTERM)
-    output, _ = process.communicate(timeout=100)
-    assert last.is_file(), output.decode()
-    assert process.returncode == 143, output.decode()
-    assert b"The same command continues from the last checkpoint" in output
+    process.terminate()
+    process.join(timeout=100)
+    assert last.is_file(), out.read_text()
+    assert process.exitcode == 143, out.read_text()
+    assert "The same command continues from the last checkpoint" in out.read_text()
