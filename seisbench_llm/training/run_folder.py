@@ -172,8 +172,10 @@ def logged_metrics(folder: Path) -> pd.DataFrame:
     parts = [pd.read_csv(file) for file in files if file.is_file() and file.stat().st_size]
     if not parts:
         return pd.DataFrame({"step": []})
-    # A step has several rows: learning rate, training loss, validation.
-    return pd.concat(parts).groupby("step", as_index=False).last()
+    # A step has several rows: learning rate, training loss, validation. The order of their columns
+    # is that in which a start has logged them first, and a start may end early.
+    table = pd.concat(parts).groupby("step").last()
+    return table.sort_index(axis="columns").reset_index()
 
 
 def versions() -> dict[str, str]:

@@ -109,3 +109,14 @@ class TestRunFolder:
         (tmp_path / "logs" / "version_0").mkdir(parents=True)
         (tmp_path / "logs" / "version_0" / "metrics.csv").touch()
         assert logged_metrics(tmp_path).empty
+
+
+def test_the_order_of_metrics_is_that_of_their_names(tmp_path):
+    """A start that is stopped at once has logged learning rates only, and those come first."""
+    for version, text in enumerate(("lr,step\n0.1,0\n", "epoch,lr,step,loss\n,0.1,0,\n0,,0,2.0\n")):
+        folder = tmp_path / "logs" / f"version_{version}"
+        folder.mkdir(parents=True)
+        (folder / "metrics.csv").write_text(text)
+    found = logged_metrics(tmp_path)
+    assert list(found) == ["step", "epoch", "loss", "lr"]
+    assert found.iloc[0].tolist() == [0, 0, 2.0, 0.1]
