@@ -2,8 +2,6 @@
 
 import os
 import signal
-import subprocess
-import sys
 
 import pandas as pd
 import pytest
@@ -18,6 +16,7 @@ from seisbench_llm.export.tables import ARRIVAL_TYPES, EVENT_TYPES
 from seisbench_llm.monitor import associate as associate_at_once
 from seisbench_llm.monitor.quality import without_poor
 from seisbench_llm.stations import Stations
+from tests.helpers import processes
 from tests.helpers.catalogue import DAY, make_catalogue, match
 from tests.helpers.monitor import NETWORK, START, make_pick
 
@@ -103,21 +102,19 @@ def test_a_catalogue_is_the_same_for_any_blocks(made, tmp_path, block):
             assert ours[name] == expected[name], name
 
 
-KILLED = """
-import os, signal, sys
-from seisbench_llm.catalogue import associate
-left, replace = int(sys.argv[4]), os.replace
+def associate_or_die(names, left):
+    """Associate until so many files were renamed, and die before the next."""
+    replace = os.replace
 
-def replace_or_die(*names):
-    global left
-    left -= 1
-    if left < 0:
-        os.kill(os.getpid(), signal.SIGKILL)
-    replace(*names)
+    def replace_or_die(*files):
+        nonlocal left
+        left -= 1
+        if left < 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        replace(*files)
 
-os.replace = replace_or_die
-associate(*sys.argv[1:4], formats=("csv", "parquet", "quakeml"))
-"""
+    os.replace = replace_or_die
+    associate(*names, formats=ALL)
 
 
 def test_killed_at_any_time_it_goes_on(made, tmp_path):
@@ -125,9 +122,10 @@ def test_killed_at_any_time_it_goes_on(made, tmp_path):
     root = made[2]
     names = [root / "picks.parquet", tmp_path, root / "stations.csv"]
     for number, blocks in ((3, 0), (6, 1), (16, 5)):
-        command = [sys.executable, "-c", KILLED, *map(str, names), str(number)]
-        process = subprocess.run(command, stderr=subprocess.DEVNULL, check=False)
-        assert process.returncode == -signal.SIGKILL
+        said = tmp_path.with_suffix(".txt")
+        process = processes.start(associate_or_die, names, number, out=said)
+        process.join()
+        assert process.exitcode == -signal.SIGKILL, said.read_text()
         assert len(list(tmp_path.glob("blocks/*.json"))) == blocks
         assert list(tmp_path.glob("**/.part-*"))
     associate(*names, formats=ALL)

@@ -1,11 +1,8 @@
 import json
 import os
 import signal
-import subprocess
-import sys
 import threading
 import time
-from pathlib import Path
 
 import numpy as np
 import obspy
@@ -18,6 +15,7 @@ from seisbench_llm.cli import live as cli_live
 from seisbench_llm.live import Live, LiveSettings, Replay, run
 from seisbench_llm.live.output import QuakeMLFiles
 from seisbench_llm.models.seismollm import SeisMoLLM
+from tests.helpers import processes
 from tests.helpers.live_stub import (
     LEVELS,
     arrivals,
@@ -81,9 +79,6 @@ def test_replay_keeps_its_speed():
     assert live.statistics()["latency"]["preliminary"] == [round(pick.latency, 3)] * 3
 
 
-SCRIPT = "import typer; from seisbench_llm.cli.live import live; typer.run(live)"
-
-
 def test_resume_goes_on_and_says_nothing_twice(recorded):
     arguments = ["--replay", str(recorded / "waves.mseed"), "--out", str(recorded / "out")]
     arguments += ["--weights", str(recorded / "tiny"), "--p-threshold", "0.6", "--resume"]
@@ -108,19 +103,17 @@ def test_resume_goes_on_and_says_nothing_twice(recorded):
 def test_signals_end_it_and_what_is_known_is_said(recorded, number):
     arguments = ["--replay", str(recorded / "waves.mseed"), "--speed", "30", "--weights"]
     arguments += [str(recorded / "tiny"), "--p-threshold", "0.6", "--s-threshold", "0.6"]
-    process = subprocess.Popen(
-        [sys.executable, "-c", SCRIPT, *arguments],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        cwd=Path(__file__).parents[2],
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )
-    first = process.stdout.readline()
-    process.send_signal(number)
-    out, err = process.communicate(timeout=120)
-    assert process.returncode == 0, err
-    rows = [json.loads(line) for line in [first, *out.splitlines()]]
+    out, err = recorded / "out.fifo", recorded / "err.txt"
+    os.mkfifo(out)
+    process = processes.start(processes.run_command, "live", *arguments, out=out, err=err)
+    with open(out) as lines:
+        first = lines.readline()
+        os.kill(process.pid, number)
+        rest = lines.readlines()
+    process.join(timeout=120)
+    err = err.read_text()
+    assert process.exitcode == 0, err
+    rows = [json.loads(line) for line in [first, *rest]]
     open_ids = {row["id"] for row in rows if row["status"] == "preliminary"}
     assert open_ids <= {row["id"] for row in rows if row["status"] in ("confirmed", "rejected")}
     assert "confirmed picks" in err and "Traceback" not in err

@@ -5,17 +5,16 @@ import os
 import sys
 import traceback
 
-_CONTEXT = multiprocessing.get_context("forkserver")
-_CONTEXT.set_forkserver_preload(
-    [
-        "pytest",
-        "lightning.pytorch",
-        "pyocto",
-        "seisbench_llm.training.fit",
-        "seisbench_llm.catalogue",
-    ]
-    + ["seisbench_llm.live", "seisbench_llm.models.seismollm", "scipy.signal"]
-)
+_IMPORTED = [
+    "lightning.pytorch",
+    "pyocto",
+    "pytest",
+    "scipy.signal",
+    "seisbench_llm.catalogue",
+    "seisbench_llm.live",
+    "seisbench_llm.models.seismollm",
+    "seisbench_llm.training.fit",
+]
 
 
 def start(function, *arguments, out, err=None):
@@ -26,7 +25,9 @@ def start(function, *arguments, out, err=None):
     :param err: The same for standard error; with the output, if None.
     :return: The process, as of multiprocessing.
     """
-    process = _CONTEXT.Process(target=_call, args=(function, arguments, str(out), err and str(err)))
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(_IMPORTED)
+    process = context.Process(target=_call, args=(function, arguments, str(out), err and str(err)))
     process.start()
     return process
 
