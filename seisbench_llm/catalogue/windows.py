@@ -46,6 +46,7 @@ class Windows:
         self.days = picks.days()
         self._starts = [day_start(day) for day in self.days]
         self._digests: list[str] = []
+        self._none = self._sites.prepare(picks_to_dataframe([]))
         # Number of picks before each day, and of all.
         self.rows = [0]
         for day in self.days:
@@ -90,7 +91,7 @@ class Windows:
         ]
         parts = [part for part in parts if len(part)]
         if not parts:
-            return self._sites.prepare(picks_to_dataframe([]))
+            return self._none
         return parts[0] if len(parts) == 1 else pd.concat(parts)
 
     def rows_of(self, rows: list[int]) -> pd.DataFrame:

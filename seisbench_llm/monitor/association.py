@@ -176,9 +176,13 @@ class Associator:
 
     def _candidates(self, number: int, picks: pd.DataFrame) -> list[Candidate]:
         """Events that PyOcto finds in the window of a slice, in it or near its seams."""
-        picks = one_instrument(picks)
         # PyOcto fails without picks.
-        if len(picks) < max(self.settings["n_picks"], 1):
+        least = max(self.settings["n_picks"], 1)
+        # Most windows have so few that even the search for further instruments takes longer.
+        if len(picks) < least:
+            return []
+        picks = one_instrument(picks)
+        if len(picks) < least:
             return []
         start = self.slices.window(number)[0]
         stations = self._projection.transform_stations(_table(first_places(picks)))
