@@ -18,10 +18,14 @@ import pandas as pd
 import safetensors.torch
 
 from seisbench_llm import cli
+from seisbench_llm.export.files import write_csv
 from seisbench_llm.tasks import TASKS
 from tests.faults.live_archive import archive_run, attempt
+from tests.helpers import own_data
 from tests.helpers.archive_stub import spiky_stream, write_sds
+from tests.helpers.catalogue import make_catalogue
 from tests.helpers.models import save_family
+from tests.helpers.monitor import NETWORK
 from tests.helpers.streams import make_stream
 from tests.helpers.training import fit, run_config, synthetic_records
 
@@ -73,6 +77,14 @@ def prepare(folder: Path) -> list[Case]:
     records = synthetic_records(folder / "records", 40)
     config = run_config(folder / "config.yaml", records, trainer={"enable_progress_bar": False})
     fit(config)
+    _, picks = make_catalogue(12, days=0.5)
+    write_csv(picks, folder / "picks.csv")
+    write_csv(NETWORK, folder / "stations.csv")
+    own = folder / "own"
+    own.mkdir()
+    obspy.read_inventory().write(str(own / "s.xml"), format="STATIONXML")
+    own_data.write_sds(own / "sds", own_data.records())
+    own_data.write_bulletin(own / "a.xml")
     day, picker = str(folder / "day.mseed"), f"{weights}_picking"
     of_weights = ["--weights", picker]
     formats = [x for name in ("csv", "parquet", "quakeml") for x in ("--format", name)]
@@ -88,6 +100,25 @@ def prepare(folder: Path) -> list[Case]:
                 *("evaluate", *of_weights, "--data", str(records), "--limit", "10"),
                 *("--split", "all", f"--out={out}"),
             ],
+        ),
+        Case(
+            "associate",
+            lambda out: [
+                *("associate", f"{folder}/picks.csv", f"--stations={folder}/stations.csv"),
+                *("--format=csv", "--format=quakeml", f"--out={out}/catalogue"),
+            ],
+        ),
+        Case(
+            "picks convert", lambda out: ["picks", "convert", f"{folder}/picks.csv", f"{out}/a.xml"]
+        ),
+        # A set that is there is not made again.
+        Case(
+            "dataset make",
+            lambda out: [
+                *("dataset", "make", f"--waveforms={own}/sds", f"--picks={own}/a.xml"),
+                *(f"--stations={own}/s.xml", "--before=3", "--after=5", f"--out={out}/set"),
+            ],
+            codes=(0, 2),
         ),
         Case("fit", lambda out: ["fit", "--config", str(config), f"--run={out}/run"]),
         Case(
