@@ -65,6 +65,7 @@ TABLES: dict[str, Callable[[], str]] = {
         for task in ("picking", "distance")
         for less in (False, True)
     },
+    "decoder": studies.decoder,
     "cost-window": cost.window,
     "cost-day": cost.day,
     "cost-settings": cost.settings,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from .markdown import by_share, digits_of, markdown, named, results
+from .markdown import by_share, digits_of, markdown, named, results, with_limits
 
 BASE = "random, all trained"
 # Task -> key of a record -> what went wrong there, as somebody saw who looked at the figure.
@@ -39,6 +39,28 @@ def language_model_sizes() -> str:
         for row in first.itertuples()
     ]
     return markdown(["Variant", "weights", "trained"], rows)
+
+
+def decoder() -> str:
+    """Three blocks of SmolLM2 in the middle: mean over the seeds, least and largest."""
+    table = pd.DataFrame(results("decoder"))
+    units = {"picking": "F1 of picking", "distance": "MAE of distance, km"}
+    tasks = list(dict.fromkeys(table["task"]))
+    rows = []
+    for variant, part in table.groupby("variant", sort=False):
+        seeds = [part.loc[part["task"] == task, "score"] for task in tasks]
+        cells = [
+            with_limits(s.mean(), [s.min(), s.max()], 3 if task == "picking" else 1)
+            for s, task in zip(seeds, tasks, strict=True)
+        ]
+        first = part.iloc[0]
+        sizes = [f"{first['weights'] / 1e6:.2f} M", f"{first['trained'] / 1e6:.2f} M"]
+        rows.append([str(variant), *sizes, *cells])
+    median = table.groupby("task")["trivial"].mean()
+    cells = ["" if pd.isna(median[task]) else f"{median[task]:.1f}" for task in tasks]
+    rows.append(["always the median", "", "", *cells])
+    names = [units.get(task, task.replace("distance", "MAE of distance, km")) for task in tasks]
+    return markdown(["Variant", "weights", "trained", *names], rows)
 
 
 def learning() -> str:

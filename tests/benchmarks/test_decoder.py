@@ -1,0 +1,28 @@
+"""The study with a decoder: what is masked, and how records are split."""
+
+import numpy as np
+import pandas as pd
+
+from benchmarks.quality import decoder
+from seisbench_llm.data import Synthetic
+from seisbench_llm.data.datasets import open_dataset
+
+
+def test_records_end_before_s(tmp_path):
+    Synthetic(6, seconds=30, seed=1).write(tmp_path / "records")
+    given = open_dataset(tmp_path / "records", sampling_rate=100)
+    found = open_dataset(decoder.masked(tmp_path / "records", tmp_path / "out"), sampling_rate=100)
+    there = np.flatnonzero(given.metadata["trace_s_arrival_sample"].notna())
+    assert len(found) == len(there) > 0
+    for i, j in enumerate(there):
+        (before, _), (after, row) = given.get_sample(int(j)), found.get_sample(i)
+        end = round(row["trace_s_arrival_sample"]) - 20
+        np.testing.assert_allclose(after[:, :end], before[:, :end], rtol=1e-6)
+        assert end > 0 and not after[:, end + 1 :].any() and before[:, end + 1 :].any()
+
+
+def test_real_records_have_a_split_of_their_own(tmp_path):
+    real = pd.Series(["train", "test", "dev"])
+    data = decoder.Mixed([tmp_path / "a", tmp_path / "b"], tmp_path / "c", real, 0)
+    assert data._split(pd.DataFrame({"split": ["dev"] * 3})).tolist() == real.tolist()
+    assert data._split(pd.DataFrame({"split": ["dev"] * 4})).tolist() == ["dev"] * 4
