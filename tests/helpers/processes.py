@@ -27,12 +27,16 @@ def start(function, *arguments, out, err=None):
     """
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(_IMPORTED)
-    process = context.Process(target=_call, args=(function, arguments, str(out), err and str(err)))
+    method = multiprocessing.get_start_method(allow_none=True)
+    arguments = (function, arguments, str(out), err and str(err), method)
+    process = context.Process(target=_call, args=arguments)
     process.start()
     return process
 
 
-def _call(function, arguments, out, err):
+def _call(function, arguments, out, err, method):
+    # Otherwise its own processes come from a fork server, too, which outlives it if it is killed.
+    multiprocessing.set_start_method(method, force=True)
     os.environ |= {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
     if "torch" in sys.modules:
         sys.modules["torch"].set_num_threads(1)
