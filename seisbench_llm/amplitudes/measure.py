@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 
 import numpy as np
@@ -12,9 +12,9 @@ from obspy.core.inventory.response import Response
 
 from ..export.tables import AMPLITUDE_TYPES, timestamp, typed
 from ..stations import Stations
+from ..streams.contiguous import find_contiguous
 from ..streams.selection import has_real_samples
 from ..streams.skipped import Skipped, SkippedList
-from ..trace_ids import TraceId
 from .response import ResponseError, check_response, to_motion
 
 # Seconds before a pick, longest window of P, shortest and longest window of S.
@@ -45,7 +45,8 @@ def measure(
     5 s. P is measured on the vertical, or on all components if there is no vertical. The window of
     an S is twice the time from P to S long (5 to 60 s) and ends at the next P at the latest. S is
     measured on the horizontals, or on the vertical if there are none. Noise is the standard
-    deviation of 5 s that end 0.5 s before P, or before S if there is no P.
+    deviation of 5 s that end 0.5 s before P, or before S if there is no P. A component with a gap
+    in its windows has no amplitude.
 
     :param stream: Waveforms in counts; not changed. Only pieces around picks are read.
     :param picks: Picks of SeisBench.
@@ -56,9 +57,10 @@ def measure(
         pick.
     """
     skipped = SkippedList() if skipped is None else skipped
-    traces = defaultdict(list)
-    for trace in filter(has_real_samples, stream):
-        traces[TraceId.of(trace).pick_id].append(trace)
+    # A day, or a file, may end within a window.
+    records = defaultdict(list)
+    for record in find_contiguous(filter(has_real_samples, stream), SkippedList()):
+        records[record.trace_id.pick_id].append(record)
     groups = defaultdict(list)
     for index, pick in enumerate(picks):
         if pick.phase in ("P", "S"):
@@ -69,7 +71,7 @@ def measure(
         for place, index in enumerate(indices):
             window = _window(picks, indices, place)
             row = _row(
-                traces.get(trace_id, []), picks[index].phase, window, stations, skipped, said
+                records.get(trace_id, []), picks[index].phase, window, stations, skipped, said
             )
             if row is not None:
                 time = timestamp(picks[index].peak_time)
@@ -100,17 +102,18 @@ def _window(picks: Sequence, indices: list[int], place: int) -> tuple:
     return start, end, quiet - NOISE_END_S
 
 
-def _row(traces, phase, window, stations, skipped: SkippedList, said: set) -> dict | None:
+def _row(records, phase, window, stations, skipped: SkippedList, said: set) -> dict | None:
     """Largest amplitudes over the components for this phase, None without data."""
     start, end, quiet = window
     wanted = "Z3" if phase == "P" else "NE12RTXY"
-    there = [
-        trace for trace in traces if trace.stats.starttime < end and trace.stats.endtime > start
-    ]
-    chosen = [t for t in there if TraceId.of(t).component in wanted] or there
+    near = [r for r in records if r.stats.starttime < end and r.stats.endtime > quiet - NOISE_S]
+    pieces = Counter(record.id for record in near)
+    there = [record for record in near if record.stats.endtime > start]
+    chosen = [record for record in there if record.trace_id.component in wanted] or there
     best: dict = {}
-    for trace in chosen:
-        found = _component(trace, start, end, quiet, stations, skipped, said)
+    # Two records of a channel have a gap between them.
+    for record in (record for record in chosen if pieces[record.id] == 1):
+        found = _component(record, start, end, quiet, stations, skipped, said)
         if found is None:
             continue
         if not best:
@@ -129,24 +132,30 @@ def _row(traces, phase, window, stations, skipped: SkippedList, said: set) -> di
     return best
 
 
-def _component(trace, start, end, quiet, stations, skipped, said) -> dict | None:
-    piece = trace.slice(quiet - NOISE_S - PADDING_S, end + PADDING_S)
-    rate = piece.stats.sampling_rate
-    data = np.asarray(np.ma.filled(piece.data, np.nan), dtype=float)
+def _component(record, start, end, quiet, stations, skipped, said) -> dict | None:
+    rate = record.stats.sampling_rate
+
+    def sample(time, beginning):
+        return round((time - beginning) * rate)
+
+    whole = record.stats.starttime
+    begin = max(sample(quiet - NOISE_S - PADDING_S, whole), 0)
+    piece = record.slice(begin, min(sample(end + PADDING_S, whole) + 1, record.stats.npts))
+    data = piece.read(0, piece.stats.npts)
 
     def part(first, last):
-        begin, stop = (round((t - piece.stats.starttime) * rate) for t in (first, last))
+        begin, stop = (sample(time, piece.stats.starttime) for time in (first, last))
         return slice(max(begin, 0), max(stop + 1, 0))
 
     signal, noise = part(start, end), part(quiet - NOISE_S, quiet)
-    if len(data[signal]) < max(0.5 * (end - start) * rate, 2) or not np.isfinite(data).all():
+    if len(data[signal]) < max(0.5 * (end - start) * rate, 2):
         return None
     level = np.median(data[noise]) if len(data[noise]) > 1 else np.median(data)
     spread = float(np.std(data[noise])) if len(data[noise]) > rate else np.nan
     amplitude = float(np.abs(data[signal] - level).max())
     clipped = _clipped(data[signal], level, spread)
     row = {
-        "trace_id": trace.id,
+        "trace_id": record.id,
         "amplitude_counts": amplitude,
         "snr": amplitude / spread if spread > 0 else np.nan,
         "clipped": clipped,
@@ -154,10 +163,10 @@ def _component(trace, start, end, quiet, stations, skipped, said) -> dict | None
     }
 
     def tell(cause, used):
-        if (trace.id, cause) not in said:
-            said.add((trace.id, cause))
+        if (record.id, cause) not in said:
+            said.add((record.id, cause))
             skipped.append(
-                Skipped(trace.id, piece.stats.starttime, piece.stats.endtime, cause, used)
+                Skipped(record.id, piece.stats.starttime, piece.stats.endtime, cause, used)
             )
 
     if clipped:
@@ -165,7 +174,7 @@ def _component(trace, start, end, quiet, stations, skipped, said) -> dict | None
     if stations is None:
         return row
     try:
-        response = check_response(_response(stations, trace.id, start), rate)
+        response = check_response(_response(stations, record.id, start), rate)
         motion = to_motion(data, rate, response)
     except ResponseError as error:
         tell(f"it {error}: its amplitudes are in counts only", True)

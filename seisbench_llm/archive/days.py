@@ -10,6 +10,7 @@ padding.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import date, timedelta
 from fractions import Fraction
 
@@ -19,7 +20,9 @@ import pandas as pd
 import seisbench
 from obspy import UTCDateTime
 
+from ..stations import Stations
 from ..streams.contiguous import ContiguousRecord, make_trace
+from ..streams.skipped import SkippedList
 from ..streams.spans import data_spans
 from .files import SourceError
 
@@ -28,6 +31,23 @@ SAME_RATE = 1e-4
 
 # Number of gaps that a manifest lists. All of them are counted.
 MAX_GAPS_LISTED = 50
+
+
+@dataclass(frozen=True)
+class DayData:
+    """
+    Waveforms of a station-day, for what is measured at its picks.
+
+    :param usable: The part that the picker can use, in contiguous traces, not aligned.
+    :param recorded: Waveforms as recorded, not rotated.
+    :param stations: Stations of the run, or None.
+    :param skipped: List to which left-out data are added.
+    """
+
+    usable: obspy.Stream
+    recorded: obspy.Stream
+    stations: Stations | None
+    skipped: SkippedList
 
 
 def check(stream: obspy.Stream, day: UTCDateTime, lowest_rate: float) -> obspy.Stream:

@@ -10,8 +10,9 @@ from pathlib import Path
 import pandas as pd
 
 from ..atomic import replacing
+from ..export.at_picks import further_types
 from ..export.files import to_arrow, write_csv
-from ..export.tables import picks_to_dataframe
+from ..export.tables import picks_to_dataframe, typed
 from .cluster import require_dask
 from .days import days_between
 from .store import STATES, Store
@@ -29,6 +30,8 @@ class RunStatus:
     :param per_hour: Station-days per hour in the last ten minutes before the latest one was
         finished.
     :param hours_left: Remaining hours at this rate.
+    :param methods: Task -> name and version of its weight: picking, and the tasks whose estimates
+        the picks have.
     """
 
     running: bool
@@ -37,6 +40,7 @@ class RunStatus:
     failures: list[dict]
     per_hour: float | None
     hours_left: float | None
+    methods: dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -88,6 +92,7 @@ def status(out) -> RunStatus:
         failures=failures,
         per_hour=rate,
         hours_left=round(counts["pending"] / rate, 2) if rate else None,
+        methods=store.methods(),
     )
 
 
@@ -137,7 +142,11 @@ def _empty(store: Store, kind: str) -> pd.DataFrame:
     if kind != "picks":
         others = sorted({"picks", *store.kinds()})
         raise ValueError(f"{store.path} has no table '{kind}'; it has {', '.join(others)}.")
-    return picks_to_dataframe([]).assign(instrument="")
+    config = store.config()
+    amplitudes = bool(config.get("amplitudes"))
+    types = further_types(config.get("tasks") or {}, amplitudes, "inventory" in config)
+    empty = picks_to_dataframe([]).assign(instrument="")
+    return pd.concat([empty, typed([], types)], axis="columns")
 
 
 def _write_csv(file: Path, first: pd.DataFrame, others) -> int:

@@ -6,7 +6,7 @@ import json
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
@@ -17,6 +17,7 @@ from obspy import UTCDateTime
 from ..stations import Stations, read_stations
 from .cluster import Cluster, process_all, require_dask
 from .days import days_between
+from .picker import task_weights
 from .sources import open_source
 from .station_days import StationDay, choose_instruments, instrument_id
 from .store import ConfigurationError, Store
@@ -57,6 +58,8 @@ def run(
     weights: str = "compact_picking",
     arguments: dict | None = None,
     *,
+    tasks: str | Mapping[str, str] | None = None,
+    amplitudes: bool = False,
     inventory=None,
     device: str = "cpu",
     processor: str = PICKER,
@@ -77,8 +80,12 @@ def run(
     :param weights: Name, path or Hugging Face id.
     :param arguments: Further arguments of the processor. For a picker these are arguments of
         :py:meth:`seisbench_llm.SeisMoLLM.classify`, such as ``P_threshold``.
+    :param tasks: Estimates at each P: ``all``, or some of ``polarity``, ``magnitude``, ``distance``
+        and ``back_azimuth``, see :py:func:`seisbench_llm.archive.picker.task_weights`.
+    :param amplitudes: Whether to measure amplitudes at picks.
     :param inventory: Stations, see :py:meth:`seisbench_llm.stations.Stations.read`. Components that
-        do not point up, north and east are then rotated first. A copy is kept in ``out``.
+        do not point up, north and east are then rotated first. Amplitudes are also in units of
+        ground motion where stations have responses. A copy is kept in ``out``.
     :param device: Device of the model in each worker, see
         :py:func:`seisbench_llm.models.devices.find_device`. A run can be continued on another one.
     :param processor: ``module:Class``, see :py:class:`seisbench_llm.archive.picker.Picker`.
@@ -96,7 +103,8 @@ def run(
     require_dask()
     cluster = Cluster(workers, scheduler, memory)
     store = Store(out)
-    settings = _settings(store, archive, weights, arguments or {}, processor, device)
+    further = {"tasks": task_weights(tasks), "amplitudes": amplitudes}
+    settings = _settings(store, archive, weights, arguments or {}, processor, device, further)
     made = make_processor(settings)
     settings["identity"] = made.identity
     with store.lock():
@@ -142,32 +150,49 @@ def _day(value) -> date:
 
 
 def _settings(
-    store: Store, archive, weights: str, arguments: dict, processor: str, device: str
+    store: Store,
+    archive,
+    weights: str,
+    arguments: dict,
+    processor: str,
+    device: str,
+    further: dict,
 ) -> dict:
     """Settings for the workers."""
-    # Only where it differs: processors of users need not know of devices.
-    place = {} if device == "cpu" else {"device": device}
-    if Path(f"{weights}.json").is_file():
-        # Workers may run in another folder.
-        weights = str(Path(weights).resolve())
+    tasks = {task: _in_any_folder(name) for task, name in further["tasks"].items()}
+    asked = {"device": device, **further, "tasks": tasks}
+    usual = {"device": "cpu", "tasks": {}, "amplitudes": False}
+    # Only where they differ: processors of users need not know of them.
+    options = {name: value for name, value in asked.items() if value != usual[name]}
     return {
         "out": str(store.path.resolve()),
         "archive": _absolute(archive),
         "processor": processor,
-        "options": {"weights": weights, **place, **arguments},
+        "options": {"weights": _in_any_folder(weights), **options, **arguments},
     }
+
+
+def _in_any_folder(weights: str) -> str:
+    # Workers may run in another folder.
+    return str(Path(weights).resolve()) if Path(f"{weights}.json").is_file() else weights
 
 
 def _config(settings: dict) -> dict:
     """Settings that determine the results and must not change between calls."""
-    others = ("weights", "device")
-    arguments = {name: x for name, x in settings["options"].items() if name not in others}
+    others = ("weights", "device", "tasks", "amplitudes")
+    options, model = settings["options"], dict(settings["identity"])
+    tasks = model.pop("tasks", None)
     config = {
         "archive": settings["archive"],
         "processor": settings["processor"],
-        "model": settings["identity"],
-        "arguments": arguments,
+        "model": model,
+        "arguments": {name: value for name, value in options.items() if name not in others},
     }
+    # Not in runs without them, such as those of version 0.1.
+    if tasks:
+        config["tasks"] = tasks
+    if options.get("amplitudes"):
+        config["amplitudes"] = True
     if "inventory" in settings:
         config["inventory"] = Stations.read(settings["inventory"]).digest()
     return config

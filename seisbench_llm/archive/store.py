@@ -15,7 +15,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
@@ -38,6 +38,9 @@ _DAY = re.compile(r"day=(\d{4}-\d\d-\d\d)")
 
 # Older runs have former names of modules in their config.json.
 RENAMED = {"seisbench_llm.archive_worker:Picker": "seisbench_llm.archive.picker:Picker"}
+
+# Name of a weight that is not known.
+UNKNOWN = "unknown"
 
 _ORDER = ["time", "trace_id", "phase", "instrument"]
 
@@ -132,7 +135,7 @@ class Store:
         file = self.path / "config.json"
         if not file.is_file():
             return
-        old, new = _flat(read_json(file)), _flat(config)
+        old, new = _flat(_with_models_as_text(read_json(file))), _flat(_with_models_as_text(config))
         old["processor"] = RENAMED.get(old.get("processor"), old.get("processor"))
         for name in {*old, *new} if defaults is not None else ():
             if name.startswith("arguments.") and not (name in old and name in new):
@@ -251,6 +254,12 @@ class Store:
         file = self.path / "config.json"
         return read_json(file) if file.is_file() else {}
 
+    def methods(self) -> dict[str, str]:
+        """Task -> name and version of its weight."""
+        config = self.config()
+        models = {"picking": config.get("model") or {}, **(config.get("tasks") or {})}
+        return {task: _method(model) for task, model in models.items()}
+
     def done(self) -> dict[str, list[str]]:
         """Day -> ids of the station-days that are done."""
         done: dict[str, list[str]] = {}
@@ -311,6 +320,22 @@ def read_json(file: Path) -> dict:
     except (ValueError, RecursionError) as error:
         cause = str(error)
     raise StoreError(f"{file} is damaged ({cause}). Remove it, and run the same command again.")
+
+
+def _method(model: Mapping) -> str:
+    name = Path(str(model.get("weights") or UNKNOWN)).name
+    return f"{name}/{model.get('version') or 'untrained'}"
+
+
+def _with_models_as_text(config: dict) -> dict:
+    """A configuration with one text for the weight of each task, so that a difference is short."""
+    tasks = config.get("tasks")
+    if not isinstance(tasks, dict):
+        return config
+    texts = {
+        task: f"{_method(model)} (SHA-256 {model.get('sha256')})" for task, model in tasks.items()
+    }
+    return {**config, "tasks": texts}
 
 
 def _flat(entries: dict, prefix: str = "") -> dict:

@@ -21,7 +21,7 @@ from ..stations import Stations
 from ..streams.contiguous import find_contiguous
 from ..streams.orientation import Rotation
 from ..streams.skipped import SkippedList
-from .days import align, check, coverage, keep_day, of_day, traces_of
+from .days import DayData, align, check, coverage, keep_day, of_day, traces_of
 from .files import ArchiveLost
 from .sources import open_source
 from .station_days import StationDay
@@ -137,30 +137,40 @@ def _process(
 ) -> tuple[dict, dict]:
     start, end = station_day.start, station_day.end
     stream = source.get_waveforms(*station_day[:4], start, end, processor.padding)
-    stream = check(stream, start, processor.lowest_rate)
+    stream = recorded = check(stream, start, processor.lowest_rate)
     if rotation is not None:
         stream = rotation(stream)
     skipped = SkippedList()
     stream = traces_of(getattr(processor, "usable", find_contiguous)(stream, skipped))
     if not of_day(stream, start):
         stream = obspy.Stream()
-    facts = {
-        "state": "done" if stream else "empty",
-        **coverage(stream, start),
+    facts = {"state": "done" if stream else "empty", **coverage(stream, start)}
+    tables = {}
+    if stream:
+        beginnings = [trace.stats.starttime for trace in stream]
+        filled = align(stream, processor.step, processor.bridge)
+        further = []
+        if getattr(processor, "needs_data", False):
+            # The same samples, so that they are in memory once.
+            usable = [t.slice(begin) for t, begin in zip(stream, beginnings, strict=True)]
+            stations = None if rotation is None else rotation.stations
+            further = [DayData(obspy.Stream(usable), recorded, stations, SkippedList())]
+        del recorded
+        made = processor(stream, *further)
+        tables = {kind: keep_day(table, start, filled) for kind, table in made.items()}
+        for table in tables.values():
+            table["instrument"] = station_day.instrument
+        for data in further:
+            skipped.extend(e for e in data.skipped if e.start < end and e.end >= start)
+    facts |= {
         "skipped": [
             {**asdict(entry), "start": str(entry.start), "end": str(entry.end)}
             for entry in skipped.first(MAX_LISTED)
         ],
         "n_skipped": len(skipped),
         "skipped_causes": skipped.causes(),
+        **{f"n_{kind}": len(table) for kind, table in tables.items()},
     }
-    tables = {}
-    if stream:
-        filled = align(stream, processor.step, processor.bridge)
-        tables = {kind: keep_day(table, start, filled) for kind, table in processor(stream).items()}
-        for table in tables.values():
-            table["instrument"] = station_day.instrument
-    facts.update({f"n_{kind}": len(table) for kind, table in tables.items()})
     return tables, facts
 
 

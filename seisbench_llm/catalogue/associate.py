@@ -14,6 +14,7 @@ from pathlib import Path
 import pandas as pd
 import seisbench
 
+from ..amplitudes import local_magnitude, read_corrections
 from ..archive.store import Store, write_json
 from ..export.files import import_pyarrow
 from ..monitor import VelocityModel
@@ -67,6 +68,8 @@ def associate(
     margin_km: float = 50.0,
     association: Mapping | None = None,
     keep_poor: bool = False,
+    magnitude_scale: str = "iaspei",
+    station_corrections: str | Path | None = None,
     formats: Sequence[str] = ("csv", "quakeml"),
     block: float = 86_400.0,
     overwrite: bool = False,
@@ -74,6 +77,8 @@ def associate(
 ) -> CatalogueSummary:
     """
     Associate and locate the picks of any time, and write a catalogue.
+
+    Magnitudes are those of the monitor, from the estimates and amplitudes of picks that have them.
 
     Picks are associated block by block. Finished blocks are kept in ``out``. After a stop of any
     kind, the same call continues, and the catalogue is that of an undisturbed call. It does not
@@ -91,6 +96,9 @@ def associate(
     :param margin_km: Distance beyond the stations up to which events are searched.
     :param association: Arguments of ``pyocto.OctoAssociator``, such as ``n_picks``.
     :param keep_poor: Whether to keep events of quality D. Else they are only counted.
+    :param magnitude_scale: Scale of ML, one of :py:data:`seisbench_llm.amplitudes.SCALES`. Events
+        have ML if their picks have Wood-Anderson amplitudes.
+    :param station_corrections: CSV with id (NET.STA) and correction, added to stations' ML.
     :param formats: Some of ``csv``, ``parquet`` and ``quakeml``.
     :param block: Length of a block in s.
     :param overwrite: Whether to begin anew if ``out`` holds a catalogue of another configuration.
@@ -107,6 +115,8 @@ def associate(
         raise ValueError(f"Unknown format '{unknown[0]}'. Known formats: {', '.join(FORMATS)}.")
     if not 0 < block < float("inf"):
         raise ValueError(f"block={block!r} is not possible: it must be above 0.")
+    local_magnitude(1.0, 1.0, magnitude_scale)
+    magnitudes = {"scale": magnitude_scale, "corrections": read_corrections(station_corrections)}
     daily = open_picks(picks)
     known, layers = Stations.read(stations), VelocityModel.read(velocity_model, vp_vs)
     settings = {"vp": vp, "vp_vs": vp_vs, "margin_km": margin_km, **(association or {})}
@@ -143,7 +153,9 @@ def associate(
                 store.associate(one)
                 finished()
         store.remove_others(blocks)
-        files = write_catalogue(folder.path, store, blocks, windows, formats, layers.name)
+        files = write_catalogue(
+            folder.path, store, blocks, windows, formats, layers.name, **magnitudes
+        )
         about = [store.about(one) for one in blocks]
     return CatalogueSummary(
         picks=windows.rows[-1],

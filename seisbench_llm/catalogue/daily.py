@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
 
@@ -10,14 +11,12 @@ import pandas as pd
 import seisbench
 
 from ..archive import status
-from ..archive.store import Store
+from ..archive.store import UNKNOWN, Store
 from ..export import picks_to_dataframe, read_picks
 from ..export.files import open_parquet
 
 # The order of picks with the same time is the same in any file.
 ORDER = ["time", "trace_id", "phase", "instrument", "probability"]
-
-UNKNOWN = "unknown"
 
 
 class DailyPicks(Protocol):
@@ -25,11 +24,11 @@ class DailyPicks(Protocol):
     Picks by day (UTC).
 
     :param name: Where they come from.
-    :param method: Name and version of the weight that made them.
+    :param methods: Task -> name and version of the weight that made them, or their estimates.
     """
 
     name: str
-    method: str
+    methods: Mapping[str, str]
 
     def days(self) -> list[str]:
         """Days that have picks, such as 2020-01-31, in order."""
@@ -62,7 +61,7 @@ class TablePicks:
     """Picks of a table in memory."""
 
     def __init__(self, table: pd.DataFrame, name: str):
-        self.name, self.method = name, UNKNOWN
+        self.name, self.methods = name, {"picking": UNKNOWN}
         table = picks_to_dataframe(table)
         self._days = {
             str(day): _ordered(part)
@@ -86,7 +85,7 @@ class ParquetPicks:
     """
 
     def __init__(self, path: Path):
-        self.name, self.method, self._path = str(path), UNKNOWN, path
+        self.name, self.methods, self._path = str(path), {"picking": UNKNOWN}, path
         self._groups: dict[str, list[int]] = defaultdict(list)
         try:
             with open_parquet(path) as file:
@@ -124,7 +123,7 @@ class RunPicks:
         self._store = Store(path)
         counts = status(path).counts
         self._days = self._store.done()
-        self.method = _method(self._store.config())
+        self.methods = self._store.methods()
         if counts["pending"] or counts["failed"]:
             seisbench.logger.warning(
                 f"{path} is incomplete: {counts['pending']} station-days are pending, "
@@ -152,9 +151,3 @@ class RunPicks:
 
 def _ordered(table: pd.DataFrame) -> pd.DataFrame:
     return table.sort_values(ORDER, kind="stable", ignore_index=True)
-
-
-def _method(config: dict) -> str:
-    model = config.get("model") or {}
-    name = Path(str(model.get("weights") or UNKNOWN)).name
-    return f"{name}/{model.get('version') or 'untrained'}"

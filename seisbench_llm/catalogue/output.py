@@ -11,15 +11,15 @@ from typing import Any
 
 import obspy
 import pandas as pd
-from seisbench.util import Pick, PickList
 
 from ..atomic import replacing
 from ..export import picks_to_dataframe
 from ..export.files import import_pyarrow, to_arrow, write_csv
 from ..export.quakeml import creation_info, resource_id, unassociated_event
-from ..export.tables import ARRIVAL_TYPES, ESTIMATE_TYPES, EVENT_TYPES, empty
+from ..export.tables import ARRIVAL_TYPES, EVENT_TYPES, empty
 from ..monitor import MonitorResult
 from .blocks import Block, BlockStore, events_in_order
+from .magnitudes import result_of
 from .windows import Windows
 
 FORMATS = ("csv", "parquet", "quakeml")
@@ -32,13 +32,15 @@ def write_catalogue(
     windows: Windows,
     formats: Sequence[str],
     medium: str,
+    **magnitudes,
 ) -> list[str]:
     """
-    Write events, arrivals and picks, and the catalogue as QuakeML.
+    Write events with magnitudes, arrivals and picks, and the catalogue as QuakeML.
 
     :param out: Existing folder.
     :param formats: Some of ``FORMATS``.
     :param medium: Name of the medium of the locations.
+    :param magnitudes: ``scale`` and ``corrections``, see :py:func:`.magnitudes.result_of`.
     :return: Names of the files.
     """
     written = []
@@ -54,10 +56,12 @@ def write_catalogue(
             quakeml = stack.enter_context(_quakeml(out / "catalog.xml", name))
             written.append("catalog.xml")
         for some, own in events_in_order(store, blocks):
-            events.add(some)
+            table = windows.rows_of(list(own["pick"]))
+            result = result_of(some, own, table, windows.picks.methods, medium, **magnitudes)
+            events.add(result.events)
             arrivals.add(own)
             if quakeml is not None:
-                quakeml.add(some, own, windows, medium)
+                quakeml.add(result)
     with ExitStack() as stack:
         picks = _Tables(out, "picks", formats, picks_to_dataframe([]).assign(event_id=None), stack)
         written += picks.names
@@ -154,20 +158,8 @@ class _Quakeml:
         self._end = end
         file.write(start)
 
-    def add(
-        self, events: pd.DataFrame, arrivals: pd.DataFrame, windows: Windows, medium: str
-    ) -> None:
+    def add(self, result: MonitorResult) -> None:
         """Add events with their arrivals."""
-        table = windows.rows_of(list(arrivals["pick"]))
-        places = {row: place for place, row in enumerate(table.index)}
-        result = MonitorResult(
-            PickList([_pick(row) for row in table.itertuples()]),
-            empty(ESTIMATE_TYPES),
-            events,
-            arrivals.assign(pick=arrivals["pick"].map(places)),
-            {"picking": windows.picks.method},
-            earth_model=medium,
-        )
         text = _text(result.to_catalog())
         start, end = _around_events(text)
         self._file.write(text[len(start) : len(text) - len(end)])
@@ -187,11 +179,3 @@ def _text(catalog: obspy.Catalog) -> bytes:
     file = io.BytesIO()
     catalog.write(file, format="QUAKEML")
     return file.getvalue()
-
-
-def _pick(row) -> Pick:
-    time = obspy.UTCDateTime(ns=row.time.value)
-    pick = Pick(row.trace_id, time, time, time, peak_value=row.probability, phase=row.phase)
-    pick.polarity, pick.instrument = row.polarity, row.instrument
-    pick.time_uncertainty = row.time_uncertainty
-    return pick

@@ -41,6 +41,20 @@ def run(
     ] = ["*.*"],  # noqa: B006 (typer copies it)
     inventory: Inventory = None,
     weights: Weights = "compact_picking",
+    tasks: Annotated[
+        str | None,
+        typer.Option(
+            help="Estimates at each P: all, or some of polarity, magnitude, distance and "
+            "back_azimuth with commas. TASK=WEIGHT names a weight other than compact_TASK."
+        ),
+    ] = None,
+    amplitudes: Annotated[
+        bool,
+        typer.Option(
+            "--amplitudes",
+            help="Measure amplitudes at picks, with --inventory also ground motion.",
+        ),
+    ] = False,
     device: DeviceName = "cpu",
     *,
     picking: dict,
@@ -62,7 +76,8 @@ def run(
     """
     Pick all station-days of an archive. After a stop, the same command continues the run.
 
-    The exit code is 3 if station-days failed. 'archive status' tells which ones and why.
+    With --tasks, picks also have polarity, magnitude, distance and back-azimuth. The exit code is 3
+    if station-days failed. 'archive status' tells which ones and why.
 
     Example: seisbench-llm archive run --archive /data/sds --stations 'CX.*' --start 2020-01-01
     --end 2021-01-01 --out year
@@ -75,6 +90,8 @@ def run(
         stations=stations,
         weights=weights,
         arguments=picking,
+        tasks=tasks,
+        amplitudes=amplitudes,
         inventory=inventory,
         device=device,
         workers=workers,
@@ -138,7 +155,9 @@ def status(
     if len(table):
         typer.echo(table.to_string())
     counts = ", ".join(f"{number} {state}" for state, number in result.counts.items())
-    typer.echo(f"\n{'Running' if result.running else 'Not running'}: {counts}")
+    methods = ", ".join(f"{task} {method}" for task, method in result.methods.items())
+    typer.echo(f"\nWeights: {methods}")
+    typer.echo(f"{'Running' if result.running else 'Not running'}: {counts}")
     if result.per_hour and result.counts["pending"]:
         typer.echo(f"{result.per_hour:g} per hour, {result.hours_left:g} h left at this rate")
     for entry in result.failures:

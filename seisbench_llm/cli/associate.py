@@ -13,7 +13,14 @@ import typer
 
 from .common import echo_written
 from .monitor import MonitorFormat
-from .options import AsJson, KeepPoor, Quiet, VelocityModelFile
+from .options import (
+    AsJson,
+    KeepPoor,
+    MagnitudeScale,
+    Quiet,
+    StationCorrections,
+    VelocityModelFile,
+)
 from .settings import association_arguments, write_settings
 
 
@@ -43,6 +50,8 @@ def associate(
         float, typer.Option(min=0, help="Events are searched up to so many km from the stations.")
     ] = 50.0,
     keep_poor: KeepPoor = False,
+    magnitude_scale: MagnitudeScale = "iaspei",
+    station_corrections: StationCorrections = None,
     formats: Annotated[
         list[MonitorFormat], typer.Option("--format", help="Format to write; may be repeated.")
     ] = [MonitorFormat.csv, MonitorFormat.quakeml],  # noqa: B006 (typer copies it)
@@ -56,17 +65,23 @@ def associate(
     """
     Associate picks of any time with PyOcto, locate the events, and write a catalogue.
 
-    The work goes on day by day. After a stop, the same command continues it.
+    Events have magnitudes if the picks have estimates or amplitudes, see 'archive run'. The work
+    goes on day by day. After a stop, the same command continues it.
 
     Example: seisbench-llm associate year --stations stations.xml --out catalogue
     """
     names = [form.value for form in formats]
-    layers = None if velocity_model is None else str(velocity_model)
-    known = {"velocity_model": layers, "n_picks": n_picks, "n_p_and_s_picks": n_p_and_s_picks}
+    files = {"velocity_model": velocity_model, "station_corrections": station_corrections}
+    known = {
+        **{name: None if file is None else str(file) for name, file in files.items()},
+        "n_picks": n_picks,
+        "n_p_and_s_picks": n_p_and_s_picks,
+    }
     association = {
         **{name: value for name, value in known.items() if value is not None},
         "margin": margin,
         "keep_poor": keep_poor,
+        "magnitude_scale": magnitude_scale,
     }
     settings = {
         "picks": str(picks),

@@ -65,7 +65,7 @@ def _archive_arguments(section: Mapping[str, Any], out: Path) -> dict:
         "min_separation": section["thresholds"].get("min_separation"),
     }
     known = {key: value for key, value in thresholds.items() if value is not None}
-    own = {key: models.pop(key) for key in ("weights", "device") if key in models}
+    own = {key: models.pop(key) for key in ("weights", "device", "tasks") if key in models}
     return {
         "archive": source.pop("source"),
         "start": str(source.pop("start")),

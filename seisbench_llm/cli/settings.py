@@ -24,11 +24,13 @@ KEYS: dict[str, dict[str, str] | str] = {
         "scheduler": TEXT,
         "memory": TEXT,
         "retry_failed": YES_OR_NO,
+        "amplitudes": YES_OR_NO,
     },
     "picks": TEXT,
     "stations": TEXT,
     "models": {
         "weights": TEXT,
+        "tasks": TEXT,
         "device": TEXT,
         "precision": TEXT,
         "batch_size": WHOLE,
@@ -41,13 +43,18 @@ KEYS: dict[str, dict[str, str] | str] = {
         "n_p_and_s_picks": WHOLE,
         "margin": NUMBER,
         "keep_poor": YES_OR_NO,
+        "magnitude_scale": TEXT,
+        "station_corrections": TEXT,
     },
     "output": {"folder": TEXT, "formats": TEXTS},
 }
 
 _NEEDED = ("stations", "output.folder")
 _OF_AN_ARCHIVE = ("archive.source", "archive.start", "archive.end")
-_PATHS = ("archive.source", "picks", "stations", "association.velocity_model", "output.folder")
+_PATHS = (
+    *("archive.source", "picks", "stations", "output.folder"),
+    *("association.velocity_model", "association.station_corrections"),
+)
 
 _TYPES: dict[str, tuple[type, ...]] = {
     NUMBER: (int, float),
@@ -62,7 +69,8 @@ _TYPES: dict[str, tuple[type, ...]] = {
 def association_arguments(section: Mapping[str, Any]) -> dict:
     """Arguments of :py:func:`seisbench_llm.catalogue.associate`."""
     numbers = ("n_picks", "n_p_and_s_picks")
-    given = {key: section[key] for key in ("velocity_model", "keep_poor") if key in section}
+    same = ("velocity_model", "keep_poor", "magnitude_scale", "station_corrections")
+    given = {key: section[key] for key in same if key in section}
     if "margin" in section:
         given["margin_km"] = float(section["margin"])
     return {**given, "association": {key: section[key] for key in numbers if key in section}}

@@ -9,6 +9,7 @@ import pandas as pd
 
 from ..obspy_files import read_catalog
 from ..trace_ids import TraceId, location_of
+from .at_picks import NUMBERS
 from .csv_formats import read_eqtransformer, read_phasenet
 from .detect import OBSPY, detect_format
 from .files import read_parquet
@@ -27,9 +28,10 @@ _TEXT = (
     "polarity",
     "event_id",
     "instrument",
+    "amplitude_trace_id",
 )
 _CODES = ("network", "station", "location", "channel")
-_NUMBERS = ("probability", "prob", "time_uncertainty", "amp", "amplitude")
+_NUMBERS = ("probability", "prob", "time_uncertainty", "amp", "amplitude", *NUMBERS)
 
 # First motions of NonLinLoc.
 _MOTIONS = {"C": "U", "U": "U", "+": "U", "D": "D", "-": "D"}
@@ -116,7 +118,7 @@ def _read_csv(path: Path) -> pd.DataFrame:
         path,
         dtype=dict.fromkeys(_TEXT, str),
         keep_default_na=False,
-        na_values={name: [""] for name in _NUMBERS},
+        na_values={name: [""] for name in (*_NUMBERS, "amplitude_trace_id")},
     )
     if {"station", "trace_id"} <= set(frame):
         # PyOcto's station name is the beginning of the trace id.

@@ -53,9 +53,25 @@ def with_amplitudes(
     for row in table.itertuples():
         if np.isfinite(row.velocity_m_s) and not row.clipped:
             picks[row.pick].amplitude = row.velocity_m_s
+    events, magnitudes = with_ml(events, table, arrivals, scale, corrections)
+    return events, table, magnitudes, skipped
+
+
+def with_ml(
+    events: pd.DataFrame,
+    amplitudes: pd.DataFrame,
+    arrivals: pd.DataFrame,
+    scale: str = "iaspei",
+    corrections: Mapping[str, float] | None = None,
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """
+    Events with ML, fused with the models' magnitudes, and ML of each S pick.
+
+    :param amplitudes: Table of :py:func:`seisbench_llm.amplitudes.measure`.
+    """
     depths = dict(zip(events["event_id"], events["depth_km"], strict=True))
-    magnitudes = station_magnitudes(table, arrivals, depths, scale, corrections)
-    return with_local_magnitudes(events, magnitudes, MODELS_ERROR), table, magnitudes, skipped
+    magnitudes = station_magnitudes(amplitudes, arrivals, depths, scale, corrections)
+    return with_local_magnitudes(events, magnitudes, MODELS_ERROR), magnitudes
 
 
 def add_to_event(event, located: Mapping, picks: list, result) -> None:

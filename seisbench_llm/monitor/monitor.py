@@ -15,9 +15,9 @@ from seisbench.util import PickList
 from .. import weights
 from ..amplitudes import local_magnitude, read_corrections
 from ..export.tables import ARRIVAL_TYPES, ESTIMATE_TYPES, EVENT_TYPES, empty, timestamp, typed
+from ..models.estimators import estimate_at, estimate_columns
 from ..models.seismollm import SeisMoLLM
 from ..stations import Stations, warn_of_missing
-from ..streams.arguments import PICKING_ARGS
 from ..streams.orientation import Rotation
 from ..streams.skipped import said_once
 from ..tasks import PUBLISHED_TASKS as TASKS
@@ -38,25 +38,9 @@ from .result import MonitorResult
 from .tables import join, standard_error, with_magnitudes
 from .velocity import VelocityModel
 
-ESTIMATED = tuple(name for name in TASKS if name != "picking")
-
-
 # Largest difference of distance and S-P distance that agree. The S-P distance is hypocentral and
 # depends on an assumed medium.
 SP_TOLERANCE_KM, SP_TOLERANCE = 10.0, 0.3
-
-
-# Task -> column of its estimate. The polarity comes from the pick.
-_COLUMN = {
-    "polarity": None,
-    "magnitude": "magnitude",
-    "distance": "distance_km",
-    "back_azimuth": "back_azimuth",
-}
-
-
-# Arguments for the picker only. The other models would check them against their own window.
-_PICKER_ONLY = {*PICKING_ARGS, "stacking", "P_threshold", "S_threshold", "detection_threshold"}
 
 
 class SeismicMonitor:
@@ -222,7 +206,7 @@ class SeismicMonitor:
         with said_once() as skipped:
             picks = PickList(self.models["picking"].classify(stream, **kwargs).picks)
             pairs = pair(picks, max_sp_time)
-            estimates = self._estimate(stream, [picks[p] for p, _ in pairs], kwargs)
+            estimates = estimate_at(self.models, stream, picks, kwargs)
         rows = [_row(picks, p, s, estimates, vp, vp_vs) for p, s in pairs]
         events, arrivals = empty(EVENT_TYPES), empty(ARRIVAL_TYPES)
         medium, left_out = VelocityModel.read(layers, vp_vs), 0
@@ -317,17 +301,6 @@ class SeismicMonitor:
             ]
         return typed(events, EVENT_TYPES), typed(arrivals, ARRIVAL_TYPES)
 
-    def _estimate(self, stream: obspy.Stream, p_picks: list, kwargs: dict) -> dict:
-        """(task, trace id, time in ns) -> estimate. Polarities are also set in the picks."""
-        shared = {name: value for name, value in kwargs.items() if name not in _PICKER_ONLY}
-        estimates = {}
-        for task in ESTIMATED:
-            if task in self.models and p_picks:
-                output = self.models[task].classify(stream, picks=p_picks, **shared)
-                for estimate in output.estimates:
-                    estimates[task, estimate.trace_id, estimate.time.ns] = estimate
-        return estimates
-
 
 def _require_above(least: float, **values) -> None:
     for name, value in values.items():
@@ -342,21 +315,12 @@ def _row(picks: Sequence, p: int, s: int | None, estimates: dict, vp: float, vp_
         "trace_id": onset.trace_id,
         "p_time": timestamp(onset.peak_time),
         "p_probability": onset.peak_value,
-        "distance_km": np.nan,
-        "back_azimuth": np.nan,
+        **estimate_columns(onset, estimates),
     }
     if s is not None:
         row["s_time"] = timestamp(picks[s].peak_time)
         row["s_probability"] = picks[s].peak_value
         row["sp_distance_km"] = sp_distance(picks[s].peak_time - onset.peak_time, vp, vp_vs)
-    for task, column in _COLUMN.items():
-        estimate = estimates.get((task, onset.trace_id, onset.peak_time.ns))
-        row[f"{task}_spread"] = np.nan if estimate is None else estimate.spread
-        if estimate is not None and column is not None:
-            row[column] = estimate.value
-    if ("polarity", onset.trace_id, onset.peak_time.ns) in estimates:
-        row["polarity"] = onset.polarity
-        row["polarity_probability"] = onset.polarity_value
     if s is not None and np.isfinite(row["distance_km"]):
         difference = abs(row["distance_km"] - row["sp_distance_km"])
         tolerance = max(SP_TOLERANCE_KM, SP_TOLERANCE * row["sp_distance_km"])

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 import obspy
+from obspy.core.trace import Stats
 from seisbench.models import WaveformModel
 
 from ..trace_ids import InstrumentId, TraceId
@@ -22,6 +23,24 @@ from .windows import filter_reach
 # Records up to this total length in seconds over all components are filtered as a whole. Measuring
 # the reach of a filter takes as long as filtering some hours.
 FILTER_AT_ONCE_S = 12 * 3600.0
+
+# Beyond the windows and the filter, the reach of resampling in s.
+RESAMPLING_S = 2.0
+
+
+def around_picks(model: WaveformModel, arguments: Arguments) -> tuple[float, float]:
+    """Seconds before and after a pick that its windows have."""
+    rate, many = model.sampling_rate, arguments.windows_per_pick > 1
+    jitter = arguments.window_jitter if many else 0.0
+    before = model.pred_sample / rate
+    return before + jitter, model.in_samples / rate - before + jitter
+
+
+def padding_of_picks(model: WaveformModel, arguments: Arguments) -> float:
+    """Seconds before and after a pick on which its estimate depends, with the filter's reach."""
+    header = Stats({"sampling_rate": model.sampling_rate, "channel": model.component_order})
+    reach = (filter_reach(model, arguments, [header]) or 0) / model.sampling_rate
+    return max(around_picks(model, arguments)) + reach + RESAMPLING_S
 
 
 class WaveformsAtPicks:
@@ -58,6 +77,11 @@ class WaveformsAtPicks:
             for codes in self._instruments(onset):
                 times[codes].append(onset.time)
         self._traces = {codes: self._prepare(records[codes], near) for codes, near in times.items()}
+        # A day of a swarm has a part for each of thousands of picks.
+        self._spans = {
+            codes: np.array([(t.stats.starttime.ns, t.stats.endtime.ns) for t in traces])
+            for codes, traces in self._traces.items()
+        }
 
     def find(self, onset: Onset) -> InstrumentId | None:
         """
@@ -71,7 +95,7 @@ class WaveformsAtPicks:
             # A pick lies on the grid of its annotation, half a sample from that of a component at
             # most, and so perhaps just before its first sample.
             half = 0.5 / self._model.sampling_rate
-            stats = (trace.stats for trace in self._traces[codes])
+            stats = (trace.stats for trace in self._near(codes, onset.time, onset.time))
             if any(s.starttime - half <= onset.time <= s.endtime + half for s in stats):
                 return codes
         return None
@@ -90,16 +114,26 @@ class WaveformsAtPicks:
         """
         model, rate = self._model, self._model.sampling_rate
         shape = (len(self._shifts), len(model.component_order), model.in_samples)
-        out = np.zeros(shape, np.float32)
+        out, instrument = np.zeros(shape, np.float32), self.find(onset)
         for window, shift in zip(out, self._shifts, strict=True):
             start = onset.time + shift - model.pred_sample / rate
-            for trace in self._traces[self.find(onset)]:
+            for trace in self._near(instrument, start, start + model.in_samples / rate):
                 offset = round((trace.stats.starttime - start) * rate)
                 first, last = max(offset, 0), min(offset + trace.stats.npts, model.in_samples)
                 if first < last:
                     index = model.component_order.index(trace.stats.channel[-1])
                     window[index, first:last] = trace.data[first - offset : last - offset]
         return out
+
+    def _near(
+        self, codes: InstrumentId, start: obspy.UTCDateTime, end: obspy.UTCDateTime
+    ) -> list[obspy.Trace]:
+        """Traces of an instrument within a second of a time span."""
+        traces, spans = self._traces[codes], self._spans[codes]
+        if not traces:
+            return []
+        near = (spans[:, 0] <= (end + 1).ns) & (spans[:, 1] >= (start - 1).ns)
+        return [traces[index] for index in np.flatnonzero(near)]
 
     def _instruments(self, onset: Onset) -> Iterator[InstrumentId]:
         """Instruments that the id of a pick may stand for."""
@@ -123,8 +157,7 @@ class WaveformsAtPicks:
             stream = obspy.Stream([record.trace() for record in records])
             model.annotate_stream_pre(stream, self._arguments.argdict)
             return list(stream)
-        before = model.pred_sample / rate + self._shifts[-1]
-        after = model.in_samples / rate - before + 2 * self._shifts[-1]
+        before, after = around_picks(model, self._arguments)
         spans = union([(t - before, t + after) for t in times], 2 * margin / rate)
         traces = []
         for record in records:

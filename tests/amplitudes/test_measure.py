@@ -119,6 +119,14 @@ def test_gaps_about_a_pick_make_no_amplitude(second, phases):
     assert list(measure(stream, picks_of()).phase) == phases
 
 
+def test_files_may_end_within_a_window():
+    whole, second = stream_of(), START + 42
+    pieces = whole.slice(endtime=second) + whole.slice(second + 1 / RATE)
+    assert len(pieces) == 6
+    known = measure(whole, picks_of(), stations_of())
+    pd.testing.assert_frame_equal(measure(pieces, picks_of(), stations_of()), known)
+
+
 def test_magnitude_of_an_event():
     amplitudes = measure(stream_of(), picks_of(), stations_of())
     arrivals = pd.DataFrame({"event_id": ["e", "e"], "pick": [0, 1], "distance_km": [60.0, 60.0]})

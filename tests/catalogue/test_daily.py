@@ -52,7 +52,9 @@ def test_all_sources_have_the_same_days(table, tmp_path):
         open_picks(write_groups(table, tmp_path / "b.parquet", 50)),
         open_picks(write_run(tmp_path / "run", shuffled)),
     ]
-    assert [source.method for source in sources] == ["unknown"] * 4 + ["compact_picking/4"]
+    assert [source.methods["picking"] for source in sources] == ["unknown"] * 4 + [
+        "compact_picking/4"
+    ]
     columns = ["trace_id", "phase", "time", "probability"]
     for source in sources:
         assert source.days() == ["2020-01-01", "2020-01-02", "2020-01-03"]

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 from seisbench_llm import archive
 from seisbench_llm.cli import app
 from seisbench_llm.cli.settings import read_settings
-from tests.helpers.archive_stub import FIRST, STUB, file_of, garble, spiky_stream, write_sds
+from tests.helpers.archive_stub import FIRST, STUB, Spikes, file_of, garble, spiky_stream, write_sds
 from tests.helpers.monitor import NETWORK
 
 pytest.importorskip("distributed")
@@ -26,6 +26,14 @@ def write(path, settings):
 
 
 def test_archive_and_catalogue(tmp_path, scheduler, monkeypatch):
+    asked = {}
+
+    class Asked(Spikes):
+        def __init__(self, weights, **arguments):
+            asked.update(arguments)
+            super().__init__(weights, **arguments)
+
+    monkeypatch.setattr("tests.helpers.archive_stub.Spikes", Asked)
     monkeypatch.setattr("seisbench_llm.archive.run", partial(archive.run, processor=STUB))
     write_sds(spiky_stream(("S0", "S1", "S2"), days=2), tmp_path / "sds")
     NETWORK.to_csv(tmp_path / "stations.csv", index=False)
@@ -36,11 +44,12 @@ def test_archive_and_catalogue(tmp_path, scheduler, monkeypatch):
             "end": (FIRST + 86400).date,
             "stations": ["XX.*"],
             "scheduler": scheduler,
+            "amplitudes": True,
         },
         "stations": str(tmp_path / "stations.csv"),
-        "models": {"weights": "stub", "batch_size": 7},
+        "models": {"weights": "stub", "batch_size": 7, "tasks": "polarity"},
         "thresholds": {"P": 0.9, "S": 0.9},
-        "association": {"n_picks": 50},
+        "association": {"n_picks": 50, "magnitude_scale": "norway"},
         "output": {"folder": str(tmp_path / "out"), "formats": ["csv"]},
     }
     file = write(tmp_path / "catalogue.yaml", settings)
@@ -51,6 +60,7 @@ def test_archive_and_catalogue(tmp_path, scheduler, monkeypatch):
     assert picked["done"] == picked["planned"] == 3
     assert catalogue["picks"] > 0 and catalogue["events"] == 0
     config = json.loads((tmp_path / "out" / "archive" / "config.json").read_text())
+    assert asked["tasks"] == {"polarity": "compact_polarity"} and asked["amplitudes"] is True
     assert config["arguments"] == {"batch_size": 7, "P_threshold": 0.9, "S_threshold": 0.9}
     assert read_settings(tmp_path / "out" / "catalogue.yaml") == settings
     # The same command goes on, with another day, and tells that a station failed.

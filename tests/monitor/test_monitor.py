@@ -186,7 +186,8 @@ def test_arguments_reach_the_models_they_are_for():
         batch_size=2,
     )
     own = {"windows_per_pick": 3, "batch_size": 2}
-    assert monitor.models["magnitude"].arguments == own
+    # The S of a distance is that of the monitor's picker.
+    assert monitor.models["magnitude"].arguments == {**own, "s_picker": None}
     assert monitor.models["picking"].arguments.items() >= {**own, "overlap": 0.2}.items()
     # A blinding for the picker's window may be too long for the others'.
     short = tiny_model("polarity", in_samples=512, pred_sample=256)
