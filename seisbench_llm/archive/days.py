@@ -10,6 +10,7 @@ padding.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from fractions import Fraction
@@ -42,12 +43,18 @@ class DayData:
     :param recorded: Waveforms as recorded, not rotated.
     :param stations: Stations of the run, or None.
     :param skipped: List to which left-out data are added.
+    :param filled: Start and end of each part before data that was filled to align them.
     """
 
     usable: obspy.Stream
     recorded: obspy.Stream
     stations: Stations | None
     skipped: SkippedList
+    filled: Sequence[tuple[UTCDateTime, UTCDateTime]] = ()
+
+    def has(self, time: UTCDateTime) -> bool:
+        """Whether a time, to the precision of :py:func:`keep_day`, is outside the filled parts."""
+        return not any(start <= time < end - 5e-5 for start, end in self.filled)
 
 
 def check(stream: obspy.Stream, day: UTCDateTime, lowest_rate: float) -> obspy.Stream:

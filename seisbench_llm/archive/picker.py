@@ -8,6 +8,7 @@ from functools import cached_property
 
 import obspy
 import pandas as pd
+from seisbench.util import PickList
 
 from ..amplitudes import measure
 from ..amplitudes.measure import LONGEST_S
@@ -139,9 +140,11 @@ class Picker:
         :return: Tables by name, here only ``picks``. Each has a column ``time`` in UTC.
         """
         picks = self.model.classify(stream, copy=False, **self.arguments.given).picks
-        further = self._at_picks(picks, data) if self.needs_data and data is not None else None
-        table = picks_to_dataframe(picks)
-        return {"picks": table if further is None else pd.concat([table, further], axis="columns")}
+        if data is None or not self.needs_data:
+            return {"picks": picks_to_dataframe(picks)}
+        picks = PickList(pick for pick in picks if data.has(pick.peak_time))
+        further = self._at_picks(picks, data)
+        return {"picks": pd.concat([picks_to_dataframe(picks), further], axis="columns")}
 
     def _at_picks(self, picks: Sequence, data: DayData) -> pd.DataFrame:
         """Estimates and amplitudes, one row per pick. Polarities are set in the picks."""

@@ -154,7 +154,7 @@ def _process(
             # The same samples, so that they are in memory once.
             usable = [t.slice(begin) for t, begin in zip(stream, beginnings, strict=True)]
             stations = None if rotation is None else rotation.stations
-            further = [DayData(obspy.Stream(usable), recorded, stations, SkippedList())]
+            further = [DayData(obspy.Stream(usable), recorded, stations, SkippedList(), filled)]
         del recorded
         made = processor(stream, *further)
         tables = {kind: keep_day(table, start, filled) for kind, table in made.items()}

@@ -30,8 +30,8 @@ KEYS: dict[str, dict[str, str] | str] = {
     "stations": TEXT,
     "models": {
         "weights": TEXT,
-        "tasks": TEXT,
         "device": TEXT,
+        "tasks": TEXT,
         "precision": TEXT,
         "batch_size": WHOLE,
         "overlap": NUMBER,
