@@ -17,7 +17,7 @@ from seisbench_llm.benchmark.report import write_report
 from seisbench_llm.benchmark.report.examples import choose, make_examples, write_examples
 from seisbench_llm.benchmark.report.measures import auc
 from seisbench_llm.benchmark.report.page import table_rows, verdict
-from seisbench_llm.benchmark.report.results import gather
+from seisbench_llm.benchmark.report.results import _draw, gather
 from tests.helpers.benchmark import write_records
 from tests.helpers.models import tiny_model
 
@@ -207,3 +207,15 @@ def test_in_a_browser(page, tmp_path):
 def test_nothing_to_report(tmp_path):
     with pytest.raises(FileNotFoundError, match="has no predictions"):
         write_report(tmp_path, tmp_path / "report.html")
+
+
+def test_earthquakes_are_drawn_whole_also_if_some_have_no_row():
+    """Numbers of earthquakes may have gaps: records without an answer are left out."""
+    events = np.repeat(np.arange(0, 60, 3), 2)
+    drawn = _draw(events, 20, 0)
+    assert len(drawn) == 20
+    for rows in drawn:
+        assert len(rows) == 40
+        counts = np.bincount(rows, minlength=40).reshape(-1, 2)
+        assert (counts[:, 0] == counts[:, 1]).all()
+    assert len({tuple(rows) for rows in drawn}) == 20

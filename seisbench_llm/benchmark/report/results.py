@@ -250,11 +250,13 @@ def _events(names: pd.Series, traces: pd.DataFrame) -> np.ndarray:
 
 def _draw(events: np.ndarray, draws: int, seed: int) -> list[np.ndarray]:
     """Rows of earthquakes that are drawn with replacement, for each draw."""
-    count = int(events.max(initial=-1)) + 1
+    # Of some earthquakes no row may be left.
+    numbers = np.unique(events)
+    count = len(numbers)
     if count < FEWEST_EVENTS:
         return []
     order = np.argsort(events, kind="stable")
-    members = np.split(order, np.flatnonzero(np.diff(events[order])) + 1)
+    members = np.split(order, np.searchsorted(events[order], numbers[1:]))
     rng = np.random.default_rng(seed)
     return [
         np.concatenate([members[event] for event in rng.integers(count, size=count)])
