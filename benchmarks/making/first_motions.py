@@ -7,7 +7,7 @@ There are hardly any polarities by hand among the records at hand. So the P of t
 those that PhaseNet (volpick) finds in continuous data, get the polarity of ``pnsn_polar.onnx``
 (cangyeone/pnsn, GPL-3.0). It is asked eleven times, with the pick moved and the record turned
 upside down; where the answers do not agree the record is left out. RECORDS holds the data sets,
-CACHE the published weights. Regions that are declared unseen are not touched.
+CACHE the published weights. Test records and regions that are declared unseen are not touched.
 """
 
 from __future__ import annotations
@@ -72,7 +72,8 @@ def onsets_of(stream: obspy.Stream, times: list[obspy.UTCDateTime]):
 
 def rows(folder: Path, picker: sbm.PhaseNet, teacher: PolarityTeacher):
     records = [record for name in SETS for record in load_set(folder, name)]
-    for record in tqdm([*records, *load_continuous(folder)], "first motions"):
+    trained = [r for r in [*records, *load_continuous(folder)] if r.split == "train"]
+    for record in tqdm(trained, "first motions"):
         network, station, *_ = codes_of(record.station)
         for time, window in onsets_of(record.stream, times_of_p(record, picker)):
             up = teacher.up(window[0], WINDOW // 2)

@@ -44,6 +44,11 @@ TEACHER = (
     "Picks that analysts left out: those of the published PhaseNet (MIT) above 0.6; what it was "
     "unsure of was left out of the loss. "
 )
+FIRST_MOTIONS = (
+    "First motions of the real records: those of pnsn_polar (cangyeone/pnsn, GPL-3.0), asked with "
+    "the pick moved and the record upside down, where the answers agree (mean probability 0.8); "
+    "synthetic ones are known. "
+)
 _LOCAL = (
     "Local and regional earthquakes, 1 Hz and above. Few regions and few records: check it on your "
     "own before relying on it. Not for teleseisms, volcanic tremor, ocean-bottom or distributed "
@@ -51,8 +56,8 @@ _LOCAL = (
 )
 LIMITS = {
     "picking": _LOCAL + "Best to about 100 km.",
-    "polarity": _LOCAL + "Learnt from synthetic first motions only; a pick that is off by half a "
-    "period gives the wrong sign.",
+    "polarity": _LOCAL + "Learnt from synthetic first motions and from those that a published "
+    "network told; a pick that is off by half a period gives the wrong sign.",
     "magnitude": _LOCAL + "Amplitudes do not reach the network: it rests on the duration, the "
     "frequencies and the distance that S minus P tells, on what is large against the noise, and on "
     "the stations and magnitudes it was trained on.",
@@ -106,6 +111,8 @@ def described(run: Path, data: Path, checkpoint: dict) -> str:
         text += f"Noise added: {_sources(noise['trace_parent_dataset'].value_counts())}. "
     if any("records" in s or "unlabelled" in s for s in sentences):
         text += TEACHER
+    if any(s.startswith("first_motions") for s in sentences):
+        text += FIRST_MOTIONS
     model = config["model"]
     began = model.get("weights")
     text += f"Started from the weights '{Path(began).name}' " if began else "Started from "
