@@ -94,7 +94,7 @@ def real_cases(folder: Path, data: Path, task: str, splits: tuple[str, ...]) -> 
     Real records of some splits that have a P pick and a truth.
 
     There are no polarities by hand, so that these are clear first motions
-    (:py:func:`first_motion`); no weight was trained on them, whatever the split.
+    (:py:func:`first_motion`).
     """
     cases = []
     for record, row in split_records(folder, data):

@@ -11,8 +11,7 @@ the analyst's P, and again with the picker's P that is nearest to it, if within 
 records (``test``: neither station nor event in training) are few, so that those of which only the
 station or only the event is known to the training (``unused``) are there beside them, and synthetic
 ones of the test part. There are no polarities by hand: truths are clear first motions, found
-automatically (``cases.first_motion``), of all real records, as polarities are learnt from synthetic
-ones alone; and synthetic ones. Back-azimuths only where horizontals point north and east.
+automatically (``cases.first_motion``), of held-out real records, and synthetic ones. Back-azimuths only where horizontals point north and east.
 Clear P: 10 dB above noise on the vertical component.
 """
 
@@ -77,7 +76,7 @@ def evaluate(model: SeisMoLLM, picker: SeisMoLLM, folder: Path, data: Path):
     task = model.task.name
     splits = {name: (name,) for name in SPLITS}
     if task == "polarity":
-        splits = {FIRST_MOTION: ("train", "dev", "test", "unused")}
+        splits = {FIRST_MOTION: ("test", "unused")}
     cases = {name: real_cases(folder, data, task, some) for name, some in splits.items()}
     cases[f"{SYNTHETIC} test"] = synthetic_cases(data, task, "test", SYNTHETIC_CASES)
     result, tables = {}, []

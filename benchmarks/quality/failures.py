@@ -8,8 +8,7 @@ script writes docs/figures/failures_TASK.png and benchmarks/results/failures.jso
 making/tables.py makes the tables of docs/explanation/failures.md. What went wrong is for a human to
 say: benchmarks/tables/causes.json has a sentence for each record, by task and key. Records are held
 out if their split is test or, as these are few, unused: their station or their event is unknown to
-the training. For polarity all records are held out, because it is learnt from synthetic records
-alone.
+the training.
 
 Worst is: for picking what the probabilities of missed and false picks add up to, threshold 0.3,
 tolerance 0.5 s; for polarity the least probability of the right answer; for distance the error in
@@ -116,8 +115,7 @@ def picking_panels(model: SeisMoLLM, folder: Path, data: Path) -> list[Panel]:
 
 def estimate_panels(model: SeisMoLLM, folder: Path, data: Path) -> list[Panel]:
     task = model.task.name
-    splits = ("test", "unused") if task != "polarity" else ("train", "dev", "test", "unused")
-    cases = real_cases(folder, data, task, splits)
+    cases = real_cases(folder, data, task, ("test", "unused"))
     table = estimate(model, cases)
     error = np.abs(errors_of(task, table))
     if task == "distance":
