@@ -5,10 +5,10 @@ Where do the packaged weights fail worst? The twelve worst held-out records of e
 
 DATA is the folder that making/data.py wrote. Without names, all packaged weights are examined. The
 script writes docs/figures/failures_TASK.png and benchmarks/results/failures.json, from which
-making/tables.py makes the tables of docs/explanation/failures.md. What went wrong is for a human to
-say: benchmarks/tables/causes.json has a sentence for each record, by task and key. Records are held
-out if their split is test or, as these are few, unused: their station or their event is unknown to
-the training.
+making/tables.py makes the tables of docs/explanation/failures.md; tasks that are not examined stay.
+What went wrong is for a human to say: benchmarks/tables/causes.json has a sentence for each record,
+by task and key. Records are held out if their split is test or, as these are few, unused: their
+station or their event is unknown to the training.
 
 Worst is: for picking what the probabilities of missed and false picks add up to, threshold 0.3,
 tolerance 0.5 s; for polarity the least probability of the right answer; for distance the error in
@@ -195,7 +195,7 @@ def main() -> None:
         models = [SeisMoLLM.from_pretrained(name) for name in names]
     except WeightsError as error:
         parser.error(str(error))
-    results = {}
+    results = json.loads(args.out.read_text()) if args.out.is_file() else {}
     for model in models:
         task = model.task.name
         find = picking_panels if task == "picking" else estimate_panels
