@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
-from time import monotonic
+from time import monotonic, sleep
 
 from ..extras import install_command
 from .station_days import StationDay
@@ -20,6 +20,10 @@ TASKS_PER_THREAD = 4
 
 # Memory of a worker before its first task. With a lower limit, Dask would restart it for ever.
 LEAST_MEMORY = 500_000_000
+
+# Seconds without any worker after which a local cluster is given up: Dask does not start a worker
+# again that died while it started. Starting one takes about a minute on a busy machine.
+WORKERLESS_S = 180.0
 
 
 def require_dask() -> None:
@@ -136,26 +140,36 @@ def process_all(
     :param client: Dask client.
     :param settings: See :py:func:`seisbench_llm.archive.worker.process_day`.
     :param finished: Function that is called with the state of each station-day.
-    :raises OSError: If the connection to the scheduler is lost, or if
-        :py:func:`~seisbench_llm.archive.worker.process_day` raises an error.
+    :raises OSError: If the connection to the scheduler is lost, if no worker of a local cluster is
+        left, or if :py:func:`~seisbench_llm.archive.worker.process_day` raises an error.
     """
     from distributed import as_completed
 
     running: dict[str, StationDay] = {}
     waiting = iter(pending)
-    checked, room = 0.0, 0
+    checked, room, seen = 0.0, 0, monotonic()
     # raise_errors is false: the error of a task is its result here.
     completed = as_completed([], with_results=True, raise_errors=False)
     while True:
         if monotonic() - checked > 2:
-            checked = monotonic()
-            room = TASKS_PER_THREAD * max(1, sum(client.nthreads().values()))
+            checked, threads = monotonic(), sum(client.nthreads().values())
+            seen = checked if threads else seen
+            if checked - seen > WORKERLESS_S and client.cluster is not None:
+                raise OSError(
+                    "No worker process is left, and none could be started again, probably because "
+                    "it needs more memory than it may have. Use fewer workers or more memory. The "
+                    "same command continues."
+                )
+            room = TASKS_PER_THREAD * max(1, threads)
         for station_day in islice(waiting, max(0, room - len(running))):
             future = client.submit(process_day, settings, tuple(station_day), pure=False)
             running[future.key] = station_day
             completed.add(future)
         if not running:
             return
+        if not completed.has_ready():
+            sleep(0.02)
+            continue
         for future, result in completed.next_batch():
             station_day = running.pop(future.key)
             if future.status != "finished":

@@ -2,7 +2,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from seisbench_llm.archive import StationDay
+from seisbench_llm.archive import StationDay, cluster
 from seisbench_llm.archive import store as archive_store
 from seisbench_llm.archive.cluster import Cluster, write_failure
 
@@ -28,3 +28,21 @@ def test_workers_that_die_again_and_again_are_a_failure(tmp_path):
     assert "more memory" in store.manifest("2020-01-01", "XX.ONE..BH", "failed")["message"]
     with pytest.raises(ZeroDivisionError):
         write_failure(store, station_day, ZeroDivisionError())
+
+
+def test_a_cluster_without_workers_is_given_up(tmp_path, monkeypatch):
+    """Dask does not start a worker again that died while it started."""
+    from distributed import Client, LocalCluster
+
+    monkeypatch.setattr(cluster, "WORKERLESS_S", 0.5)
+    store, pending = (
+        archive_store.Store(tmp_path),
+        [StationDay("XX", "ONE", "", "BH?", "2020-01-01")],
+    )
+    with (
+        LocalCluster(n_workers=0, processes=False, dashboard_address=":0") as none,
+        Client(none) as client,
+        pytest.raises(OSError, match="No worker process is left, and none could be started"),
+    ):
+        cluster.process_all(client, store, "{}", pending, print)
+    assert store.states() == {}

@@ -179,7 +179,7 @@ def memory(folder: Path):
     out = folder / "memory"
     os.environ["STUB_MEMORY"] = "XX.ONE:2020-01-01"
     try:
-        summary = run_stub(folder / "sds", out, workers=1, memory="700MB")
+        summary = run_stub(folder / "sds", out, workers=1, memory="1GB")
     finally:
         del os.environ["STUB_MEMORY"]
     counts = collections.Counter(done=summary.done, failed=summary.failed)
@@ -189,7 +189,7 @@ def memory(folder: Path):
     messages = [entry["message"] for entry in runs.status(out).failures]
     if not all("more memory" in message for message in messages):
         faults.append(f"it does not say why: {messages}")
-    again = run_stub(folder / "sds", out, workers=1, memory="700MB", retry_failed=True)
+    again = run_stub(folder / "sds", out, workers=1, memory="1GB", retry_failed=True)
     if again.done != 6 or tables(out).keys() != tables(folder / "archive").keys():
         faults.append(f"it did not go on: {again}")
     return counts, faults

@@ -130,6 +130,8 @@ def _cumulative(values) -> tuple[np.ndarray, np.ndarray]:
 def _roc(truth: np.ndarray, score: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     from sklearn.metrics import roc_curve
 
+    if len(np.unique(truth)) < 2:
+        return np.empty(0), np.empty(0)
     return _thinned(*roc_curve(truth, score)[:2])
 
 
