@@ -11,7 +11,8 @@ the analyst's P, and again with the picker's P that is nearest to it, if within 
 records (``test``: neither station nor event in training) are few, so that those of which only the
 station or only the event is known to the training (``unused``) are there beside them, and synthetic
 ones of the test part. There are no polarities by hand: truths are clear first motions, found
-automatically (``cases.first_motion``), of held-out real records, and synthetic ones. Back-azimuths only where horizontals point north and east.
+automatically (``cases.first_motion``), of held-out real records, and synthetic ones. Back-azimuths
+only where horizontals point north and east.
 Clear P: 10 dB above noise on the vertical component.
 """
 

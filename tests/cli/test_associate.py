@@ -50,6 +50,7 @@ def test_its_yaml_does_the_same(command, tmp_path):
         "n_p_and_s_picks": 1,
         "margin": 60.0,
         "keep_poor": True,
+        "magnitude_scale": "iaspei",
     }
     assert written["picks"] == command[1] and written["output"]["formats"] == ["csv"]
     result = invoke(app, ["run", str(out / "catalogue.yaml"), "--json"])

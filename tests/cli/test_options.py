@@ -102,7 +102,8 @@ def test_a_device_is_no_part_of_the_configuration_of_a_run(tmp_path):
 
     store, configs = Store(tmp_path), []
     for device in ("cpu", "cuda:0"):
-        settings = _settings(store, "sds", "tiny", {"P_threshold": 0.5}, "a:B", device)
+        further = {"tasks": {}, "amplitudes": False}
+        settings = _settings(store, "sds", "tiny", {"P_threshold": 0.5}, "a:B", device, further)
         assert ("device" in settings["options"]) == (device != "cpu")
         configs.append(_config({**settings, "identity": {}}))
     assert configs[0] == configs[1] and configs[0]["arguments"] == {"P_threshold": 0.5}

@@ -12,11 +12,14 @@ from seisbench_llm.cli import signals
 @pytest.fixture
 def installed(monkeypatch):
     """The handlers of the command line, in this process."""
-    before = signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    # What is started in the background may ignore Ctrl-C.
+    handlers = {signal.SIGTERM: signal.SIG_DFL, signal.SIGINT: signal.default_int_handler}
+    before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
     monkeypatch.setattr(sys, "unraisablehook", sys.unraisablehook)
     signals.install()
     yield
-    signal.signal(signal.SIGTERM, before)
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @pytest.mark.parametrize(
