@@ -56,7 +56,12 @@ _ABOUT_P: dict = {"in_samples": 512, "joint_norm": True, "default_args": {"windo
 
 
 _TASK_ARGUMENTS = {
-    "polarity": {**_ABOUT_P, "pred_sample": 256},
+    "polarity": {
+        **_ABOUT_P,
+        "pred_sample": 256,
+        # The network has only approximately learnt that a record upside down has the other answer.
+        "default_args": {**_ABOUT_P["default_args"], "mirror": True},
+    },
     "back_azimuth": {
         **_ABOUT_P,
         "pred_sample": 192,

@@ -58,6 +58,11 @@ POINT_ARGS = {
         "a pick, evenly over the circle. The answers are rotated back before averaging",
         1,
     ),
+    "mirror": (
+        "Whether a polarity at a pick is the mean of the answers for the record and for the record "
+        "upside down, whose first motion is the opposite one",
+        False,
+    ),
     "calibration": (
         "Factors that turn an answer into its uncertainty, a dictionary. For picks: P, P_power, "
         "S, S_power, see seisbench_llm.streams.picks.time_uncertainty. With None it is unknown. "
@@ -123,6 +128,7 @@ class Arguments:
     windows_per_pick: int
     window_jitter: float
     rotations: int
+    mirror: bool
     calibration: Mapping[str, float] | None
     textbook: bool
     s_picker: str | None
@@ -167,6 +173,7 @@ def validate_arguments(model: WaveformModel, given: Mapping) -> Arguments:
     for name in ("batch_size", "stride", "windows_per_pick", "rotations"):
         value = getattr(arguments, name)
         _require(isinstance(value, Integral) and value >= 1, name, value, "an integer from 1")
+    _require(isinstance(arguments.mirror, bool), "mirror", arguments.mirror, "True or False")
     precision = arguments.precision
     _require(precision in PRECISIONS, "precision", precision, f"one of {', '.join(PRECISIONS)}")
     for name in ("min_separation", "window_jitter"):

@@ -199,12 +199,15 @@ def _outputs(
     size, each = arguments.batch_size, arguments.windows_per_pick
     predict = partial(predict, precision=arguments.precision)
     turns = arguments.rotations if model.task.head == "angle" else 1
+    average = partial(_averaged, turns=turns)
+    if model.task.name == "polarity" and arguments.mirror:
+        turns, average = 2, _mirrored
     outputs = []
     # Picks are processed in parts, because a day of a swarm has thousands.
     while group := list(islice(windows, max(1, size // (each * turns)))):
         batch = torch.from_numpy(np.concatenate(group)).to(model.device)
         for part in batch.split(max(1, size // turns)):
-            outputs.append(_averaged(model, part, turns, predict).cpu())
+            outputs.append(average(model, part, predict=predict).cpu())
     return torch.cat(outputs).unflatten(0, (-1, each)).numpy()
 
 
@@ -229,6 +232,14 @@ def _averaged(
     angles = angles[:, None]
     back = cosine * angles.cos() - sine * angles.sin(), sine * angles.cos() + cosine * angles.sin()
     return torch.stack(back, dim=-1).mean(dim=0)
+
+
+def _mirrored(
+    model: WaveformModel, batch: torch.Tensor, predict: Callable[[torch.Tensor], torch.Tensor]
+) -> torch.Tensor:
+    """The mean output for a batch and the batch upside down, whose first motion is the other."""
+    there, mirrored = predict(normalize(torch.cat([batch, -batch]), model.joint_norm)).chunk(2)
+    return (there + mirrored.flip(-1)) / 2
 
 
 def summarize(

@@ -236,6 +236,7 @@ def test_monitor_takes_any_stream(stream):
 
 ARGUMENT_NAMES = ["batch_size", "overlap", "stacking", "stride", "blinding", "min_separation"]
 ARGUMENT_NAMES += ["windows_per_pick", "window_jitter", "rotations", "precision", "calibration"]
+ARGUMENT_NAMES += ["mirror"]
 ARGUMENT_NAMES += [f"{name}_threshold" for name in ("P", "S", "detection", "polarity", "p")]
 ARGUMENTS = st.fixed_dictionaries(
     {},

@@ -277,6 +277,22 @@ def test_rotations_do_not_favour_a_direction():
     assert abs((estimate(turned, 1) - estimate(stream, 1)) % 360 - 270) > 0.5
 
 
+def test_upside_down_the_first_motion_is_the_opposite_one():
+    model, stream = tiny_model(task="polarity"), make_stream()
+    upside_down = stream.copy()
+    for trace in upside_down:
+        trace.data = -trace.data
+
+    def up(stream, mirror):
+        found = model.classify(stream, picks=[pick(10), pick(20)], mirror=mirror).estimates
+        return np.array([estimate.value for estimate in found])
+
+    np.testing.assert_allclose(up(stream, True) + up(upside_down, True), 1, atol=1e-6)
+    expected = (up(stream, False) + 1 - up(upside_down, False)) / 2
+    np.testing.assert_allclose(up(stream, True), expected, atol=1e-6)
+    assert np.abs(up(stream, False) + up(upside_down, False) - 1).max() > 1e-3
+
+
 def test_a_long_list_is_short_in_a_session():
     estimates = EstimateList(
         Estimate(f"XX.S{i}.", obspy.UTCDateTime(i), "distance", i, "km", 1.0) for i in range(500)
