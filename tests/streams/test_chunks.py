@@ -268,16 +268,18 @@ def test_real_records(same, shared):
     same(model, stream.slice(start, start + 1500), tolerance=1e-5, seconds=300, batch_size=32)
 
 
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="ru_maxrss has other units")
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs /proc")
 def test_memory_does_not_grow_with_the_stream():
     program = """
-import json, resource
+import json, re
+from pathlib import Path
 import numpy as np, obspy
 from seisbench_llm.streams import windows
 from tests.helpers.models import tiny_model
 
 def peak():
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    # Not ru_maxrss, which is at least that of the process that started this one.
+    return int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) / 1024
 
 windows.CHUNK_SECONDS = 1200
 model = tiny_model(filter_args=["highpass"], filter_kwargs={"freq": 1.0, "corners": 2})
@@ -295,7 +297,8 @@ for hours in (2, 6):
     size = sum(trace.data.nbytes for trace in annotations) / 2**20
     del annotations
     rows.append(peak() - base - size)
-model.classify(stream)
+# Few picks, as each needs memory of its own.
+assert len(model.classify(stream, P_threshold=0.9, min_separation=3000).picks) < 100
 print(json.dumps([*rows, peak() - base - size]))
 """
     done = subprocess.run(
@@ -305,7 +308,8 @@ print(json.dumps([*rows, peak() - base - size]))
     short, long, classified = json.loads(done.stdout.splitlines()[-1])
     # One copy of the longer stream in double precision has 49 MB.
     assert long < max(short, 0) + 15, (short, long)
-    assert classified < max(long, 0) + 15, (long, classified)
+    # Peaks are looked for in one curve at a time: 24 bytes a sample, 49 MB.
+    assert classified < max(long, 0) + 65, (long, classified)
 
 
 @pytest.mark.parametrize("strict", [False, True])
