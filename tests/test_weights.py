@@ -67,6 +67,7 @@ def test_plain_seisbench_reads_the_file(tmp_path):
 
 
 def test_saving_a_model_under_lora_training(tmp_path):
+    pytest.importorskip("peft")
     model = tiny_model()
     model.add_lora(rank=2)
     with torch.no_grad():
@@ -106,6 +107,7 @@ def test_order_packaged_cached_path(cache, tmp_path):
 
 
 def test_hugging_face_repository_in_the_cache(monkeypatch, tmp_path):
+    pytest.importorskip("huggingface_hub")
     import huggingface_hub.constants
 
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path))
@@ -286,6 +288,7 @@ def test_newer_seisbench_is_asked_for(tmp_path):
 
 
 def test_loading_needs_no_language_model(tmp_path, monkeypatch):
+    pytest.importorskip("transformers")
     import transformers
 
     model = tiny_model(backbone="nobody/nothing")

@@ -49,10 +49,13 @@ def decoder() -> str:
     rows = []
     for variant, part in table.groupby("variant", sort=False):
         seeds = [part.loc[part["task"] == task, "score"] for task in tasks]
-        cells = [
-            with_limits(s.mean(), [s.min(), s.max()], 3 if task == "picking" else 1)
-            for s, task in zip(seeds, tasks, strict=True)
-        ]
+        cells = []
+        for scores, task in zip(seeds, tasks, strict=True):
+            digits, ends = 3 if task == "picking" else 1, [scores.min(), scores.max()]
+            alone = len(scores) == 1
+            cells.append(
+                f"{ends[0]:.{digits}f}" if alone else with_limits(scores.mean(), ends, digits)
+            )
         first = part.iloc[0]
         sizes = [f"{first['weights'] / 1e6:.2f} M", f"{first['trained'] / 1e6:.2f} M"]
         rows.append([str(variant), *sizes, *cells])

@@ -87,6 +87,7 @@ def test_closed_standard_error_does_no_harm(files, tmp_path):
 
 
 def test_pick_all_formats(files, tmp_path):
+    pytest.importorskip("pyarrow")
     out = tmp_path / "out"
     names = ("csv", "parquet", "quakeml", "pyocto", "gamma", "nlloc")
     formats = [f"--format={name}" for name in names]

@@ -3,6 +3,7 @@
 import re
 
 import numpy as np
+import pytest
 import torch
 
 from seisbench_llm.models.seismollm import SeisMoLLM
@@ -36,6 +37,7 @@ def published_model(task, width=48, layers=1, positions=128, seed=0, **kwargs):
 
     :param task: Our name or the published one.
     """
+    pytest.importorskip("peft")
     task = next((spec.name for spec in TASKS.values() if spec.published == task), task)
     torch.manual_seed(seed)
     shape = {"width": width, "layers": layers, "heads": 12, "mlp_width": 4 * width}

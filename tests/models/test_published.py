@@ -8,7 +8,6 @@ import shutil
 import subprocess
 import sys
 
-import huggingface_hub.constants as hub_constants
 import pytest
 import seisbench
 import torch
@@ -22,6 +21,8 @@ from seisbench_llm.weights import WeightsError
 from tests.helpers.checkpoints import published_model, published_state, training_checkpoint
 from tests.helpers.hub import Hub, serving
 from tests.helpers.parity import official
+
+hub_constants = pytest.importorskip("huggingface_hub.constants")
 
 NAMES = {
     "seismollm_dpk_ditingfull": ("picking", 8192, 50),

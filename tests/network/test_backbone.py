@@ -1,21 +1,21 @@
 import pytest
 import torch
-from transformers import (
-    BertConfig,
-    BertModel,
-    GPT2Config,
-    GPT2Model,
-    LlamaConfig,
-    LlamaModel,
-    RobertaConfig,
-    RobertaModel,
-)
 
 from seisbench_llm.models.seismollm import SeisMoLLM
 from seisbench_llm.network import language, lora
 from seisbench_llm.network.backbone import Backbone
 from seisbench_llm.network.config import BackboneConfig
 from tests.helpers.models import TINY, TINY_SHAPE, tiny_model
+
+transformers = pytest.importorskip("transformers")
+BertConfig = transformers.BertConfig
+BertModel = transformers.BertModel
+GPT2Config = transformers.GPT2Config
+GPT2Model = transformers.GPT2Model
+LlamaConfig = transformers.LlamaConfig
+LlamaModel = transformers.LlamaModel
+RobertaConfig = transformers.RobertaConfig
+RobertaModel = transformers.RobertaModel
 
 
 @pytest.fixture
@@ -164,6 +164,7 @@ def test_impossible_sizes_are_named(change, message):
 
 
 def test_lora_trains_what_the_paper_trains_and_merges():
+    pytest.importorskip("peft")
     model = tiny_model()
     x = torch.randn(2, 3, 3000)
     with torch.no_grad():
@@ -190,6 +191,7 @@ def test_lora_trains_what_the_paper_trains_and_merges():
 
 
 def test_lora_misuse():
+    pytest.importorskip("peft")
     model = tiny_model()
     with pytest.raises(ValueError, match="Unknown LoRA targets"):
         model.add_lora(targets=("attn.everything",))
@@ -219,6 +221,7 @@ def test_another_kind_of_llama_is_refused(tmp_path, change, problem):
 
 
 def test_model_with_a_llama_backbone(llama_folder, tmp_path):
+    pytest.importorskip("peft")
     folder, _ = llama_folder
     sizes = {k: v for k, v in TINY.items() if k not in ("pretrained", "backbone_config")}
     model = SeisMoLLM(**{**sizes, "backbone": str(folder), "backbone_layers": 2}).eval()
