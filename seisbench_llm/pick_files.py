@@ -9,9 +9,13 @@ from math import ceil
 from pathlib import Path
 
 import obspy
+import pandas as pd
 from seisbench.util import PickList
 from tqdm import tqdm
 
+from .amplitudes import measure
+from .amplitudes.measure import LONGEST_S
+from .export.tables import AMPLITUDE_TYPES, typed
 from .models.seismollm import SeisMoLLM
 from .stations import Stations
 from .streams.arguments import Arguments
@@ -36,12 +40,15 @@ class Picked:
     :param stations: Stations (NET.STA) with waveforms.
     :param failed: File that could not be read -> reason.
     :param skipped: Traces that were left out or are of doubtful use, with the reason.
+    :param amplitudes: Table of :py:func:`seisbench_llm.amplitudes.measure` with the index of each
+        pick in ``picks``, None if amplitudes were not asked for.
     """
 
     picks: PickList
     stations: list[str]
     failed: dict[Path, str] = field(default_factory=dict)
     skipped: SkippedList = field(default_factory=SkippedList)
+    amplitudes: pd.DataFrame | None = None
 
     def __repr__(self) -> str:
         """In a line."""
@@ -69,6 +76,7 @@ def pick_files(
     watch: Callable[[obspy.Stream, obspy.Stream, PickList], None] | None = None,
     largest: int = MAX_SAMPLES_AT_ONCE,
     stations=None,
+    amplitudes: bool = False,
     **kwargs,
 ) -> Picked:
     """
@@ -89,6 +97,8 @@ def pick_files(
     :param stations: Inventory, table or file of stations, see
         :py:meth:`seisbench_llm.stations.Stations.read`: components that do not point up, north and
         east are rotated first.
+    :param amplitudes: Whether to measure amplitudes at the picks, with ``stations`` also ground
+        motion.
     :param kwargs: Arguments of ``model.classify``, such as ``P_threshold``.
     :raises ValueError: If the model is not a picker, or if a file cannot be read. The message has
         its name.
@@ -96,7 +106,8 @@ def pick_files(
     """
     if model.task.name != "picking":
         raise ValueError(f"The model is for {model.task.name}, not for picking.")
-    rotation = None if stations is None else Rotation(Stations.read(stations))
+    known = None if stations is None else Stations.read(stations)
+    rotation = None if known is None else Rotation(known)
     files = find_files(paths)
     reader = Reader(keep_going, hint=" (--keep-going skips such files)")
     shown = {"disable": not progress, "leave": False, "delay": 1}
@@ -109,10 +120,12 @@ def pick_files(
 
     arguments = Arguments.of(model, kwargs)
     separation = arguments.min_separation
-    # The part holds whole windows, so that windows lie alike around each midnight.
+    # The part holds whole windows, so that windows lie alike around each midnight. The P of an S
+    # and the end of its waves may be on another day.
     window = model.in_samples / model.sampling_rate
-    padding = ceil(part_padding(model, arguments) / window) * window
-    groups = defaultdict(list)
+    reach = part_padding(model, arguments) + (LONGEST_S if amplitudes else 0.0)
+    padding = ceil(reach / window) * window
+    groups, measured = defaultdict(list), {}
     with said_once() as skipped:
         for part in tqdm(list(_parts(traces, largest)), "picking", unit="part", **shown):
             span = (
@@ -121,10 +134,16 @@ def pick_files(
             stream = reader.stream(part.traces, *span)
             if not stream:
                 continue
+            recorded = stream if amplitudes else None
             if rotation is not None:
                 stream = rotation(stream)
             annotations = model.annotate(stream, **kwargs)
             picks = model.classify_aggregate(annotations, arguments.argdict).picks
+            at: dict[tuple, dict] = {}
+            if recorded is not None:
+                # A response belongs to a channel as it was recorded.
+                found = measure(recorded, picks, known, skipped).to_dict("records")
+                at = {_key(picks[row["pick"]]): row for row in found}
             if part.start is not None:
                 # A pick may move across midnight by a sample, so look on both sides.
                 first, last = part.start - separation, part.end + separation
@@ -135,10 +154,19 @@ def pick_files(
                 watch(stream, annotations, picks)
             for pick in picks:
                 groups[pick.trace_id, pick.phase].append(pick)
+                measured[_key(pick)] = at.get(_key(pick))
     picks = [pick for group in groups.values() for pick in separate(group, separation)]
     picks.sort(key=lambda pick: (pick.peak_time, pick.trace_id, pick.phase))
-    stations = sorted({trace.station for trace in traces})
-    return Picked(PickList(picks), stations, reader.failed, skipped)
+    names = sorted({trace.station for trace in traces})
+    table = None
+    if amplitudes:
+        rows = [(index, measured.get(_key(pick))) for index, pick in enumerate(picks)]
+        table = typed([{**row, "pick": index} for index, row in rows if row], AMPLITUDE_TYPES)
+    return Picked(PickList(picks), names, reader.failed, skipped, table)
+
+
+def _key(pick) -> tuple[str, str, int]:
+    return pick.trace_id, pick.phase, pick.peak_time.ns
 
 
 def _parts(traces: list[FileTrace], largest: int) -> Iterator[_Part]:

@@ -1,8 +1,10 @@
 """Picks of files, in parts where they are large."""
 
 import obspy
+import pandas as pd
 import pytest
 
+from seisbench_llm.amplitudes import measure
 from seisbench_llm.pick_files import pick_files
 from tests.helpers.models import tiny_model
 from tests.helpers.streams import make_stream
@@ -49,3 +51,18 @@ def test_days_are_picked_one_by_one_without_loss_at_midnight(tmp_path):
         same = [p for p in found if (p.trace_id, p.phase) == (pick.trace_id, pick.phase)]
         assert sum(abs(p.peak_time - pick.peak_time) < 0.5 for p in same) == 1
     assert len(found) == pytest.approx(len(whole), rel=0.05)
+
+
+def test_amplitudes_do_not_depend_on_parts(tmp_path):
+    """In particular those of an S after midnight whose P is before it."""
+    midnight, stream = obspy.UTCDateTime(2020, 1, 2), make_stream(60_000)
+    for trace in stream:
+        trace.stats.starttime = midnight - 300
+    stream.write(tmp_path / "a.mseed", format="MSEED")
+    levels = {"P_threshold": 0.6, "S_threshold": 0.6, "amplitudes": True}
+    found = pick_files(tiny_model(), [tmp_path], largest=100_000, **levels)
+    known = measure(stream, found.picks)
+    pd.testing.assert_frame_equal(found.amplitudes, known)
+    near = abs((known["time"] - pd.Timestamp(midnight.datetime, tz="UTC")).dt.total_seconds()) < 60
+    assert set(known[near]["time"].dt.day) == {1, 2} and len(known) > 100
+    assert pick_files(tiny_model(), [tmp_path], P_threshold=1.0, S_threshold=1.0).amplitudes is None

@@ -151,13 +151,14 @@ class Picker:
         with said_once() as left_out:
             estimates = estimate_at(self.models, data.usable, picks, self.arguments.given)
             rows = [estimate_columns(pick, estimates, self.models) for pick in picks]
-            columns = pd.DataFrame(rows, index=range(len(picks)))
+            types = further_types(self.models, amplitudes=False, physical=False)
+            columns = typed(pd.DataFrame(rows, index=range(len(picks)), columns=list(types)), types)
             if self.amplitudes:
                 measured = measure(data.recorded, picks, data.stations, left_out)
-                columns = columns.join(amplitude_columns(measured, len(picks)))
+                physical = data.stations is not None
+                columns = columns.join(amplitude_columns(measured, len(picks), physical))
         data.skipped.extend(left_out)
-        types = further_types(self.models, self.amplitudes, data.stations is not None)
-        return typed(columns.reindex(columns=list(types)), types)
+        return columns
 
 
 def _load(weights: str, task: str, device: str) -> SeisMoLLM:

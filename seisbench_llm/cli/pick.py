@@ -49,6 +49,9 @@ _COLUMNS = {
     "phase": str,
     "time": short_time,
     "probability": "{:.2f}".format,
+    "amplitude_counts": "{:.4g}".format,
+    "snr": "{:.1f}".format,
+    "amplitude": "{:.3g}".format,
 }
 
 # Seconds. Longer records are drawn as days with one hour per line.
@@ -68,6 +71,12 @@ def pick(
     ] = None,
     plot: Annotated[bool, typer.Option(help="Draw waveforms and picks.")] = False,
     stations: StationsFile = None,
+    amplitudes: Annotated[
+        bool,
+        typer.Option(
+            "--amplitudes", help="Measure amplitudes at picks, with --stations also ground motion."
+        ),
+    ] = False,
     device: DeviceName = "auto",
     *,
     picking: dict,
@@ -96,6 +105,7 @@ def pick(
         formats=[form.value for form in formats] if formats else None,
         plot=plot,
         stations=stations,
+        amplitudes=amplitudes,
         keep_going=keep_going,
         show="json" if as_json else "quiet" if quiet else "table",
         device=device,
@@ -136,6 +146,7 @@ def run_pick(
     formats: Sequence[str] | None = None,
     plot: bool = False,
     stations: str | None = None,
+    amplitudes: bool = False,
     keep_going: bool = False,
     show: str = "table",
     device: str = "auto",
@@ -146,10 +157,12 @@ def run_pick(
 
     :param stations: File or service with stations. Components are rotated and, with ``out``, a
         table of coordinates is written.
+    :param amplitudes: Whether picks get columns with amplitudes.
     :param show: ``table``, ``json`` or ``quiet``.
     :param device: See :py:func:`seisbench_llm.models.devices.find_device`.
     :param arguments: Arguments of the model's ``classify``.
     """
+    from ..export.at_picks import amplitude_columns
     from ..export.formats import require
     from ..export.tables import picks_to_dataframe
     from ..models.devices import find_device
@@ -179,9 +192,13 @@ def run_pick(
         progress=show != "quiet" and sys.stderr.isatty(),
         watch=figures,
         stations=known,
+        amplitudes=amplitudes,
         **arguments,
     )
     table = picks_to_dataframe(picked.picks)
+    if picked.amplitudes is not None:
+        physical = known is not None
+        table = table.join(amplitude_columns(picked.amplitudes, len(table), physical))
     if show == "json":
         echo_json_lines(table)
         echo_skipped(picked.skipped, picked.failed)

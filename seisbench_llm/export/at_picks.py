@@ -47,18 +47,21 @@ def further_types(tasks: Iterable[str], amplitudes: bool, physical: bool) -> dic
     return {name: _TYPES.get(name, "float64") for name in names}
 
 
-def amplitude_columns(amplitudes: pd.DataFrame, count: int) -> pd.DataFrame:
+def amplitude_columns(amplitudes: pd.DataFrame, count: int, physical: bool) -> pd.DataFrame:
     """
     Amplitudes as columns of picks.
 
     :param amplitudes: Table of :py:func:`seisbench_llm.amplitudes.measure`.
     :param count: Number of picks.
+    :param physical: Whether stations are known, so that there are columns of ground motion.
     """
+    types = further_types((), True, physical)
     table = amplitudes.set_index("pick").rename(columns={"trace_id": "amplitude_trace_id"})
     table = table.reindex(range(count))
     clipped = table["clipped"].eq(True)
     # The amplitude of a clipped record is a lower limit only.
-    return table.assign(clipped=clipped, amplitude=table["velocity_m_s"].mask(clipped))
+    table = table.assign(clipped=clipped, amplitude=table["velocity_m_s"].mask(clipped))
+    return typed(table[list(types)], types)
 
 
 def estimates_of(picks: pd.DataFrame) -> pd.DataFrame:

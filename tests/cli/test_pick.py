@@ -13,12 +13,18 @@ import pytest
 from obspy.io.quakeml.core import _validate as validate_quakeml
 
 from seisbench_llm import cli
+from seisbench_llm.amplitudes import measure
+from seisbench_llm.export.at_picks import COUNTS, PHYSICAL, amplitudes_of
 from seisbench_llm.export.read import read_picks
 from seisbench_llm.export.tables import COLUMNS, picks_to_dataframe
 from seisbench_llm.pick_files import pick_files
+from seisbench_llm.stations import Stations
+from seisbench_llm.streams.orientation import rotate_to_zne
 from seisbench_llm.waveform_files import find_files
 from tests.helpers.command_line import LEVELS, code_of, expected_picks, run
 from tests.helpers.models import tiny_model
+from tests.helpers.orientation import BOREHOLE, turned
+from tests.helpers.responses import write_stationxml
 from tests.helpers.streams import make_stream
 
 
@@ -192,3 +198,53 @@ def test_python_and_command_line_agree(files, tmp_path):
     found = pick_files(tiny_model(), files[:1], P_threshold=0.9, S_threshold=0.9)
     assert found.stations == ["XX.STA", "XX.TWO"] and not found.failed
     assert [str(p) for p in found.picks] == [str(p) for p in expected_picks(files)]
+
+
+@pytest.fixture
+def borehole(tmp_path):
+    """Waveforms in counts of a sensor that is turned, and its StationXML."""
+    stream = make_stream(18_000, rate=200.0)
+    for trace in stream:
+        trace.data = (1000 * trace.data).round().astype("int32")
+    turned(stream, BOREHOLE).write(tmp_path / "turned.mseed", format="MSEED")
+    stations = write_stationxml(tmp_path / "stations.xml", "XX.STA.00", BOREHOLE)
+    return tmp_path / "turned.mseed", stations
+
+
+def test_amplitudes_are_columns(files, borehole, tmp_path):
+    pytest.importorskip("pyarrow")
+    waves, stations = borehole
+    out = ["--out", str(tmp_path / "out"), "--format=csv", "--format=parquet"]
+    given = [str(waves), *files[1:], *LEVELS, "--amplitudes", "--stations", str(stations)]
+    result = run(cli.app, ["pick", *given, *out])
+    assert result.exit_code == 0, result.exception
+    table = read_picks(tmp_path / "out" / "picks.parquet")
+    assert list(table) == [*COLUMNS, *COUNTS, *PHYSICAL]
+    back = read_picks(tmp_path / "out" / "picks.csv")
+    pd.testing.assert_frame_equal(back, table, check_dtype=False)
+    # Picks are those of Z, N and E; amplitudes those of the channels that have a response.
+    stream, known = obspy.read(waves), Stations.read(stations)
+    picks = (
+        tiny_model().classify(rotate_to_zne(stream, known), P_threshold=0.9, S_threshold=0.9).picks
+    )
+    assert list(table["time"]) == list(picks_to_dataframe(picks)["time"])
+    expected = measure(stream, picks, known)
+    assert len(expected) > 3 and set(expected["phase"]) == {"P", "S"}
+    found = amplitudes_of(table)
+    pd.testing.assert_frame_equal(found, expected, check_dtype=False)
+    assert set(found["trace_id"].str[-1]) == {"Z", "1", "2"}
+    assert (found["wood_anderson_nm"] > 0).all() and (found["snr"] > 1).any()
+    rows = [json.loads(x) for x in run(cli.app, ["pick", *given, "--json"]).stdout.splitlines()]
+    counts = list(table["amplitude_counts"].dropna())
+    assert [row["amplitude_counts"] for row in rows[: len(counts)]] == pytest.approx(counts)
+    assert "amplitude_counts" in result.output and "velocity_m_s" not in result.output
+
+
+def test_without_stations_amplitudes_are_counts(files, tmp_path):
+    out = ["--out", str(tmp_path / "out"), "--format=csv"]
+    assert run(cli.app, ["pick", *files, *LEVELS, "--amplitudes", *out]).exit_code == 0
+    table = read_picks(tmp_path / "out" / "picks.csv")
+    assert list(table) == [*COLUMNS, *COUNTS]
+    expected = measure(obspy.read(files[0]), expected_picks(files))["amplitude_counts"]
+    counts = table["amplitude_counts"].dropna()
+    assert list(counts) == pytest.approx(list(expected)) and len(counts) > 3
