@@ -14,7 +14,11 @@ from .options import AsJson
 
 def compare(
     ours: Annotated[
-        Path, typer.Argument(help="Our catalogue: QuakeML or another format that ObsPy reads.")
+        Path,
+        typer.Argument(
+            help="Our catalogue: QuakeML, another format that ObsPy reads, or a table of events "
+            "(CSV, Parquet; also of GaMMA or PyOcto)."
+        ),
     ],
     theirs: Annotated[Path, typer.Argument(help="Their catalogue, to compare ours with.")],
     seconds: Annotated[
@@ -37,9 +41,8 @@ def compare(
     """
     from ..monitor.compare import UNITS
     from ..monitor.compare import compare as run
-    from ..obspy_files import read_catalog
 
-    result = run(read_catalog(ours), read_catalog(theirs), seconds, km)
+    result = run(_read(ours), _read(theirs), seconds, km)
     summary = result.summary()
     if as_json:
         typer.echo(json.dumps(summary))
@@ -63,3 +66,20 @@ def compare(
         from ..plotting.comparison import plot_comparison
 
         save_figure(plot_comparison(result), plot)
+
+
+def _read(path: Path):
+    """A catalogue, or a table of events."""
+    from ..export import read_events
+    from ..export.detect import detect_format
+    from ..obspy_files import read_catalog
+
+    if not path.is_file():
+        raise FileNotFoundError(f"There is no file {path}.")
+    if detect_format(path) in ("csv", "parquet", "pyocto", "gamma"):
+        return read_events(path)
+    try:
+        return read_catalog(path)
+    except Exception as error:
+        # ObsPy's readers raise exceptions of any kind on a file that is none of theirs.
+        raise ValueError(f"{path} cannot be read as a catalogue: {error}") from error

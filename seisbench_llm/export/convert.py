@@ -11,6 +11,7 @@ from seisbench.util import Pick, PickList
 
 from ..atomic import replacing
 from ..obspy_files import read_catalog
+from .csv_formats import separator_of
 from .detect import OBSPY, detect_format
 from .files import write_csv, write_parquet
 from .formats import FORMATS, format_of, require
@@ -179,7 +180,7 @@ def _events(source: Path, found: str) -> pd.DataFrame:
 
 def _is_event_table(path: Path) -> bool:
     try:
-        names = set(pd.read_csv(path, nrows=0))
+        names = set(pd.read_csv(path, sep=separator_of(path), nrows=0))
     except ValueError:
         return False
     return {"latitude", "longitude", "time"} <= names and not names & {"phase", "type"}

@@ -101,6 +101,8 @@ def read_phasenet(path: Path) -> pd.DataFrame:
     }
     if amplitude is not None:
         columns["amplitude"] = pd.to_numeric(frame[amplitude])
+    # GaMMA adds these two.
+    columns |= {name: frame[name] for name in ("event_index", "gamma_score") if name in frame}
     return pd.DataFrame(columns, index=frame.index)
 
 
@@ -187,9 +189,24 @@ def read_eqtransformer(path: Path) -> pd.DataFrame:
     return picks.sort_index(kind="stable").reset_index(drop=True)
 
 
+def separator_of(path: Path) -> str:
+    """What is between the columns of a table: a comma, or a tab, as of GaMMA's first versions."""
+    with open(path, encoding="utf-8", errors="replace") as file:
+        return separator(file.readline())
+
+
+def separator(header: str) -> str:
+    """What is between the columns of a table with this first line."""
+    return "\t" if "\t" in header and "," not in header else ","
+
+
 def _read(path: Path, needed: tuple[str, ...]) -> pd.DataFrame:
     frame = pd.read_csv(
-        path, dtype=dict.fromkeys(_CODES, str), keep_default_na=False, na_values=_NO_TEXT
+        path,
+        sep=separator_of(path),
+        dtype=dict.fromkeys(_CODES, str),
+        keep_default_na=False,
+        na_values=_NO_TEXT,
     )
     missing = [name for name in needed if name not in frame]
     if missing:

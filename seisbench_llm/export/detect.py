@@ -6,7 +6,7 @@ import csv
 import re
 from pathlib import Path
 
-from .csv_formats import EQTRANSFORMER_COLUMNS, PHASENET_COLUMNS
+from .csv_formats import EQTRANSFORMER_COLUMNS, PHASENET_COLUMNS, separator
 from .formats import FORMATS, suffix_format
 from .growclust import is_event_line
 
@@ -62,8 +62,12 @@ def detect_format(path: Path, name: str | None = None) -> str:
 
 
 def _csv_format(text: str) -> str | None:
-    header = set(next(csv.reader(text.splitlines()[:1]), []))
+    first = text.partition("\n")[0]
+    header = set(next(csv.reader([first], delimiter=separator(first)), []))
     table = all(any(name in header for name in names) for names in _TABLES)
+    # GaMMA's picks with events have the columns of PhaseNet, or those that it takes.
+    if "gamma_score" in header and (table or set(PHASENET_COLUMNS) <= header):
+        return "gamma"
     fits = {
         "phasenet": set(PHASENET_COLUMNS) <= header,
         "eqtransformer": set(EQTRANSFORMER_COLUMNS) <= header,

@@ -10,9 +10,10 @@ import pandas as pd
 from ..obspy_files import read_catalog
 from ..trace_ids import TraceId, location_of
 from .at_picks import NUMBERS
-from .csv_formats import read_eqtransformer, read_phasenet
+from .csv_formats import PHASENET_COLUMNS, read_eqtransformer, read_phasenet, separator_of
 from .detect import OBSPY, detect_format
 from .files import read_parquet
+from .gamma import gamma_picks
 from .growclust import read_growclust
 from .origins import catalog_to_events
 from .quakeml import UNASSOCIATED
@@ -66,7 +67,8 @@ def read_picks(path: str | Path, format: str | None = None) -> pd.DataFrame:
 
 def read_events(path: str | Path, format: str | None = None) -> pd.DataFrame:
     """
-    Read a table of events: CSV or Parquet of a monitor, a catalogue, or a list of GrowClust.
+    Read a table of events: CSV or Parquet of a monitor, of PyOcto or of GaMMA, a catalogue, or a
+    list of GrowClust.
 
     :param path: The file. A catalogue may be any that ObsPy reads.
     :param format: Name of the format. By default the name and the content of the file tell it.
@@ -98,7 +100,8 @@ def _read_event_table(path: Path) -> pd.DataFrame:
     if path.suffix.lower() == ".parquet":
         return events_to_dataframe(read_parquet(path))
     texts = [name for name, kind in EVENT_TYPES.items() if kind == "object"]
-    return events_to_dataframe(pd.read_csv(path, dtype=dict.fromkeys(texts, str)))
+    types = dict.fromkeys(texts, str)
+    return events_to_dataframe(pd.read_csv(path, sep=separator_of(path), dtype=types))
 
 
 def _complete_events(frame: pd.DataFrame) -> pd.DataFrame:
@@ -116,6 +119,7 @@ def _complete_events(frame: pd.DataFrame) -> pd.DataFrame:
 def _read_csv(path: Path) -> pd.DataFrame:
     frame = pd.read_csv(
         path,
+        sep=separator_of(path),
         dtype=dict.fromkeys(_TEXT, str),
         keep_default_na=False,
         na_values={name: [""] for name in (*_NUMBERS, "amplitude_trace_id")},
@@ -130,6 +134,13 @@ def _read_csv(path: Path) -> pd.DataFrame:
         frame = frame.drop(columns=[name for name in _CODES if name in frame])
         frame = frame.assign(trace_id=ids)
     return frame
+
+
+def _read_gamma(path: Path) -> pd.DataFrame:
+    """Picks for GaMMA, or those of its examples, which have the event of each."""
+    header = set(pd.read_csv(path, sep=separator_of(path), nrows=0))
+    reader = read_phasenet if set(PHASENET_COLUMNS) <= header else _read_csv
+    return gamma_picks(reader(path))
 
 
 def _read_hypodd(path: Path) -> pd.DataFrame:
@@ -184,7 +195,7 @@ READERS = {
     "quakeml": read_catalog,
     "scml": read_scml,
     "pyocto": _read_csv,
-    "gamma": _read_csv,
+    "gamma": _read_gamma,
     "phasenet": read_phasenet,
     "eqtransformer": read_eqtransformer,
     "hypodd": _read_hypodd,

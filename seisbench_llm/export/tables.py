@@ -17,6 +17,7 @@ import pandas as pd
 from obspy.core.event import Catalog, Pick
 
 from ..trace_ids import TraceId, codes_of
+from .gamma import gamma_events
 
 TIME = "datetime64[us, UTC]"
 
@@ -138,7 +139,10 @@ _PICK_NAMES = {
     "event_idx": "event_id",
     "event_index": "event_id",
 }
-_EVENT_NAMES = {"idx": "event_id", "event_index": "event_id", "depth": "depth_km"}
+_EVENT_NAMES = {
+    **dict.fromkeys(("idx", "event_index", "event_idx"), "event_id"),
+    "depth": "depth_km",
+}
 
 # Names of columns until version 0.1.
 _OLD_NAMES = {"event": "event_id"}
@@ -235,10 +239,10 @@ def events_to_dataframe(events: pd.DataFrame) -> pd.DataFrame:
     """
     A table of events with our column names and times in UTC.
 
-    :param events: Table of a monitor or of PyOcto. Further columns are kept.
+    :param events: Table of a monitor, of PyOcto or of GaMMA. Further columns are kept.
     :raises ValueError: If a column is missing, or if an event occurs twice.
     """
-    frame = rename_columns(events, _EVENT_NAMES, "events").reset_index(drop=True)
+    frame = rename_columns(gamma_events(events), _EVENT_NAMES, "events").reset_index(drop=True)
     needed = ("event_id", "time", "latitude", "longitude", "depth_km")
     missing = [column for column in needed if column not in frame]
     if missing:

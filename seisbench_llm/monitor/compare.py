@@ -10,10 +10,11 @@ import pandas as pd
 from obspy.geodetics import gps2dist_azimuth
 from scipy.optimize import linear_sum_assignment
 
-from ..export.tables import timestamp
+from ..export.tables import EVENT_TYPES, events_to_dataframe, timestamp, typed
 
 # Name of a difference -> unit.
 UNITS = {"time": "s", "distance_km": "km", "depth_km": "km", "magnitude": ""}
+_COMPARED = {n: EVENT_TYPES[n] for n in ("time", "latitude", "longitude", "depth_km", "magnitude")}
 # Smallest number of magnitudes for a magnitude of completeness, and width of the bins.
 FEWEST_MAGNITUDES, BIN = 50, 0.1
 # Cost of a pair that is not allowed.
@@ -69,7 +70,10 @@ class Comparison:
 
 
 def compare(
-    ours: obspy.Catalog, theirs: obspy.Catalog, seconds: float = 5.0, km: float = 50.0
+    ours: obspy.Catalog | pd.DataFrame,
+    theirs: obspy.Catalog | pd.DataFrame,
+    seconds: float = 5.0,
+    km: float = 50.0,
 ) -> Comparison:
     """
     Match the events of two catalogues, each with at most one other event.
@@ -77,8 +81,9 @@ def compare(
     The number of pairs is as large as possible. Among such matchings, the one with the smallest
     sum of differences is chosen. Differences in time and distance are divided by their limits.
 
-    :param ours: Catalogue.
-    :param theirs: Catalogue to compare with.
+    :param ours: Catalogue, or a table of events, for example of
+        :py:func:`seisbench_llm.export.read_events`.
+    :param theirs: Catalogue or table to compare with.
     :param seconds: Largest difference between the origin times of a pair in s.
     :param km: Largest distance between the epicentres of a pair in km.
     :raises ValueError: If a limit is not above 0.
@@ -107,12 +112,18 @@ def compare(
     )
 
 
-def events_of(catalog: obspy.Catalog) -> pd.DataFrame:
+def events_of(catalog: obspy.Catalog | pd.DataFrame) -> pd.DataFrame:
     """
     Time, epicentre, depth in km and magnitude of the events with an origin, sorted by time.
 
     The preferred origin and magnitude are used, or the first if none is preferred.
+
+    :param catalog: Catalogue, or a table of events.
     """
+    if isinstance(catalog, pd.DataFrame):
+        table = events_to_dataframe(catalog).reindex(columns=list(_COMPARED))
+        table = table.dropna(subset=["time", "latitude", "longitude"])
+        return table.astype(_COMPARED).sort_values("time", ignore_index=True)
     rows = []
     for event in catalog:
         origin = event.preferred_origin() or next(iter(event.origins), None)
@@ -123,10 +134,7 @@ def events_of(catalog: obspy.Catalog) -> pd.DataFrame:
         magnitude = np.nan if size is None or size.mag is None else float(size.mag)
         time = timestamp(origin.time)
         rows.append((time, origin.latitude, origin.longitude, depth, magnitude))
-    table = pd.DataFrame(rows, columns=["time", "latitude", "longitude", "depth_km", "magnitude"])
-    if not rows:
-        table["time"] = pd.to_datetime(table["time"], utc=True)
-    return table.sort_values("time", ignore_index=True)
+    return typed(rows, _COMPARED).sort_values("time", ignore_index=True)
 
 
 def completeness(magnitudes: pd.Series) -> float:
