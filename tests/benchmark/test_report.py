@@ -1,8 +1,5 @@
 """The report of results that are made here, also as a browser shows it."""
 
-import re
-import shutil
-import subprocess
 from html.parser import HTMLParser
 
 import numpy as np
@@ -19,6 +16,7 @@ from seisbench_llm.benchmark.report.measures import auc
 from seisbench_llm.benchmark.report.page import table_rows, verdict
 from seisbench_llm.benchmark.report.results import _draw, gather
 from tests.helpers.benchmark import write_records
+from tests.helpers.browser import faults, open_browser, press, resize, wait
 from tests.helpers.models import tiny_model
 
 # Model -> seconds that its onsets are off, and how much its scores tell.
@@ -28,6 +26,8 @@ MODELS = {
     "bad_seismollm": (0.5, 0.5),
 }
 HOSTILE = "<script>alert(1)</script>"
+THIRD_TABLE = "document.querySelectorAll('table.sortable')[2]"
+NAMES = f"[...{THIRD_TABLE}.tBodies[0].rows].map((row) => row.cells[0].textContent)"
 
 
 def write_predictions(folder, config, off, strength):
@@ -170,38 +170,33 @@ def test_page(page):
     assert '"seed": 7' in text and "data-value" in page.read_text()
 
 
-@pytest.mark.skipif(shutil.which("chromium") is None, reason="needs Chromium")
+@pytest.mark.timeout(300)
 def test_in_a_browser(page, tmp_path):
-    html = page.read_text()
-    # Presses the head of a column twice, and tells what went wrong.
-    probe = """<script>
-    const wrong = []; window.onerror = (m) => wrong.push(m);
-    addEventListener("securitypolicyviolation", (e) => wrong.push(e.violatedDirective));
-    addEventListener("load", () => setTimeout(() => {
-      const table = document.querySelectorAll("table.sortable")[2];
-      const rows = () => [...table.tBodies[0].rows].map((r) => r.cells[0].textContent).join();
-      const button = table.querySelectorAll("th button")[1];
-      button.click(); const up = rows(); button.click(); const down = rows();
-      document.title = JSON.stringify({wrong, up, down, sorted: button.parentNode.ariaSort,
-        plots: document.querySelectorAll(".plot .main-svg").length,
-        wide: document.documentElement.scrollWidth - window.innerWidth});
-    }, 500));
-    </script>"""
-    (tmp_path / "page.html").write_text(html.replace("<head>", "<head>" + probe, 1))
-    options = ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-    options += ["--disable-component-update", "--disable-sync", "--no-first-run", "--disable-quic"]
-    options += [f"--user-data-dir={tmp_path / 'profile'}", "--window-size=390,844"]
-    options += ["--virtual-time-budget=20000", "--dump-dom", f"file://{tmp_path}/page.html"]
-    done = subprocess.run(["chromium", *options], capture_output=True, text=True, timeout=100)
-    title = re.search(r"<title>(\{.*?\})</title>", done.stdout)
-    assert title, done.stderr[-2000:]
-    import json
+    with open_browser(tmp_path / "profile") as driver:
+        run = driver.execute_script
+        driver.get(page.as_uri())
+        wait(driver, "document.querySelectorAll('.plot .main-svg').length >= 7")
+        assert faults(driver) == []
+        # A pale word is a fault, or the check would not see one.
+        run("document.querySelector('h1').style.color = '#bbb'")
+        assert [fault.split(":")[0] for fault in faults(driver)] == ["Toy"]
+        run("document.querySelector('h1').style.color = ''")
 
-    found = json.loads(title[1].replace("&quot;", '"'))
-    assert found["wrong"] == [] and found["plots"] >= 7 and found["wide"] <= 0
-    best, middle, worst = found["up"].split(",")
-    assert worst == "bad seismollm" and found["down"] == f"{worst},{middle},{best}"
-    assert found["sorted"] == "descending"
+        # With the keyboard alone: the first stop leads past the navigation, then heads sort.
+        press(driver, "\ue004")
+        assert run("return document.activeElement.textContent") == "Skip to the verdict"
+        run(f"{THIRD_TABLE}.querySelectorAll('th button')[1].focus()")
+        orders = []
+        for _ in range(2):
+            press(driver, "\ue007")
+            orders.append(run(f"return {NAMES}"))
+        assert orders[0][-1] == "bad seismollm" and orders[1] == orders[0][::-1]
+        assert run("return document.activeElement.parentNode.ariaSort") == "descending"
+        # One sees where one is.
+        assert run("return getComputedStyle(document.activeElement).outlineStyle") != "none"
+
+        resize(driver, 390, 844)
+        assert faults(driver) == []
 
 
 def test_nothing_to_report(tmp_path):
