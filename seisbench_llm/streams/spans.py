@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 import obspy
@@ -56,18 +56,30 @@ def missing(spans: list[Span], covered: Iterable[Span], delta: float) -> list[Sp
     return holes
 
 
+def ranges(
+    data: np.ndarray, good: Callable[[np.ndarray], np.ndarray], gap: int = 0
+) -> list[tuple[int, int]]:
+    """
+    Ranges of samples for which a condition holds: first sample, and one after the last.
+
+    :param good: Says for each of at most :py:data:`BLOCK` samples whether it holds, so that what it
+        needs does not grow with the data.
+    :param gap: Ranges with at most this many samples between them are joined.
+    """
+    found: list[tuple[int, int]] = []
+    for at in range(0, len(data), BLOCK):
+        there = good(data[at : at + BLOCK])
+        edges = np.flatnonzero(np.diff(there.astype(np.int8), prepend=0, append=0)) + at
+        for first, last in edges.reshape(-1, 2).tolist():
+            if found and first - found[-1][1] <= gap:
+                found[-1] = (found[-1][0], last)
+            else:
+                found.append((first, last))
+    return found
+
+
 def finite_ranges(data: np.ndarray) -> list[tuple[int, int]]:
     """Ranges of samples that are finite and not masked: first sample, and one after the last."""
     if not np.ma.is_masked(data) and np.issubdtype(data.dtype, np.integer):
         return [(0, len(data))]
-    spans: list[tuple[int, int]] = []
-    for at in range(0, len(data), BLOCK):
-        block = data[at : at + BLOCK]
-        good = np.isfinite(np.ma.getdata(block)) & ~np.ma.getmaskarray(block)
-        edges = np.flatnonzero(np.diff(good.astype(np.int8), prepend=0, append=0)) + at
-        for first, last in edges.reshape(-1, 2).tolist():
-            if spans and spans[-1][1] == first:
-                spans[-1] = (spans[-1][0], last)
-            else:
-                spans.append((first, last))
-    return spans
+    return ranges(data, lambda x: np.isfinite(np.ma.getdata(x)) & ~np.ma.getmaskarray(x))

@@ -9,7 +9,7 @@ from seisbench.models import WaveformModel
 
 from .arguments import Arguments
 from .contiguous import make_trace
-from .spans import Span, finite_ranges
+from .spans import Span, finite_ranges, ranges
 
 # Number of samples below half the threshold that are kept on either side of an excerpt.
 _MARGIN = 2
@@ -117,19 +117,20 @@ class PeakFilter:
         :return: Excerpts, and the number of samples that have been dealt with.
         """
         level = self._levels[trace.stats.channel]
-        loud = np.flatnonzero(~(np.nan_to_num(trace.data) < level))
-        groups = np.split(loud, np.flatnonzero(np.diff(loud) > self.quiet) + 1) if len(loud) else []
+        runs = ranges(trace.data, lambda x: ~(np.nan_to_num(x) < level), self.quiet - 1)
         done = trace.stats.npts if closed else max(0, trace.stats.npts - self.quiet)
         traces = []
-        for group in groups:
-            first, last = max(group[0] - _MARGIN, 0), group[-1] + 1 + _MARGIN
-            if not closed and group[-1] >= done:
+        for first, last in runs:
+            first = max(first - _MARGIN, 0)
+            if not closed and last > done:
                 done = min(done, first)
                 break
-            excerpt = make_trace(trace.data[first:last].copy(), trace.stats)
+            # The samples are copied, as all of the curve would be kept with a part of it.
+            data = trace.data[first : last + _MARGIN].copy()
+            excerpt = make_trace(data, trace.stats)
             excerpt.stats.starttime += first * excerpt.stats.delta
             traces.append(excerpt)
-        return traces, int(done)
+        return traces, done
 
 
 class SparseAnnotation:

@@ -308,9 +308,10 @@ print(json.dumps([*rows, peak() - base - size]))
     short, long, classified = json.loads(done.stdout.splitlines()[-1])
     # One copy of the longer stream in double precision has 49 MB.
     assert long < max(short, 0) + 30, (short, long)
-    # Peaks are looked for in one curve of three at a time: 24 bytes a sample, 49 MB. What is
-    # measured varies by ten.
-    assert classified < max(long, 0) + 100, (long, classified)
+    # The curves of this model are above half the threshold nearly everywhere, the worst case. All
+    # of one in double precision, with the indices of what is below, took 50 MB; runs of samples
+    # take 15 to 30. What is measured varies by ten.
+    assert classified < max(long, 0) + 45, (long, classified)
 
 
 @pytest.mark.parametrize("strict", [False, True])

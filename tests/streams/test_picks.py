@@ -3,8 +3,9 @@ import obspy
 import pytest
 from obspy import UTCDateTime
 
+from seisbench_llm.streams import spans
 from seisbench_llm.streams.arguments import Arguments
-from seisbench_llm.streams.picks import classify_picks, separate
+from seisbench_llm.streams.picks import classify_picks, peaks, separate
 from tests.helpers.models import tiny_model
 from tests.helpers.streams import make_stream
 
@@ -137,3 +138,61 @@ def test_a_peak_that_gives_way_across_a_gap_displaces_nothing():
     assert expected == [START + 10, START + 11.3]
     parts = whole.slice(endtime=START + 10.3) + whole.slice(START + 10.31)
     assert [p.peak_time for p in classify(parts).picks] == expected
+
+
+def sample_by_sample(curve, level):
+    """First sample above half the threshold, peak, last one, and height, found in the plain way."""
+    x = [0.0, *np.nan_to_num(curve).tolist(), 0.0]
+    found, first = [], 1
+    while first < len(x) - 1:
+        last = first
+        while last + 2 < len(x) and x[last + 1] == x[first]:
+            last += 1
+        if x[first - 1] < x[first] > x[last + 1] and x[first] >= max(level, 1e-6):
+            begin = end = middle = (first + last) // 2
+            while begin > 1 and x[begin - 1] >= level / 2:
+                begin -= 1
+            while end + 2 < len(x) and x[end + 1] >= level / 2:
+                end += 1
+            found.append((begin - 1, middle - 1, end - 1, x[middle]))
+        first = last + 1
+    return found
+
+
+def uneven_curve(seed):
+    """Slopes, flat tops, holes, exact thresholds and their neighbours in single precision."""
+    rng = np.random.default_rng(seed)
+    near = np.float32([0.3, 0.15, 0.6, 0.1])
+    values = [near, np.nextafter(near, np.float32(0)), np.nextafter(near, np.float32(1))]
+    special = np.concatenate([*values, np.float32([0, 0, 1e-6, 0.9, np.nan, np.nan, np.inf])])
+    curve = np.repeat(rng.choice(special, 150), rng.integers(1, 4, 150))
+    slope = np.interp(np.arange(200), np.arange(0, 200, 4), rng.random(50)).astype(np.float32)
+    return np.concatenate([slope, curve, slope] if seed % 2 else [curve, slope, curve])
+
+
+@pytest.mark.parametrize("level", [0.0, 1e-7, 0.2, 0.3, 0.6])
+@pytest.mark.parametrize("block", [5, 64, spans.BLOCK])
+def test_peaks_are_those_found_sample_by_sample(level, block, monkeypatch):
+    monkeypatch.setattr(spans, "BLOCK", block)
+    for seed in range(10):
+        curve = uneven_curve(seed)
+        before = curve.copy()
+        trace = obspy.Trace(curve, {"starttime": START})
+        picks = peaks([trace], "XX.STA.", "P", level, 0.0)
+        places = [(p.start_time, p.peak_time, p.end_time, p.peak_value) for p in picks]
+        expected = sample_by_sample(curve, level)
+        assert places == [(*(START + at for at in found[:3]), found[3]) for found in expected]
+        assert len(expected) > 20 and np.array_equal(curve, before, equal_nan=True)
+
+
+@pytest.mark.parametrize("level", [0.0, 0.2, 0.3, 0.6])
+def test_detections_are_those_of_seisbench(level, monkeypatch):
+    monkeypatch.setattr(spans, "BLOCK", 64)
+    model = tiny_model()
+    for seed in range(10):
+        stream = curves([])
+        stream[2].data = uneven_curve(seed)
+        expected = model.detections_from_annotations(stream[2:], level)
+        found = classify(stream, detection_threshold=level).detections
+        assert [vars(d) for d in found] == [{**vars(d), "trace_id": "XX.STA."} for d in expected]
+        assert len(expected) > 3
