@@ -2,9 +2,9 @@
 Write the data sets from which the packaged weights are trained.
 
     python -m benchmarks.making.data --data RECORDS --weights WEIGHTS --out DATA \
-        --synthetic 40000
+        --synthetic 40000 --long 10000
 
-Four folders in SeisBench's format, all at 100 Hz, components Z, N, E, unfiltered:
+Folders in SeisBench's format, at 100 Hz, components Z, N, E, unfiltered:
 
 real/records
     The records of ``common/records.py`` with its split, a tenth of train for development;
@@ -17,6 +17,8 @@ noise
     Noise of the training part, from before P and from where PhaseNet sees nothing for minutes.
 synthetic
     Synthetic records over synthetic and real noise.
+synthetic_long
+    The same at 50 Hz, 150 s long, to 800 km and M 7.6, for magnitude and distance.
 
 Folders that are there already are left alone; one that was cut short is ``*.partial``.
 """
@@ -75,6 +77,7 @@ PIECE, STEP, PIECES_PER_BLOCK = 150, 120, 3
 BLOCK = round(((PIECES_PER_BLOCK - 1) * STEP + PIECE) * RATE)  # samples
 UNLABELLED = "iquique_cx"
 NOISE_SECONDS, QUIET_PIECES = 90, 300
+LONG_RATE, LONG_SECONDS = 50.0, 150.0
 DEV_FRACTION = 0.1
 CARRIED_COLUMNS = [
     *("trace_start_time", "trace_channel", "station_location_code", "source_origin_time"),
@@ -282,6 +285,23 @@ def make_synthetic(out: Path, count: int, seed: int, noise: Path) -> None:
     metadata.to_csv(out / "metadata.csv", index=False)
 
 
+def make_long(out: Path, count: int, seed: int, noise: Path) -> None:
+    """Write long synthetic records, with distant and large earthquakes too."""
+    dataset = sbd.WaveformDataset(noise, component_order="ZNE").train()
+    records = Synthetic.noise_from(dataset, LONG_RATE, NOISE_SECONDS)
+    Synthetic(
+        count,
+        seed,
+        sampling_rate=LONG_RATE,
+        seconds=LONG_SECONDS,
+        magnitude=(-0.3, 7.6),
+        max_distance=800.0,
+        extra_events=0.3,
+        noise=np.concatenate([records, records[..., ::-1]], axis=-1),
+        real_noise=0.5,
+    ).write(out)
+
+
 def write(out: Path, metadata: pd.DataFrame, waveforms: list[np.ndarray]) -> None:
     """Write a folder in SeisBench's format."""
     with sbd.WaveformDataWriter(out / "metadata.csv", out / "waveforms.hdf5") as writer:
@@ -335,17 +355,21 @@ def main() -> None:
     parser.add_argument("--weights", type=Path, help="folder with phasenet/original")
     parser.add_argument("--out", type=Path, required=True, help="folder to write to")
     parser.add_argument("--synthetic", type=int, default=0, help="number of synthetic records")
+    parser.add_argument("--long", type=int, default=0, help="number of long synthetic records")
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
     seisbench.logger.setLevel(logging.ERROR)
 
     teacher = load_teacher(args.weights)
-    real, noise, synthetic = [args.out / n for n in ("real", "noise", "synthetic")]
+    names = ("real", "noise", "synthetic", "synthetic_long")
+    real, noise, synthetic, long = [args.out / name for name in names]
     make(real, make_real, args.data, teacher)
     make(noise, make_noise, args.data, real, teacher, args.seed)
     if args.synthetic:
         make(synthetic, make_synthetic, args.synthetic, args.seed, noise)
-    folders = [real / "records", real / "unlabelled", noise, synthetic]
+    if args.long:
+        make(long, make_long, args.long, args.seed + 2, noise)
+    folders = [real / "records", real / "unlabelled", noise, synthetic, long]
     for folder in filter(Path.is_dir, folders):
         print(f"\n{folder.name}\n{table(folder).to_string()}")
 

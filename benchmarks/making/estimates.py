@@ -9,6 +9,13 @@ SeisT-L of DiTing (senli1073/SeisT, MIT) says with P at four places in its windo
 0.5 Hz. Distances are those of catalogues or of the analyst's S minus P. RECORDS holds the data
 sets, CACHE the published weights. Test records and regions that are declared unseen are not
 touched.
+
+    python -m benchmarks.making.estimates --synthetic DATA/synthetic_long --cache CACHE \
+        --out DATA/synthetic_told
+
+Synthetic records of making/data.py, with the magnitude that SeisT tells in place of their own: a
+part of that is in the amplitude, which no network sees, and what a network learns in its place does
+not hold elsewhere.
 """
 
 from __future__ import annotations
@@ -17,20 +24,21 @@ import argparse
 from pathlib import Path
 
 import numpy as np
+import seisbench.data as sbd
 import seisbench.models as sbm
 import torch
 from scipy.signal import butter, resample_poly, sosfilt
 from tqdm import tqdm
 
 from benchmarks.common.records import AnalystRecord, load_continuous, load_set
-from benchmarks.making.data import RATE, waveforms_of, write_by_station
+from benchmarks.making.data import RATE, waveforms_of, write, write_by_station
 from benchmarks.making.first_motions import SETS, times_of_p
 from benchmarks.peers.seist import SeisT
 from seisbench_llm.streams.textbook import sp_epicentral_distance
 from seisbench_llm.trace_ids import codes_of
 
 # Seconds of what is written, before and after P.
-BEFORE, AFTER = 20, 70
+BEFORE, AFTER = 20, 140
 # Samples of SeisT's window at 50 Hz, and where P is put in it.
 SEIST_WINDOW, SEIST_PLACES = 8192, (600, 1200, 1800, 2400)
 # Small earthquakes of a volcano, with low frequencies: SeisT takes them for M 5.
@@ -56,10 +64,18 @@ class MagnitudeTeacher:
         :param onset: Sample of P.
         """
         raw = resample_poly(data, 1, 2, axis=-1, padtype="line")
+        return self.at_own_rate(raw, round(onset / 2), SEIST_PLACES)
+
+    def at_own_rate(self, data: np.ndarray, onset: int, places: tuple[int, ...]) -> float:
+        """
+        :param data: Shape (3, samples) at 50 Hz.
+        :param onset: Sample of P.
+        :param places: Samples of P in the network's windows.
+        """
         windows = [
-            _window(motion, round(onset / 2) - place)
-            for motion in (raw, sosfilt(self.highpass, raw, axis=-1))
-            for place in SEIST_PLACES
+            _window(motion, onset - place)
+            for motion in (data, sosfilt(self.highpass, data, axis=-1))
+            for place in places
         ]
         return float(self.model.predict(torch.from_numpy(np.array(windows))).mean())
 
@@ -133,14 +149,38 @@ def rows(folder: Path, picker: sbm.PhaseNet, teacher: MagnitudeTeacher):
             )
 
 
+def tell_synthetic(folder: Path, teacher: MagnitudeTeacher, count: int, out: Path) -> None:
+    """Write the first synthetic records that have a P, with magnitudes told."""
+    dataset = sbd.WaveformDataset(folder, component_order="ZNE", cache=None)
+    metadata, onset = dataset.metadata, "trace_p_arrival_sample"
+    usable = metadata["source_magnitude"].notna() & metadata[onset].notna()
+    chosen, waveforms = metadata[usable].iloc[:count].copy(), []
+    for i, at in tqdm(chosen[onset].items(), "synthetic", len(chosen)):
+        waveforms.append(dataset.get_waveforms(int(i)).astype(np.float32))
+        told = teacher.at_own_rate(waveforms[-1], int(at), SEIST_PLACES[::2])
+        chosen.loc[i, "source_magnitude"] = round(told, 2)
+    dropped = ["trace_component_order", "trace_npts", "index"]
+    chosen = chosen.drop(columns=dropped, errors="ignore")
+    out.mkdir(parents=True)
+    write(out, chosen.assign(source_magnitude_author="SeisT-L DiTing"), waveforms)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
-    parser.add_argument("--data", type=Path, required=True, help="folder of the real records")
+    parser.add_argument("--data", type=Path, help="folder of the real records")
+    parser.add_argument("--synthetic", type=Path, help="folder of synthetic records at 50 Hz")
+    parser.add_argument("--count", type=int, default=5000, help="synthetic records to tell")
     parser.add_argument("--cache", type=Path, required=True, help="folder of published weights")
     parser.add_argument("--out", type=Path, required=True, help="folder to write")
     args = parser.parse_args()
-    picker = sbm.PhaseNet.load(args.cache / "phasenet" / "volpick", version_str="1")
+    if bool(args.data) == bool(args.synthetic):
+        parser.error("Give --data or --synthetic.")
+    torch.set_num_threads(1)
     teacher = MagnitudeTeacher(args.cache / "seist" / "seist_l_emg_diting.safetensors")
+    if args.synthetic:
+        tell_synthetic(args.synthetic, teacher, args.count, args.out)
+        return
+    picker = sbm.PhaseNet.load(args.cache / "phasenet" / "volpick", version_str="1")
     metadata = write_by_station(args.out, list(rows(args.data, picker, teacher)))
     named = metadata.groupby(["trace_parent_dataset", "source_magnitude_author"])
     print(named["source_magnitude"].describe()[["count", "mean", "std"]].to_string())

@@ -78,6 +78,7 @@ def recipe(
     low pass from           5 Hz       15 Hz       5 Hz        5 Hz                  5 Hz
     missing components      any        not Z       any         any                   none
     gaps, spikes            any        not near P  not near P  not near P            not near P
+    early end               no         no          yes         yes                   no
     scale, noise,           yes        yes         yes         yes                   yes
     pre-emphasis
     ======================  =========  ==========  ==========  ====================  ==============
@@ -229,6 +230,7 @@ def _compact(task, noise, prepare) -> list:
         *([sometimes(drop, 0.2)] if drop else []),
         sometimes(aug.Gap(20.0, protect=None if curves else (0.5, 1.0)), 0.2),
         sometimes(aug.Spike(protect=protect), 0.05),
+        *([sometimes(aug.EndEarly(), 0.2)] if get_task(task).head == "scalar" else []),
     ]
 
 

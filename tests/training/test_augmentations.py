@@ -24,6 +24,7 @@ ALL = {
     "gap": aug.Gap(),
     "short gap": aug.Gap(20.0, protect=(0.5, 1.0)),
     "gap between": aug.Gap(between_onsets=True),
+    "end": aug.EndEarly(),
     "drop": aug.DropComponents(),
     "spike": aug.Spike(),
 }
@@ -283,3 +284,17 @@ def test_sometimes():
 def test_wrong_reference():
     with pytest.raises(ValueError, match="'power' or 'peak'"):
         aug.AddNoise(reference="rms")
+
+
+def test_a_record_ends_after_p():
+    """Everything from some time after P on is zero, with the S in it; P stays."""
+    ends = []
+    for _ in range(200):
+        x, metadata = apply(aug.EndEarly(1.0), *record())
+        ends.append(np.flatnonzero(x.any(axis=0))[-1] + 1)
+        assert metadata["trace_p_arrival_sample"] == 400
+        assert np.isfinite(metadata["trace_s_arrival_sample"]) == (ends[-1] > 700)
+    assert min(ends) >= 500 and max(ends) > 1000
+    assert 500 < np.median(ends) < 800
+    late = record(p=1150.0, s=np.nan)
+    np.testing.assert_array_equal(apply(aug.EndEarly(1.0), late[0].copy(), late[1])[0], late[0])

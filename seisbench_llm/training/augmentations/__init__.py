@@ -12,6 +12,7 @@ from .events import AddEvent, NoiseOnly, ShiftEvent, Stretch
 from .noise import AddNoise, ColouredNoise, coloured_noise
 from .waveforms import (
     DropComponents,
+    EndEarly,
     FlipPolarity,
     Gap,
     LowPass,
@@ -31,6 +32,7 @@ __all__ = [
     "ColouredNoise",
     "Disturb",
     "DropComponents",
+    "EndEarly",
     "FlipPolarity",
     "Gap",
     "LateComponents",

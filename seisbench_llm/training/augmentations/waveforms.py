@@ -141,6 +141,32 @@ class Gap(Augmentation):
         return x, metadata
 
 
+class EndEarly(Augmentation):
+    """
+    Let the record end some time after P, as streams end; what follows is zero, onsets become nan.
+
+    :param least: Seconds after P that are kept. Seconds up to the end of the window are drawn
+        evenly in their logarithm.
+    """
+
+    def __init__(self, least: float = 1.0, key="X"):
+        super().__init__(key)
+        self.least = least
+
+    def apply(self, x, metadata):
+        onsets = [at for at in onsets_of(metadata, "P").values() if np.isfinite(at)]
+        after = (x.shape[1] - min(onsets)) / rate_of(metadata) if onsets else 0.0
+        if after <= self.least:
+            return x, metadata
+        kept = np.exp(np.random.uniform(np.log(self.least), np.log(after)))
+        end = int(min(onsets) + kept * rate_of(metadata))
+        x[:, end:] = 0
+        for column, at in onsets_of(metadata).items():
+            if at >= end:
+                metadata[column] = np.nan
+        return x, metadata
+
+
 class DropComponents(Augmentation):
     """
     Set components to zero, but never all that are there.
