@@ -152,12 +152,15 @@ def classify_at_picks(
         windows = (waveforms.windows(onset) for onset in anchored)
         outputs = _outputs(model, windows, arguments, predict)
         textbook = model.task.name if arguments.textbook else None
+        found = [
+            summarize(model, waveforms.name(onset), onset.time, output, arguments.calibration)
+            for onset, output in zip(anchored, outputs, strict=True)
+        ]
         sp: list[float | None] = [None] * len(anchored)
         if textbook == "distance":
-            sp = sp_times(model, stream, anchored, picks, arguments.s_picker)
-        for onset, output, sp_time in zip(anchored, outputs, sp, strict=True):
-            name = waveforms.name(onset)
-            estimate = summarize(model, name, onset.time, output, arguments.calibration)
+            distances = [estimate.value for estimate in found]
+            sp = sp_times(model, stream, anchored, picks, arguments.s_picker, distances)
+        for onset, estimate, sp_time in zip(anchored, found, sp, strict=True):
             if sp_time is not None:
                 estimate = _by_sp(estimate, sp_time)
             elif textbook == "back_azimuth":

@@ -6,6 +6,7 @@ import pytest
 from seisbench.util import Pick
 
 from seisbench_llm import SeisMoLLM
+from seisbench_llm.streams import s_minus_p
 from seisbench_llm.streams.onsets import onsets_of
 from seisbench_llm.streams.s_minus_p import sp_times
 from seisbench_llm.streams.textbook import sp_epicentral_distance
@@ -35,6 +36,37 @@ def pick(phase, after, value=0.9, station="STA"):
 def test_s_of_a_p(picks, expected):
     times = sp_times(None, obspy.Stream(), onsets_of(picks), picks, None)
     assert times == pytest.approx(expected) if None not in expected else times == expected
+
+
+class Stub:
+    """A picker that finds the same everywhere."""
+
+    def __init__(self, *picks):
+        self.picks = list(picks)
+
+    def classify(self, stream, **thresholds):
+        self.thresholds = thresholds
+        return self
+
+
+def test_an_s_that_is_picked_here_agrees_with_the_network(monkeypatch):
+    """Of S picks at 5 and 25 s after P, 39 and 200 km, the one that the network's distance fits."""
+    stub = Stub(pick("S", 15, 0.4), pick("S", 35, 0.5))
+    monkeypatch.setattr(s_minus_p, "_load", lambda cls, name: stub)
+    picks = [pick("P", 10)]
+
+    def chosen(*distances):
+        stream = make_stream(6000)
+        return sp_times(None, stream, onsets_of(picks), picks, "any", list(distances))
+
+    assert chosen(40.0) == pytest.approx([5.0])
+    assert chosen(170.0) == pytest.approx([25.0])
+    # Without a distance it is the more probable one.
+    assert chosen() == chosen(np.nan) == pytest.approx([25.0])
+    assert chosen(-5.0) == pytest.approx([5.0])
+    assert stub.thresholds == {"S_threshold": s_minus_p.S_THRESHOLD}
+    stub.picks = []
+    assert chosen(40.0) == [None]
 
 
 def test_a_distance_rests_on_s_minus_p_where_there_is_an_s():
