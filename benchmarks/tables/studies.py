@@ -207,7 +207,11 @@ def locations() -> str:
 
 def magnitudes() -> str:
     """ML from amplitudes at S picks against catalogues."""
-    titles = {"ridgecrest": "Ridgecrest, ML", "openeew_mexico": "Mexico, accelerometers"}
+    titles = {
+        "openeew_mexico": "Mexico, accelerometers",
+        "ridgecrest": "Ridgecrest, boreholes",
+        "ridgecrest_corrected": "Ridgecrest, corrected",
+    }
     rows = [
         [
             titles[name],
@@ -216,10 +220,12 @@ def magnitudes() -> str:
             f"{one['bias']:+.2f}",
             f"{one['mean absolute error']:.2f}",
             f"{one['spread of stations']:.2f}",
+            f"{one['stations within one error']:.0%}",
             f"{one['within one error']:.0%}",
         ]
         for name, one in results("magnitudes").items()
     ]
     columns = ["ML from amplitudes", "Events", "Station magnitudes", "ML minus catalogue, median"]
-    columns += ["Mean absolute error", "Spread of stations", "Within one error"]
+    columns += ["Mean absolute error", "Spread of stations"]
+    columns += ["Stations within their error", "Events within their error"]
     return markdown(columns, rows)

@@ -13,6 +13,14 @@ import pandas as pd
 # stations, and the smallest value for more. Stations differ in radiation and in the ground below.
 ONE_STATION, LEAST = 0.3, 0.1
 
+# Standard error that all stations of an event share: of the scale in a region, of instruments and
+# ground that are alike, and of the catalogue's magnitude. It was chosen on OpenEEW's events in
+# Mexico, so that about 68 % of them are within one error (benchmarks/quality/magnitudes.py).
+COMMON = 0.3
+
+# Standard error of the ML of one station.
+STATION_ERROR = float(np.hypot(ONE_STATION, COMMON))
+
 
 @dataclass(frozen=True)
 class Scale:
@@ -103,7 +111,8 @@ def event_magnitude(values) -> tuple[float, float]:
     Median of the stations' magnitudes, and its standard error.
 
     The spread of the stations is 1.4826 times the median absolute deviation, but at least
-    ``LEAST``. For one or two stations it is ``ONE_STATION``.
+    ``LEAST``. For one or two stations it is ``ONE_STATION``. More stations reduce its part of the
+    error, but not ``COMMON``, the error that all stations share.
 
     :param values: ML of each station.
     :return: Median and standard error, nan without values.
@@ -116,9 +125,8 @@ def event_magnitude(values) -> tuple[float, float]:
     spread = 1.4826 * float(np.median(np.abs(values - middle)))
     spread = ONE_STATION if len(values) < 3 else max(spread, LEAST)
     # The error of a median is larger than that of a mean by the square root of pi / 2.
-    return middle, float(
-        spread * np.sqrt(np.pi / 2 if len(values) > 2 else 1) / np.sqrt(len(values))
-    )
+    own = spread * np.sqrt((np.pi / 2 if len(values) > 2 else 1) / len(values))
+    return middle, float(np.hypot(own, COMMON))
 
 
 def fuse(estimates: Mapping[str, tuple[float, float]]) -> tuple[float, float]:

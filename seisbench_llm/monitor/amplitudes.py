@@ -11,6 +11,7 @@ from obspy.core.event import Amplitude, Magnitude, StationMagnitude, StationMagn
 
 from ..amplitudes import measure
 from ..amplitudes.event import station_magnitudes, with_local_magnitudes
+from ..amplitudes.magnitude import STATION_ERROR
 from ..export.quakeml import (
     build_comments,
     creation_info,
@@ -112,6 +113,7 @@ def add_to_event(event, located: Mapping, picks: list, result) -> None:
                 resource_id=resource_id("stationmagnitude", WOOD_ANDERSON, name),
                 origin_id=origin,
                 mag=row.ml,
+                mag_errors=quantity_error(STATION_ERROR),
                 station_magnitude_type="ML",
                 amplitude_id=amplitude.resource_id.id,
                 method_id=resource_id(WOOD_ANDERSON),

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from seisbench_llm.amplitudes import SCALES, local_magnitude, read_corrections
-from seisbench_llm.amplitudes.magnitude import event_magnitude, fuse
+from seisbench_llm.amplitudes.magnitude import COMMON, STATION_ERROR, event_magnitude, fuse
 
 
 def test_iaspei():
@@ -35,8 +35,16 @@ def test_corrections(tmp_path):
 
 def test_an_outlier_does_not_move_the_median():
     value, error = event_magnitude([2.0, 2.1, 1.9, 2.05, 5.0])
-    assert value == 2.05 and error < 0.15
-    assert event_magnitude([2.0])[1] == 0.3 and np.isnan(event_magnitude([np.nan])[0])
+    assert value == 2.05 and error < np.hypot(0.15, COMMON)
+    assert event_magnitude([2.0])[1] == STATION_ERROR > COMMON
+    assert np.isnan(event_magnitude([np.nan])[0])
+
+
+def test_more_stations_do_not_remove_what_they_share():
+    rng = np.random.default_rng(0)
+    errors = [event_magnitude(rng.normal(2, 0.3, count))[1] for count in (10, 100, 1000)]
+    assert errors[0] > errors[1] > errors[2] > COMMON
+    assert errors[2] == pytest.approx(COMMON, abs=0.001)
 
 
 def test_fusion_is_by_variance():
