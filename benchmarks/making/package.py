@@ -23,7 +23,9 @@ magnitude, distance, back-azimuth
     The factors of the spread (``seisbench_llm.streams.estimates.calibrated_spread``) are those of
     the largest likelihood if errors in spreads follow Student's t, which outliers do not
     rule; then all are scaled so that 68 % of the errors are within one spread and 95 % within two,
-    as near as can be.
+    as near as can be. For distance, records of the development region count, too, whole and cut
+    off before S, with the distance by the analyst's S minus P: where an S is picked, the answer is
+    not the network's.
 """
 
 from __future__ import annotations
@@ -44,20 +46,34 @@ from scipy.special import expit
 from scipy.special import logit as logits_of
 from scipy.stats import norm
 
-from benchmarks.common.cases import TRUTHS, real_cases, synthetic_cases
+from benchmarks.common.cases import (
+    TRUTHS,
+    Case,
+    pick_at,
+    real_cases,
+    signal_to_noise,
+    synthetic_cases,
+)
 from benchmarks.common.estimating import errors_of, estimate
+from benchmarks.common.records import DEVELOPMENT_REGION, load_set
 from benchmarks.making.calibration import calibrate_picker, calibrate_times
 from benchmarks.making.record import LICENCE, LIMITS, SUMMARIES, described, figures_of, start_of
 from seisbench_llm import weights
 from seisbench_llm.models.presets import TASK_CHANGES
 from seisbench_llm.models.seismollm import SeisMoLLM
 from seisbench_llm.streams.arguments import CALIBRATIONS
+from seisbench_llm.streams.textbook import sp_epicentral_distance
 from seisbench_llm.training.checkpoints import BEST
 from seisbench_llm.training.module import trained_model
 from seisbench_llm.weights import WeightRecord
 
 LANGUAGE_MODEL = "sentence-transformers/all-MiniLM-L6-v2"
 LARGEST_TOTAL = 30e6  # bytes
+# What goes with the network's answer (``seisbench_llm.streams.textbook``).
+TEXTBOOK = {
+    "distance": {"textbook": True, "s_picker": "compact_picking"},
+    "back_azimuth": {"textbook": True},
+}
 
 
 def calibrate_polarity(model: SeisMoLLM, data: Path, size: int) -> str:
@@ -119,12 +135,27 @@ def fit_calibration(
     return {name: float(f"{factor:.3g}") for name, factor in fitted.items() if factor > 1e-4}
 
 
+def region_cases(folder: Path) -> list[Case]:
+    """Records of the development region, whole and cut off before S."""
+    cases = []
+    for record in load_set(folder, DEVELOPMENT_REGION):
+        if not (record.picks["P"] and record.picks["S"]):
+            continue
+        p, s = record.picks["P"][0], record.picks["S"][0]
+        known = (record.dataset, record.station, record.event, "dev")
+        truth, snr = float(sp_epicentral_distance(s - p)[0]), signal_to_noise(record.stream, p)
+        for stream in (record.stream, record.stream.slice(endtime=s - 0.2)):
+            cases.append(Case(*known, stream, pick_at(record.stream, p), truth, snr))
+    return cases
+
+
 def calibrate_spread(model: SeisMoLLM, folder: Path, data: Path, size: int) -> str:
     """Put a calibration into the model's default arguments."""
     task = model.task.name
     groups = [
         real_cases(folder, data, task, ("dev",)),
         synthetic_cases(data, task, "dev", size),
+        region_cases(folder) if task == "distance" else [],
     ]
     keys = CALIBRATIONS[model.task.head]
     errors, terms, share = [], {key: [] for key in keys}, []
@@ -139,7 +170,9 @@ def calibrate_spread(model: SeisMoLLM, folder: Path, data: Path, size: int) -> s
     joined = {key: np.concatenate(parts) for key, parts in terms.items()}
     found = fit_calibration(np.concatenate(errors), joined, np.concatenate(share))
     model.default_args["calibration"] = found
-    return f"spread {found} on {' and '.join(str(len(e)) for e in errors)} real and synthetic dev"
+    names = ["real dev", "synthetic dev", DEVELOPMENT_REGION]
+    counts = ", ".join(f"{len(e)} {name}" for e, name in zip(errors, names, strict=False))
+    return f"spread {found} on {counts}"
 
 
 def average(model: SeisMoLLM, checkpoint: Path) -> str:
@@ -186,6 +219,7 @@ def package(args: argparse.Namespace) -> None:
             done = calibrate_polarity(model, args.data, args.synthetic)
         else:
             done = calibrate_spread(model, args.records, args.data, args.synthetic)
+        model.default_args.update(TEXTBOOK.get(args.task, {}))
     print(f"{args.task}: {done}")
 
     checkpoint = torch.load(file, map_location="cpu", weights_only=True)

@@ -34,6 +34,10 @@ SOURCES = {
     "negatives": "rockfalls, teleseisms, sea floor, a nuclear test and noise, without any onset "
     "(RockNet, MIT; hvsrpy, GPL-3; swspy, MIT; ISP, LGPL-3)",
     SYNTHETIC: "seisbench_llm.data.Synthetic, half of them over real noise of the training part",
+    **dict.fromkeys(
+        ("synthetic_long", "synthetic_told"),
+        "seisbench_llm.data.Synthetic, 150 s, to 800 km and M 7.6",
+    ),
 }
 TAUGHT = (
     "Windows that published pickers labelled ({teachers}: times by the PhaseNets, heights by all; "
@@ -49,6 +53,11 @@ FIRST_MOTIONS = (
     "the pick moved and the record upside down, where the answers agree (mean probability 0.8); "
     "synthetic ones are known. "
 )
+ESTIMATES = (
+    "The set 'estimates' has no catalogue: its magnitudes are those of SeisT-L of DiTing "
+    "(senli1073/SeisT, MIT), its distances those by the analyst's S minus P or of catalogues. "
+)
+TOLD = "Magnitudes of 'synthetic_told' are those of SeisT-L of DiTing, too, not their own. "
 _LOCAL = (
     "Local and regional earthquakes, 1 Hz and above. Few regions and few records: check it on your "
     "own before relying on it. Not for teleseisms, volcanic tremor, ocean-bottom or distributed "
@@ -111,8 +120,13 @@ def described(run: Path, data: Path, checkpoint: dict) -> str:
         text += f"Noise added: {_sources(noise['trace_parent_dataset'].value_counts())}. "
     if any("records" in s or "unlabelled" in s for s in sentences):
         text += TEACHER
-    if any(s.startswith("first_motions") for s in sentences):
-        text += FIRST_MOTIONS
+    for start, meaning in (
+        ("first_motions", FIRST_MOTIONS),
+        ("estimates", ESTIMATES),
+        ("synthetic_told", TOLD),
+    ):
+        if any(sentence.startswith(start) for sentence in sentences):
+            text += meaning
     model = config["model"]
     began = model.get("weights")
     text += f"Started from the weights '{Path(began).name}' " if began else "Started from "
