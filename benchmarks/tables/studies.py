@@ -178,6 +178,8 @@ _LOCATED = {
     "ridgecrest": "Ridgecrest",
     "iceland": "Iceland",
     "iceland, its own medium": "Iceland, medium of the region",
+    "new zealand": "New Zealand",
+    "new zealand, its own medium": "New Zealand, medium of the region",
 }
 
 
