@@ -97,10 +97,10 @@ def waveform_id(trace_id: str, instrument: str | None = None) -> WaveformStreamI
     )
 
 
-def quantity_error(value: float | None, factor: float = 1.0) -> QuantityError:
-    """A standard deviation times a factor, empty if unknown."""
+def quantity_error(value: float | None) -> QuantityError:
+    """A standard deviation, empty if unknown."""
     value = finite(value)
-    return QuantityError() if value is None else QuantityError(uncertainty=value * factor)
+    return QuantityError() if value is None else QuantityError(uncertainty=value)
 
 
 def finite(value: float | None) -> float | None:

@@ -87,6 +87,17 @@ def test_origin_says_what_is_known():
     assert flat["depth"] is None and flat["depth_errors"].uncertainty is None
 
 
+def test_depth_is_uncertain_by_the_ends_of_its_range():
+    def ends(low, high):
+        found = origin_fields(ROW | {"depth_low_km": low, "depth_high_km": high})["depth_errors"]
+        return found.lower_uncertainty, found.upper_uncertainty
+
+    assert ends(6.0, 6.3) == pytest.approx((200, 100))
+    # The best depth may lie outside of the range.
+    assert ends(6.4, 7.0) == pytest.approx((0, 800))
+    assert ends(5.0, 6.1) == pytest.approx((1200, 0))
+
+
 def test_ellipsoid_of_a_plunging_axis():
     """The largest axis to the north, 30 degrees down; the smallest one in the vertical plane."""
     north, down = np.cos(np.radians(30)), np.sin(np.radians(30))

@@ -5,10 +5,10 @@ import pandas as pd
 import pytest
 
 from seisbench_llm.export import export, picks_to_dataframe
-from seisbench_llm.export.quakeml import picks_to_catalog
+from seisbench_llm.export.quakeml import build_pick, estimate_text, picks_to_catalog
 from seisbench_llm.export.tables import COLUMNS
 from tests.helpers.models import tiny_model
-from tests.helpers.picks import TWO
+from tests.helpers.picks import T0, TWO
 from tests.helpers.streams import make_stream
 
 
@@ -42,3 +42,24 @@ def test_quakeml_has_channel_codes_and_uncertainties(tmp_path):
     picks = obspy.read_events(export(TWO, tmp_path / "a.xml", uncertainty=0.07))[0].picks
     assert [pick.waveform_id.channel_code for pick in picks] == ["HN", "HH"]
     assert [pick.time_errors.uncertainty for pick in picks] == [0.07, 0.07]
+
+
+def test_a_pick_has_the_id_of_its_content_and_the_same_pick_again_another():
+    first, again = picks_to_catalog([TWO[0]] * 2, "x/1")[0].picks
+    alone = build_pick(TWO[0].trace_id, "P", TWO[0].peak_time, "x/1")
+    assert first.resource_id == alone.resource_id != again.resource_id
+
+
+def test_a_pick_without_a_probability_weighs_one():
+    frame = picks_to_dataframe(TWO).assign(event_id="a", probability=[0.25, None])
+    events = pd.DataFrame(
+        {"event_id": ["a"], "time": [T0], "latitude": 1.0, "longitude": 2.0, "depth_km": 3.0}
+    )
+    (event,) = picks_to_catalog(frame, "x/1", events=events)
+    assert [arrival.time_weight for arrival in event.origins[0].arrivals] == [0.25, 1.0]
+
+
+def test_texts_of_estimates_say_the_spread_that_is_known():
+    assert estimate_text("distance", 23.44, 3.0, 1, "km") == "distance 23.4 +- 3.0 km"
+    for unknown in (None, float("nan")):
+        assert estimate_text("magnitude", 2.5, unknown, 2) == "magnitude 2.50"

@@ -5,6 +5,7 @@ from obspy.io.seiscomp.core import validate
 
 from seisbench_llm.export import export, picks_to_dataframe, read_events, read_picks
 from seisbench_llm.export.quakeml import unassociated_event
+from seisbench_llm.export.scml import read_scml
 from tests.helpers.picks import T0, TWO, located
 
 
@@ -19,6 +20,36 @@ def test_picks_without_an_event_are_valid_and_come_back(tmp_path):
     assert list(found["polarity"]) == ["D", None]
     assert list(found["time_uncertainty"]) == [0.1, 0.1]
     assert len(read_events(path)) == 0
+
+
+def test_nothing_that_a_file_names_is_opened(tmp_path):
+    path = export(TWO, tmp_path / "a.scml")
+    head, rest = path.read_text().split("<seiscomp", 1)
+    # If this was read, it would be an error.
+    (tmp_path / "other.dtd").write_text("<!ELEMENT")
+    doctype = f'<!DOCTYPE seiscomp SYSTEM "{tmp_path / "other.dtd"}">'
+    path.write_text(f"{head}{doctype}<seiscomp{rest}")
+    assert len(read_picks(path)) == 2
+
+
+def test_no_text_of_another_file_gets_into_a_table(tmp_path):
+    path = export(TWO, tmp_path / "a.scml")
+    (tmp_path / "other.txt").write_text("SECRET")
+    head, rest = path.read_text().split("<seiscomp", 1)
+    doctype = f'<!DOCTYPE seiscomp [<!ENTITY x SYSTEM "{tmp_path / "other.txt"}">]>'
+    assert "<phaseHint>P<" in rest
+    path.write_text(f"{head}{doctype}<seiscomp{rest.replace('<phaseHint>P<', '<phaseHint>&x;<')}")
+    try:
+        assert "SECRET" not in read_picks(path).to_csv()
+    except ValueError as error:
+        assert "SECRET" not in str(error)
+
+
+def test_an_event_without_picks_is_one(tmp_path):
+    catalog = located()
+    catalog[0].picks = []
+    found = read_scml(export(catalog, tmp_path / "a.scml"))
+    assert len(found) == 1 and found[0].origins and not found[0].picks
 
 
 def test_each_pick_is_read_once(tmp_path):

@@ -9,6 +9,7 @@ import numpy as np
 import obspy
 import pandas as pd
 import pytest
+from seisbench.util import Pick
 
 from seisbench_llm.export import events_to_dataframe, export, picks_to_dataframe, read_picks
 from seisbench_llm.export.tables import (
@@ -130,3 +131,18 @@ def test_event_ids_come_back(tmp_path):
     picks = picks_to_dataframe([*TWO, TWO[0]]).assign(event_id=["7", None, "8"])
     for name in ("a.csv", "a.parquet"):
         assert list(read_picks(export(picks, tmp_path / name))["event_id"]) == ["7", None, "8"]
+
+
+def test_times_are_rounded_to_the_nearest_microsecond():
+    # Those of samples end in nanoseconds, on either side of a whole microsecond.
+    for ns, us in ((1_000_000_700, 1_000_001), (1_000_000_300, 1_000_000), (-700, -1)):
+        assert timestamp(obspy.UTCDateTime(ns=ns)) == pd.Timestamp(us, unit="us", tz="UTC")
+
+
+def test_begin_and_end_of_a_pick_are_its_time_where_they_are_not_known():
+    whole = Pick("XX.A.", T0, T0 + 2, T0 + 1, 0.5, "P")
+    only = Pick("XX.A.", None, None, T0 + 1, 0.5, "P")
+    frame = picks_to_dataframe([whole, only])
+    times = frame[["start_time", "time", "end_time"]]
+    assert times.iloc[0].tolist() == [timestamp(T0 + s) for s in (0, 1, 2)]
+    assert times.iloc[1].tolist() == [timestamp(T0 + 1)] * 3

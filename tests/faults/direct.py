@@ -15,45 +15,140 @@ import os
 import resource
 import signal
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from types import ModuleType
 
 import pytest
+from _pytest.logging import LogCaptureHandler
 
-# Fixtures that are made here; tests that need others are left to pytest.
-FIXTURES = {"monkeypatch"}
+from tests import conftest
+
+# Fixtures of pytest that are made here, beside those of the module itself and of tests/conftest.py;
+# tests that need others are left to pytest.
+FIXTURES = {"monkeypatch", "tmp_path", "tmp_path_factory", "caplog"}
 
 
 def cases(module: ModuleType) -> Iterator[Callable[[], None]]:
     """The tests of a module, with each of their parameters."""
-    for name, function in list(vars(module).items()):
-        if not name.startswith("test_") or not callable(function):
+    made: dict[str, object] = {}
+    for function, marks, needed in _tests(module):
+        if not all(_known(module, name) for name in needed):
             continue
-        sets = [_values(m) for m in getattr(function, "pytestmark", []) if m.name == "parametrize"]
+        sets = [_values(mark) for mark in marks if mark.name == "parametrize"]
         given = [name for names, _ in sets for name in names]
-        hypothesis = getattr(function, "is_hypothesis_test", False)
-        wanted = set() if hypothesis else set(inspect.signature(function).parameters)
-        needed = wanted - set(given)
-        if needed - FIXTURES:
-            continue
         for chosen in itertools.product(*(values for _, values in sets)):
             values = dict(zip(given, itertools.chain(*chosen), strict=True))
-            yield lambda f=function, v=values, n=needed: _call(f, v, n)
+            yield lambda f=function, v=values, n=needed: _call(module, f, v, n, made)
+
+
+def left(module: ModuleType) -> list[str]:
+    """Names of the tests that need fixtures which are not made here."""
+    return [
+        function.__name__
+        for function, _, needed in _tests(module)
+        if not all(_known(module, name) for name in needed)
+    ]
+
+
+def _tests(module: ModuleType) -> Iterator[tuple[Callable, list, set[str]]]:
+    """Tests of a module, their marks and fixtures; properties, which take longest, at the end."""
+    tests = [f for name, f in vars(module).items() if name.startswith("test_") and callable(f)]
+    for function in sorted(tests, key=lambda f: getattr(f, "is_hypothesis_test", False)):
+        marks = getattr(function, "pytestmark", [])
+        if any(mark.name == "skipif" and mark.args[0] for mark in marks):
+            continue
+        given = {n for mark in marks if mark.name == "parametrize" for n in _values(mark)[0]}
+        yield function, marks, set(inspect.signature(function).parameters) - given
 
 
 def _values(mark) -> tuple[list[str], list[tuple]]:
     names, values = mark.args[:2]
     names = [name.strip() for name in names.split(",")] if isinstance(names, str) else names
-    return names, [tuple(v) if len(names) > 1 else (v,) for v in values]
+    # What pytest.param makes has values and marks.
+    sets = [getattr(v, "values", v) if hasattr(v, "marks") else v for v in values]
+    plain = [not hasattr(v, "marks") and len(names) == 1 for v in values]
+    return names, [(v,) if one else tuple(v) for v, one in zip(sets, plain, strict=True)]
 
 
-def _call(function: Callable, values: dict, fixtures: set[str]) -> None:
-    if "monkeypatch" not in fixtures:
-        function(**values)
-        return
-    with pytest.MonkeyPatch.context() as monkeypatch:
-        function(**values, monkeypatch=monkeypatch)
+def _fixture(module: ModuleType, name: str):
+    """A fixture of a module or of all tests as pytest keeps it, else None."""
+    found = getattr(module, name, getattr(conftest, name, None))
+    return found if hasattr(found, "_fixture_function_marker") else None
+
+
+def _known(module: ModuleType, name: str) -> bool:
+    fixture = _fixture(module, name)
+    if fixture is None:
+        return name in FIXTURES
+    return all(
+        _known(module, n) for n in inspect.signature(fixture._get_wrapped_function()).parameters
+    )
+
+
+class _Log:
+    """pytest's ``caplog``."""
+
+    def __init__(self):
+        self.handler = LogCaptureHandler()
+
+    @property
+    def text(self) -> str:
+        return self.handler.stream.getvalue()
+
+
+class _Folders:
+    """pytest's ``tmp_path_factory``."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+
+    def mktemp(self, name: str) -> Path:
+        return Path(tempfile.mkdtemp(prefix=name, dir=self.folder))
+
+
+def _call(
+    module: ModuleType,
+    function: Callable,
+    values: dict,
+    fixtures: set[str],
+    made: dict[str, object],
+) -> None:
+    """
+    :param made: Fixtures with a scope of the whole module, which are made once.
+    """
+    with contextlib.ExitStack() as stack:
+        own: dict[str, object] = {}
+
+        def get(name: str):
+            if name not in own:
+                own[name] = make(name)
+            return own[name]
+
+        def make(name: str):
+            fixture = _fixture(module, name)
+            if fixture is None:
+                if name == "monkeypatch":
+                    return stack.enter_context(pytest.MonkeyPatch.context())
+                if name == "caplog":
+                    return _Log()
+                folder = _Folders(Path(tempfile.gettempdir()))
+                return folder if name == "tmp_path_factory" else folder.mktemp("test")
+            if name in made:
+                return made[name]
+            inner = fixture._get_wrapped_function()
+            result = inner(**{n: get(n) for n in inspect.signature(inner).parameters})
+            if inspect.isgenerator(result):
+                stack.callback(next, result, None)
+                result = next(result)
+            if fixture._fixture_function_marker.scope != "function":
+                made[name] = result
+            return result
+
+        with contextlib.suppress(pytest.skip.Exception):
+            function(**values, **{name: get(name) for name in fixtures})
 
 
 def replace(module: ModuleType, source: str, tests: list[ModuleType]) -> None:
@@ -64,7 +159,10 @@ def replace(module: ModuleType, source: str, tests: list[ModuleType]) -> None:
     users = [m for n, m in sys.modules.items() if n.partition(".")[0] == package]
     for user in (*users, *tests):
         for name, value in list(vars(user).items()):
-            if before.get(name) is value and callable(value) and vars(module)[name] is not value:
+            # Plain numbers and texts of the same name may be somebody else's.
+            if isinstance(value, str | int | float | None) or before.get(name) is not value:
+                continue
+            if vars(module)[name] is not value:
                 setattr(user, name, vars(module)[name])
 
 

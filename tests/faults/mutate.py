@@ -4,9 +4,10 @@ Do the tests notice small faults? Mutants of modules, each run against the tests
     python -m tests.faults.mutate --count 10 --out benchmarks/results/mutants.json
 
 Changes an operator, a comparison, a number or a condition at a place drawn at random, in a copy of
-the repository, and runs the module's tests there: first those that are quick, and all of them if
-the mutant survives those. Prints the mutants that survive: a test is missing, or the change makes
-no difference. The latter are in EQUIVALENT below, with the reason, and are counted apart.
+the repository, and runs the module's tests: first those that are quick, and all of them if the
+mutant survives those. Tests are called without pytest where that is possible. Prints the mutants
+that survive: a test is missing, or the change makes no difference. The latter are in EQUIVALENT
+below, with the reason, and are counted apart.
 
 Limits are on processor time, so that a busy machine makes no difference.
 """
@@ -29,10 +30,11 @@ import sys
 import tempfile
 import time
 import tomllib
+from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 
-from tests.faults.direct import passes
+from tests.faults.direct import left, passes
 
 ROOT, PACKAGE = Path(__file__).resolve().parents[2], "seisbench_llm"
 
@@ -40,25 +42,47 @@ ROOT, PACKAGE = Path(__file__).resolve().parents[2], "seisbench_llm"
 EQUIVALENT = Path(__file__).with_name("equivalent_mutants.toml")
 
 _RECORDS = "tests/properties/test_records.py"
-_EXPORT = ["tests/export"]
+
+
+def _export(*first: str) -> tuple[list[str], list[str]]:
+    """Tests of a module of export, and the others of export."""
+    names = sorted(file.name for file in (ROOT / "tests/export").glob("test_*.py"))
+    rest = [name for name in names if name not in first]
+    return tuple([f"tests/export/{name}" for name in part] for part in (first, rest))
+
 
 # Module -> its quick tests, and what else tests it.
 MODULES = {
     "preprocess.py": (["tests/test_preprocess.py"], []),
     "trace_ids.py": (["tests/test_trace_ids.py", "seisbench_llm/trace_ids.py"], [_RECORDS]),
-    "evaluate/metrics.py": (["tests/properties/test_metrics.py"], []),
+    "evaluate/metrics.py": (
+        ["tests/properties/test_metrics.py", "tests/evaluate/test_metrics.py"],
+        [],
+    ),
     "streams/windows.py": (
         ["tests/streams/test_window_layout.py"],
         [_RECORDS, "tests/streams/test_windows.py", "tests/streams/test_chunks.py"],
     ),
     "streams/stitching.py": (["tests/streams/test_stitching.py"], ["tests/streams/test_chunks.py"]),
     "streams/contiguous.py": (
-        ["tests/streams/test_joining.py"],
-        [_RECORDS, "tests/streams/test_contiguous.py"],
+        ["tests/streams/test_joining.py", "tests/streams/test_contiguous.py"],
+        [_RECORDS],
     ),
-    "export/tables.py": (["tests/export/test_tables.py"], _EXPORT),
-    "export/formats.py": (_EXPORT, []),
-    "export/quakeml.py": (_EXPORT, []),
+    "export/at_picks.py": _export("test_at_picks.py"),
+    "export/convert.py": _export("test_convert.py", "test_kept.py"),
+    "export/csv_formats.py": _export("test_csv_formats.py"),
+    "export/detect.py": _export("test_detect.py"),
+    "export/files.py": _export("test_files.py"),
+    "export/formats.py": _export("test_formats.py"),
+    "export/gamma.py": _export("test_gamma.py"),
+    "export/growclust.py": _export("test_growclust.py"),
+    "export/kept.py": _export("test_kept.py"),
+    "export/origins.py": _export("test_origins.py"),
+    "export/quakeml.py": _export("test_quakeml.py", "test_scml.py"),
+    "export/read.py": _export("test_read.py"),
+    "export/scml.py": _export("test_scml.py"),
+    "export/tables.py": _export("test_tables.py"),
+    "export/write.py": _export("test_write.py"),
     "atomic.py": (["tests/test_atomic.py"], []),
 }
 
@@ -108,13 +132,17 @@ def equivalent() -> dict[tuple[str, str, str], str]:
 
 def _preload() -> None:
     """Import what takes long once; each run of the tests is a child."""
-    import hypothesis  # noqa: F401
+    import hypothesis
     import matplotlib.figure  # noqa: F401
     import obspy  # noqa: F401
     import pytest  # noqa: F401
     import torch
 
     torch.set_num_threads(1)
+    # A failing example is enough; to make it small takes minutes.
+    once = (hypothesis.Phase.explicit, hypothesis.Phase.generate)
+    hypothesis.settings.register_profile("mutants", phases=once, deadline=None, database=None)
+    hypothesis.settings.load_profile("mutants")
 
 
 def mutate(
@@ -123,7 +151,7 @@ def mutate(
     """
     Try mutants of a module; prints those that survive.
 
-    :param direct: Whether to call quick tests directly first, see direct.py.
+    :param direct: Whether to call tests directly first, see direct.py.
     :param quick_only: Whether that is all.
     """
     file = copy / PACKAGE / module
@@ -133,9 +161,9 @@ def mutate(
     plain = ast.unparse(ast.parse(source)) + "\n"
     file.write_text(plain)
     known = equivalent()
-    quick, more = ([str(copy / test) for test in tests] for tests in MODULES[module])
-    limits = {}
-    called = _direct(module, plain) if direct else None
+    stages = dict(zip(("quick", "more"), MODULES[module], strict=True))
+    # What is called without pytest, and what is left to it.
+    limits, called = {}, {name: None for name, tests in stages.items() if direct and tests}
     for place in sorted(rng.sample(range(places), min(count, places))):
         tree = ast.parse(source)
         _change(list(_places(tree))[place])
@@ -145,14 +173,22 @@ def mutate(
         if (module, before, after) in known:
             counts["equivalent"] += 1
             continue
-        survives = called is None or called(mutant)
-        for name, tests in (("quick", quick), ("more", more)):
-            if survives and tests and not (called and quick_only):
+        survives = True
+        for name, call in called.items():
+            if survives and call is None:
+                call, rest = _direct(module, plain, stages[name])
+                called[name] = call
+                # What others keep in dictionaries is not replaced: the quick tests run again.
+                stages[name] = stages[name] if name == "quick" else rest
+            survives = survives and call(mutant)
+        for name, tests in stages.items():
+            if survives and tests and not (direct and quick_only):
+                paths = [str(copy / test) for test in tests]
                 if name not in limits:
                     file.write_text(plain)
-                    limits[name] = _limit(copy, tests, module)
+                    limits[name] = _limit(copy, paths, module)
                 file.write_text(mutant)
-                survives = _run(copy, tests, limits[name])[0]
+                survives = _run(copy, paths, limits[name])[0]
         counts["survived" if survives else "killed"] += 1
         if survives:
             print(f"{module} survived:\n    - {before}\n    + {after}", flush=True)
@@ -160,19 +196,23 @@ def mutate(
     return counts
 
 
-def _direct(module: str, plain: str):
-    """Whether a mutant survives the tests that can be called without pytest, as a function."""
+def _direct(module: str, plain: str, given: list[str]) -> tuple[Callable[[str], bool], list[str]]:
+    """
+    Whether a mutant survives those of the given tests that can be called without pytest, as a
+    function, and the tests that cannot.
+    """
     name = f"{PACKAGE}.{module.removesuffix('.py').replace('/', '.')}"
     # Only files: the rest is pytest's.
-    files = [
-        test for test in MODULES[module][0] if test.startswith("tests/") and test[-3:] == ".py"
-    ]
+    files = [test for test in given if test.startswith("tests/") and test[-3:] == ".py"]
     names = [test.removesuffix(".py").replace("/", ".") for test in files]
     code, tests = import_module(name), [import_module(name) for name in names]
     passed, seconds = passes(code, plain, tests, 3600)
     if not passed:
         raise SystemExit(f"The tests of {module} fail without a change; SHOW=1 says which.")
-    return lambda mutant: passes(code, mutant, tests, 3 * seconds + 20)[0]
+    others = [test for test in given if test not in files]
+    for file, test in zip(files, tests, strict=True):
+        others += [f"{file}::{name}" for name in left(test)]
+    return lambda mutant: passes(code, mutant, tests, 3 * seconds + 20)[0], others
 
 
 def _limit(copy: Path, tests: list[str], module: str) -> float:
