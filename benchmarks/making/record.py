@@ -69,8 +69,9 @@ LIMITS = {
     "network told; a pick that is off by half a period gives the wrong sign.",
     "magnitude": _LOCAL + "Amplitudes do not reach the network: it rests on the duration, the "
     "frequencies and the distance that S minus P tells, on what is large against the noise, and on "
-    "the stations and magnitudes it was trained on.",
-    "distance": _LOCAL + "To 300 km at most, and only where S and coda are within 55 s of P.",
+    "what SeisT says, which taught it.",
+    "distance": _LOCAL + "To 500 km at most. Without an S it is a rough guess, and far too small "
+    "for large and distant earthquakes.",
     "back_azimuth": _LOCAL + "Three components whose horizontals point north and east; P must be "
     "clear. Can be off by 180 degrees where the vertical is weak.",
 }

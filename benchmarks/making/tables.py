@@ -43,6 +43,8 @@ TABLES: dict[str, Callable[[], str]] = {
     },
     "clear-p": unseen.clear_p,
     "disturbances": unseen.disturbances,
+    "robustness": unseen.robustness,
+    "robustness-bins": unseen.robustness_bins,
     "held-out-picking": studies.held_out_picking,
     **{
         f"failures-{task.replace('_', '-')}": lambda task=task: studies.failures(task)

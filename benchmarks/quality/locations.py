@@ -23,8 +23,8 @@ New Zealand
     all of the picks. Nothing was chosen on it.
 
 A share that is right lies within its limits (95 %, by drawing events anew). A common factor of all
-errors, to be estimated with each event, was tried: regions and errors became worse, on networks
-with other seeds and in New Zealand.
+errors, to be estimated with each event, was tried: regions and errors became worse on networks with
+other seeds, and in New Zealand some shares became better and some worse.
 """
 
 from __future__ import annotations

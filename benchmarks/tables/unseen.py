@@ -192,3 +192,37 @@ def disturbances() -> str:
         ]
         rows.append([named(name), *cells])
     return markdown(["Picker", *head], rows)
+
+
+def robustness() -> str:
+    """F1 of some pickers with the records made worse, and as they are."""
+    found = results("robustness")
+    rows = []
+    for condition in next(iter(found.values()))["conditions"]:
+        cells, picks = [], []
+        for figures in found.values():
+            phases = figures["conditions"][condition]
+            cells.append(
+                ", ".join(
+                    f"{phase} {row['worse']['F1']:.2f} ({row['as recorded']['F1']:.2f})"
+                    for phase, row in phases.items()
+                )
+            )
+            picks = [str(row["worse"]["picks"]) for row in phases.values()]
+        rows.append([condition, *cells, ", ".join(picks)])
+    return markdown(["Condition", *map(named, found), "P, S"], rows)
+
+
+def robustness_bins() -> str:
+    """F1 of P and S of some pickers by what is known of a record."""
+    found, rows = results("robustness"), []
+    by_title = next(iter(found.values()))["bins"]
+    for title, parts in by_title["P"].items():
+        for part in parts:
+            cells, picks = [], []
+            for figures in found.values():
+                both = [figures["bins"][phase][title][part] for phase in "PS"]
+                cells.append(" / ".join(f"{r['F1']:.2f}" if r["picks"] else "-" for r in both))
+                picks = [str(row["picks"]) for row in both]
+            rows.append([f"{title}: {part}", *cells, ", ".join(picks)])
+    return markdown(["Records", *map(named, found), "P, S"], rows)

@@ -20,6 +20,8 @@ app.command("convert")(convert)
 _FIGURES = {
     "accuracy": "accuracy {:.2f}",
     "MAE": "mean error {:.2f}",
+    "mean absolute error": "mean error {:.1f}",
+    "mean absolute error, km": "mean error {:.0f} km",
     "median relative error": "median error {:.0%}",
     "median error, degrees": "median error {:.0f} deg",
 }
@@ -75,7 +77,8 @@ def _figure(figures: dict) -> str | None:
     """The figure that tells most, measured on records of regions or sets apart where there are."""
     if "P@0.5" in figures and "S@0.5" in figures:
         return f"F1 P {figures['P@0.5']:.2f}, S {figures['S@0.5']:.2f}"
-    groups = [figures.get("unused"), figures.get("test"), *figures.values()]
+    first = ("all", "unused", "test")
+    groups = [*(figures.get(name) for name in first), *figures.values()]
     for group in groups:
         for name, text in _FIGURES.items():
             if isinstance(group, dict) and isinstance(group.get(name), int | float):

@@ -24,9 +24,10 @@ MAX_SP_S, BEFORE_S = 60.0, 30.0
 MIN_SP_S = 0.1
 # Where P is known, an S is likely, so that a lower probability than the usual will do. Distances by
 # S minus P and by the network scatter about each other by SCATTER (natural logarithm), and near the
-# source by km, due to the depth. Both numbers were chosen on dev_sichuan and on held-out events of
+# source by km, due to the depth. An S of another earthquake is one whose probability times the
+# agreement is below LEAST_SCORE. The numbers were chosen on dev_sichuan and on held-out events of
 # the training's own regions (benchmarks/common/records.py).
-S_THRESHOLD, SCATTER, NEAR_KM = 0.1, 0.8, 3.0
+S_THRESHOLD, SCATTER, NEAR_KM, LEAST_SCORE = 0.1, 0.8, 3.0, 0.03
 
 
 def sp_times(
@@ -43,7 +44,7 @@ def sp_times(
     Candidates for the S of a P lie within a minute after it and before the next P of its station.
     Of given S, the S is the first candidate that is at least half as probable as the most probable
     one. If S are picked here, it is the candidate of the highest probability times the agreement
-    of its distance with the network's.
+    of its distance with the network's, unless they disagree by far.
 
     :param model: Model whose class loads the picker.
     :param stream: Waveforms, for the picker; not changed.
@@ -94,7 +95,8 @@ def _best(candidates: list[tuple[float, float]], distance: float) -> float | Non
         ratio = (sp_epicentral_distance(time)[0] + NEAR_KM) / (max(distance, 0) + NEAR_KM)
         return probability * np.exp(-np.square(np.log(ratio) / SCATTER) / 2)
 
-    return max(candidates, key=score)[0] if candidates else None
+    best = max(candidates, key=score, default=None)
+    return None if best is None or score(best) < LEAST_SCORE else best[0]
 
 
 def _probability(onset: Onset) -> float:

@@ -197,7 +197,8 @@ def arguments(run, data, out, **kwargs):
 
 
 def test_a_run_becomes_a_calibrated_weight_with_an_exact_record(run, data, tmp_path, monkeypatch):
-    monkeypatch.setattr(package, "real_cases", lambda *args: [])
+    for name in ("real_cases", "region_cases"):
+        monkeypatch.setattr(package, name, lambda *args: [])
     out = tmp_path / "out" / "compact_distance"
     package.package(arguments(run, data, out))
     model = SeisMoLLM.from_pretrained(str(out))

@@ -41,9 +41,18 @@ def test_packaged_weights_are_listed_with_a_figure():
     for name in weights.packaged_names():
         record = json.loads((weights.PACKAGED / f"{name}.json").read_text())["record"]
         assert f" {record['version']} " in of_name[name] and record["licence"] in of_name[name]
-    assert "F1 P 0." in of_name["compact_picking"] and "accuracy" in of_name["compact_polarity"]
-    assert "mean error 0." in of_name["compact_magnitude"]
-    assert "%" in of_name["compact_distance"] and "deg" in of_name["compact_back_azimuth"]
+    # Of all regions together, not of the first.
+    expected = {
+        "polarity": ("accuracy", "accuracy {:.2f}"),
+        "magnitude": ("mean absolute error", "mean error {:.1f}"),
+        "distance": ("mean absolute error, km", "mean error {:.0f} km"),
+        "back_azimuth": ("median error, degrees", "median error {:.0f} deg"),
+    }
+    for task, (key, text) in expected.items():
+        name = f"compact_{task}"
+        record = json.loads((weights.PACKAGED / f"{name}.json").read_text())["record"]
+        assert of_name[name].endswith(text.format(record["figures"]["all"][key]))
+    assert "F1 P 0." in of_name["compact_picking"]
     assert max(map(len, rows)) < 120
 
 

@@ -63,7 +63,12 @@ def test_an_s_that_is_picked_here_agrees_with_the_network(monkeypatch):
     assert chosen(170.0) == pytest.approx([25.0])
     # Without a distance it is the more probable one.
     assert chosen() == chosen(np.nan) == pytest.approx([25.0])
-    assert chosen(-5.0) == pytest.approx([5.0])
+    assert chosen(8.0) == pytest.approx([5.0])
+    # Those of a later earthquake are none.
+    assert chosen(-5.0) == [None]
+    stub.picks = [pick("S", 55, 0.3)]
+    assert chosen(15.0) == [None]
+    assert chosen(200.0) == pytest.approx([45.0])
     assert stub.thresholds == {"S_threshold": s_minus_p.S_THRESHOLD}
     stub.picks = []
     assert chosen(40.0) == [None]
