@@ -144,6 +144,9 @@ def _named_set(group: str) -> str:
 def estimates(task: str) -> str:
     """A row for each set and method."""
     found = results("unseen_estimates")[task]
+    trained = results("trained_peers").get(task)
+    if trained:
+        found = found | {f"{trained['network']}, trained here": trained}
     sets = dict.fromkeys(s for row in found.values() for s in row if isinstance(row[s], dict))
     rows = []
     for group in sets:
