@@ -187,11 +187,12 @@ def difference(task, change, before, after):
 
 # Task -> largest median difference, in its unit, by what changes nothing in principle, by what
 # models only learn, and by half the rate. Models of 50 Hz take other samples of a record of 100 Hz
-# that begins an odd number of samples later, between those of before.
+# that begins an odd number of samples later, between those of before. Their window is longer than
+# some of the records, so that it holds what a filter makes of the silence after the end.
 LIMITS = {
     "polarity": (0.02, 0.05, 0.05),
-    "magnitude": (0.05, 0.15, 0.1),
-    "distance": (0.3, 0.5, 0.5),
+    "magnitude": (0.1, 0.15, 0.1),
+    "distance": (0.5, 0.5, 0.5),
     "back_azimuth": (1.0, 5.0, 5.0),
 }
 SAME = ("scale", "cut", "silence")
@@ -210,7 +211,7 @@ def test_estimates_stay(task, records, changes, estimated):
         if change in SAME:
             assert off.max() <= limit, change
             # A spread rests on the difference of two windows, of which little changes much.
-            share = 0.25 if change == "cut" and model.sampling_rate < 100 else 0.0
+            share = 0.25 if change != "scale" and model.sampling_rate < 100 else 0.0
             assert np.all(np.abs(after[:, 1] - spread) <= limit + share * spread), change
         elif task == "polarity":
             # As good as none changes sides.
