@@ -13,9 +13,8 @@ touched.
     python -m benchmarks.making.estimates --synthetic DATA/synthetic_long --cache CACHE \
         --out DATA/synthetic_told
 
-Synthetic records of making/data.py, with the magnitude that SeisT tells in place of their own: a
-part of that is in the amplitude, which no network sees, and what a network learns in its place does
-not hold elsewhere.
+Synthetic records of making/data.py, with the magnitude that SeisT tells in place of their own, of
+which a part is in the amplitude, which the network does not see.
 """
 
 from __future__ import annotations

@@ -28,10 +28,10 @@ import torch
 import yaml
 from safetensors.torch import load_file, save_file
 
-from benchmarks.common.records import UNSEEN_REGIONS, AnalystRecord, load_set
+from benchmarks.common.records import AnalystRecord
 from benchmarks.peers.pnsn import window_at
 from benchmarks.peers.published import BazNetwork, DiTingMotion, MagNet, Peer
-from benchmarks.quality.unseen_estimates import UNKNOWN, Rule, evaluate
+from benchmarks.quality.unseen_estimates import UNKNOWN, Rule, evaluate, records_with_p
 from seisbench_llm.tasks import get_task
 from seisbench_llm.training.datamodule import DataModule
 
@@ -141,12 +141,7 @@ def main() -> None:
     warnings.filterwarnings("ignore", module="lightning")
     seisbench.logger.setLevel(logging.ERROR)
     torch.set_num_threads(1)
-    records = [
-        record
-        for name in UNSEEN_REGIONS
-        for record in load_set(args.records, name)
-        if len(record.stream) and record.picks["P"]
-    ]
+    records = records_with_p(args.records)
     for task in args.tasks:
         peer, file = PEERS[task](), args.out / f"{task}_{args.seed}.safetensors"
         if not file.is_file():

@@ -155,6 +155,12 @@ def seist(task: str, weights: Path) -> Rule:
     return rule
 
 
+def records_with_p(folder: Path) -> list[AnalystRecord]:
+    """Records of all unseen regions that have an analyst's P."""
+    found = [record for name in UNSEEN_REGIONS for record in load_set(folder, name)]
+    return [record for record in found if len(record.stream) and record.picks["P"]]
+
+
 def truths(records: list[AnalystRecord], task: str) -> list[float]:
     """The truth of each record, nan where there is none."""
     if task == "polarity":
@@ -278,12 +284,7 @@ def main() -> None:
     args.models = dict(entry.split("=", 1) for entry in args.model)
     seisbench.logger.setLevel(logging.ERROR)
     torch.set_num_threads(1)
-    records = [
-        record
-        for name in UNSEEN_REGIONS
-        for record in load_set(args.data, name)
-        if len(record.stream) and record.picks["P"]
-    ]
+    records = records_with_p(args.data)
     results = json.loads(args.out.read_text()) if args.out.is_file() else {}
     results["regions"] = UNSEEN_REGIONS
     for task in args.tasks:
