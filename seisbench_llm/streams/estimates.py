@@ -11,6 +11,7 @@ from itertools import islice
 import numpy as np
 import obspy
 import pandas as pd
+import seisbench
 import torch
 from seisbench.models import WaveformModel
 from seisbench.util import ClassifyOutput
@@ -129,6 +130,10 @@ def classify_at_picks(
     """
     picks = as_picks(arguments.picks)
     onsets = onsets_of(picks)
+    if picks and not onsets:
+        seisbench.logger.warning(
+            f"None of the {len(picks)} picks is one of P, so there is no {model.task.name}."
+        )
     if isinstance(stream, obspy.Trace):
         stream = obspy.Stream([stream])
     waveforms = WaveformsAtPicks(model, stream, arguments, onsets)

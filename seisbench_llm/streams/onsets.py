@@ -41,7 +41,7 @@ def as_picks(picks: Any) -> list:
     :param picks: One or more picks of SeisBench or ObsPy, an ObsPy Event or Catalog, a result of
         ``classify``, or a table with the columns ``trace_id``, ``phase`` and ``time``.
     :raises TypeError: If ``picks`` is of another type.
-    :raises ValueError: If a table lacks a column, or if its times are numbers.
+    :raises ValueError: If a table lacks a column, or if a row has no time or no trace_id.
     """
     if isinstance(picks, pd.DataFrame):
         return PickList(_rows(picks))
@@ -99,14 +99,28 @@ def _rows(table: pd.DataFrame) -> Iterable[Pick]:
             "pandas.to_datetime(table['time'], unit='s')."
         )
     for row in table.itertuples():
-        stamp = row.time
-        if not isinstance(stamp, obspy.UTCDateTime):
-            stamp = obspy.UTCDateTime(pd.to_datetime(stamp, utc=True).as_unit("us").to_pydatetime())
+        stamp, phase = _time_of(row), getattr(row, "phase", None)
+        if not isinstance(row.trace_id, str):
+            raise ValueError(f"Row {row.Index} of the table of picks has no trace_id.")
         yield Pick(
             trace_id=row.trace_id,
             start_time=stamp,
             end_time=stamp,
             peak_time=stamp,
             peak_value=getattr(row, "probability", None),
-            phase=getattr(row, "phase", "P"),
+            phase=None if pd.isna(phase) else str(phase),
         )
+
+
+def _time_of(row) -> obspy.UTCDateTime:
+    if isinstance(row.time, obspy.UTCDateTime):
+        return row.time
+    try:
+        stamp = pd.to_datetime(row.time, utc=True)
+    except (TypeError, ValueError):
+        stamp = pd.NaT
+    if not isinstance(stamp, pd.Timestamp):
+        raise ValueError(
+            f"Row {row.Index} of the table of picks has {row.time!r} where a time should be."
+        )
+    return obspy.UTCDateTime(stamp.as_unit("us").to_pydatetime())

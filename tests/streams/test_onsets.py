@@ -76,6 +76,15 @@ def test_phases_that_are_not(values, phase):
     assert values([pick(phase)]) == []
 
 
+def test_picks_without_p_are_said(values, caplog):
+    assert values([pick("S"), pick("Lg")]) == []
+    assert "None of the 2 picks is one of P, so there is no distance." in caplog.text
+
+
+def test_table_without_a_phase_in_a_row(values):
+    assert values(table(phase=[np.nan])) == values(table(phase=[None])) == values([pick()])
+
+
 def test_unknown_location_is_filled_in():
     model, stream = tiny_model("distance"), make_stream()
     (estimate,) = model.classify(stream, picks=[pick(location=None)]).estimates
@@ -88,6 +97,10 @@ def test_unknown_location_is_filled_in():
         ([Pick(time=TIME)], ValueError, "has no waveform_id"),
         (table().drop(columns="trace_id"), ValueError, "has no column trace_id"),
         (table(time=[1577836830.0]), ValueError, "are numbers"),
+        (table(time=["1577836830.0"]), ValueError, "Row 0 of .* has '1577836830.0' where"),
+        (table(time=[pd.NaT]), ValueError, "Row 0 of .* has NaT where"),
+        (table(time=[None]), ValueError, "where a time should be"),
+        (table(trace_id=[np.nan]), ValueError, "Row 0 of .* has no trace_id"),
         ("picks.csv", TypeError, "is not possible"),
         ([3], TypeError, "is not a pick"),
     ],
