@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import time
 from functools import cached_property
+from pathlib import Path
 
 import obspy
 from obspy import UTCDateTime
 
-from .files import SourceError
-from .station_days import split_pattern
+from ..trace_ids import codes_of
+from .files import Codes, SourceError
+from .kept import keeping, kept_file
+from .station_days import instrument_id, split_pattern
+
+# Folder of the marks of instruments and days that were fetched with all of their channels.
+MARKS = ".fetched"
 
 
 class FDSN:
@@ -32,7 +38,7 @@ class FDSN:
         from obspy.clients import fdsn
 
         if self.name in self.ROUTERS:
-            return fdsn.RoutingClient(self.name)
+            return self._ask(lambda: fdsn.RoutingClient(self.name))
         return self._ask(lambda: fdsn.Client(self.name))
 
     def channels(self, start: UTCDateTime, end: UTCDateTime, patterns) -> set[tuple]:
@@ -77,6 +83,34 @@ class FDSN:
         stream = self._ask(lambda: self.client.get_waveforms(*codes, *span))
         return obspy.Stream() if stream is None else stream
 
+    def fetch(self, codes: Codes, day: UTCDateTime, folder: Path) -> dict[Path, str]:
+        """
+        See :py:meth:`seisbench_llm.archive.kept.Remote.fetch`.
+
+        A mark names the channels of an instrument, once all of them are there. A day without data
+        has none and is asked for again, because data may come late.
+        """
+        name = f"{instrument_id(codes)}.{day.year}.{day.julday:03d}"
+        mark = folder / MARKS / str(day.year) / name
+        if mark.exists():
+            channels = [codes_of(channel) for channel in mark.read_text().split()]
+            if all(kept_file(folder, channel, day).exists() for channel in channels):
+                return {}
+        # Services give whole records, which may begin or end on a neighbouring day.
+        stream = self.get_waveforms(*codes, day, day + 86400).select(*codes)
+        stream = stream.slice(day, day + 86400 - 1e-6, nearest_sample=False)
+        for trace in stream:
+            # It may name an encoding that cannot be written.
+            trace.stats.pop("mseed", None)
+        names = sorted({trace.id for trace in stream})
+        for channel in names:
+            with keeping(kept_file(folder, codes_of(channel), day)) as partial:
+                _write(stream.select(id=channel), partial)
+        if names:
+            with keeping(mark) as partial:
+                partial.write_text("\n".join(names))
+        return {}
+
     def _ask(self, request):
         from obspy.clients.fdsn.header import (
             FDSNBadRequestException,
@@ -110,3 +144,13 @@ class FDSN:
                     ) from error
                 time.sleep(self.patience * 2**attempt)
         return None
+
+
+def _write(stream: obspy.Stream, file: Path) -> None:
+    from obspy.io.mseed import InternalMSEEDError
+
+    try:
+        stream.write(str(file), format="MSEED")
+    except InternalMSEEDError:
+        # A step between samples is too large for Steim's compression.
+        stream.write(str(file), format="MSEED", encoding="INT32")

@@ -160,13 +160,23 @@ class SDS(Files):
         self, codes: Codes, start: UTCDateTime, end: UTCDateTime, padding: float
     ) -> Iterator[tuple[Path, bool]]:
         """(file, whether it is of the days themselves), in the order of days and names."""
-        from obspy.clients.filesystem.sds import SDS_FMTSTR
-
-        network, station, location, channel = codes
-        names = {"network": network, "station": station, "location": location, "channel": channel}
-        day = UTCDateTime((start - 86400).date)
-        while day < end + 86400:
-            pattern = SDS_FMTSTR.format(year=day.year, doy=day.julday, sds_type="D", **names)
-            for file in sorted(self.root.glob(pattern)):
+        for day in days_and_neighbours(start, end):
+            for file in sorted(self.root.glob(sds_name(codes, day))):
                 yield file, start <= day < end
-            day += 86400
+
+
+def days_and_neighbours(start: UTCDateTime, end: UTCDateTime) -> Iterator[UTCDateTime]:
+    """Beginnings of the days from ``start`` to ``end``, of the one before, and of the one after."""
+    day = UTCDateTime((start - 86400).date)
+    while day < end + 86400:
+        yield day
+        day += 86400
+
+
+def sds_name(codes: Codes, day: UTCDateTime) -> str:
+    """Path of a channel's day in SDS. Codes may be patterns."""
+    from obspy.clients.filesystem.sds import SDS_FMTSTR
+
+    network, station, location, channel = codes
+    names = {"network": network, "station": station, "location": location, "channel": channel}
+    return SDS_FMTSTR.format(year=day.year, doy=day.julday, sds_type="D", **names)

@@ -61,6 +61,7 @@ def run(
     tasks: str | Mapping[str, str] | None = None,
     amplitudes: bool = False,
     inventory=None,
+    keep=None,
     device: str = "cpu",
     processor: str = PICKER,
     workers: int | None = None,
@@ -86,6 +87,7 @@ def run(
     :param inventory: Stations, see :py:meth:`seisbench_llm.stations.Stations.read`. Components that
         do not point up, north and east are then rotated first. Amplitudes are also in units of
         ground motion where stations have responses. A copy is kept in ``out``.
+    :param keep: Folder that keeps what is fetched from a service or a bucket, as an SDS archive.
     :param device: Device of the model in each worker, see
         :py:func:`seisbench_llm.models.devices.find_device`. A run can be continued on another one.
     :param processor: ``module:Class``, see :py:class:`seisbench_llm.archive.picker.Picker`.
@@ -105,12 +107,14 @@ def run(
     store = Store(out)
     further = {"tasks": task_weights(tasks), "amplitudes": amplitudes}
     settings = _settings(store, archive, weights, arguments or {}, processor, device, further)
+    if keep is not None:
+        settings["keep"] = str(Path(keep).expanduser().resolve())
     made = make_processor(settings)
     settings["identity"] = made.identity
     with store.lock():
         _keep_inventory(store, settings, inventory)
         store.check_config(_config(settings), getattr(made, "default", None))
-        source = open_source(settings["archive"], store.index_file)
+        source = open_source(settings["archive"], store.index_file, settings.get("keep"))
         planned = _plan(store, source, settings, list(stations), days)
         pending = _pending(store, planned, retry_failed)
         if pending:
@@ -226,7 +230,7 @@ def _absolute(archive: str) -> str:
         return str(Path(archive).expanduser().resolve())
     return (
         str(archive)
-        if kind in ("fdsn", "python")
+        if kind in ("fdsn", "s3", "python")
         else f"{kind}://{Path(rest).expanduser().resolve()}"
     )
 

@@ -70,7 +70,8 @@ def _prepared(settings_text: str):
     store = Store(settings["out"])
     inventory = settings.get("inventory")
     rotation = None if inventory is None else Rotation(Stations.read(inventory))
-    return processor, open_source(settings["archive"], store.index_file), store, rotation
+    source = open_source(settings["archive"], store.index_file, settings.get("keep"))
+    return processor, source, store, rotation
 
 
 def process_day(settings_text: str, station_day: tuple) -> str:
@@ -80,8 +81,8 @@ def process_day(settings_text: str, station_day: tuple) -> str:
     Errors of the data go to the manifest. Errors that would occur with every station-day are
     raised.
 
-    :param settings_text: JSON: out, archive, processor, options, identity and, if directions of
-        components are known, inventory, a file.
+    :param settings_text: JSON: out, archive, processor, options, identity and, where there are
+        such, inventory, a file, and keep, a folder.
     :param station_day: See :py:class:`~seisbench_llm.archive.station_days.StationDay`.
     :return: State: done, empty or failed.
     :raises SetupError: If the model cannot be loaded, or differs from that of the run.

@@ -31,7 +31,10 @@ archive_app = typer.Typer(
 def run(
     archive: Annotated[
         str,
-        typer.Option(help="SDS archive, folder of miniSEED, or FDSN service, such as fdsn://GFZ."),
+        typer.Option(
+            help="SDS archive, folder of miniSEED, FDSN service, such as fdsn://GFZ, or bucket, "
+            "such as s3://scedc-pds/continuous_waveforms."
+        ),
     ],
     start: Annotated[str, typer.Option(help="First day, such as 2020-01-01 (UTC).")],
     end: Annotated[str, typer.Option(help="Day after the last day.")],
@@ -39,6 +42,10 @@ def run(
     stations: Annotated[
         list[str], typer.Option(help="NET.STA.LOC.CHA with * and ?. May be repeated.")
     ] = ["*.*"],  # noqa: B006 (typer copies it)
+    keep: Annotated[
+        Path | None,
+        typer.Option(help="Folder that keeps what is fetched from a service or bucket, as SDS."),
+    ] = None,
     inventory: Inventory = None,
     weights: Weights = "compact_picking",
     tasks: Annotated[
@@ -93,6 +100,7 @@ def run(
         tasks=tasks,
         amplitudes=amplitudes,
         inventory=inventory,
+        keep=keep,
         device=device,
         workers=workers,
         scheduler=scheduler,

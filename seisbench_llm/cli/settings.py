@@ -17,6 +17,7 @@ DAY, TEXTS = "a day", "a list of texts"
 KEYS: dict[str, dict[str, str] | str] = {
     "archive": {
         "source": TEXT,
+        "keep": TEXT,
         "start": DAY,
         "end": DAY,
         "stations": TEXTS,
@@ -52,7 +53,7 @@ KEYS: dict[str, dict[str, str] | str] = {
 _NEEDED = ("stations", "output.folder")
 _OF_AN_ARCHIVE = ("archive.source", "archive.start", "archive.end")
 _PATHS = (
-    *("archive.source", "picks", "stations", "output.folder"),
+    *("archive.source", "archive.keep", "picks", "stations", "output.folder"),
     *("association.velocity_model", "association.station_corrections"),
 )
 

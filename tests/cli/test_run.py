@@ -2,13 +2,14 @@
 
 import json
 from functools import partial
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from seisbench_llm import archive
 from seisbench_llm.cli import app
-from seisbench_llm.cli.settings import read_settings
+from seisbench_llm.cli.settings import read_settings, write_settings
 from tests.helpers.archive_stub import FIRST, STUB, Spikes, file_of, garble, spiky_stream, write_sds
 from tests.helpers.monitor import NETWORK
 
@@ -72,6 +73,28 @@ def test_archive_and_catalogue(tmp_path, scheduler, monkeypatch):
     picked, catalogue = map(json.loads, result.stdout.splitlines())
     assert (picked["new"], picked["failed"]) == (3, 1)
     assert catalogue["picks"] > 0
+
+
+def test_what_is_fetched_is_kept_where_asked(tmp_path, monkeypatch):
+    asked = []
+
+    def note(out, **arguments):
+        asked.append(str(arguments["keep"]))
+        raise ValueError("enough")
+
+    monkeypatch.setattr("seisbench_llm.archive.run", note)
+    section = {"source": "s3://bucket", "keep": "kept", "start": "2020-01-01", "end": "2020-01-02"}
+    output = {"folder": str(tmp_path / "out")}
+    file = write(tmp_path / "c.yaml", {"archive": section, "stations": "s.csv", "output": output})
+    options = ["--archive", "s3://bucket", "--keep", "kept", "--out", str(tmp_path / "out")]
+    options += ["--start", "2020-01-01", "--end", "2020-01-02"]
+    for command in (["run", str(file)], ["archive", "run", *options]):
+        assert str(CliRunner().invoke(app, command).exception) == "enough"
+    assert asked == ["kept", "kept"]
+    write_settings(tmp_path, read_settings(file))
+    copied = read_settings(tmp_path / "catalogue.yaml")["archive"]
+    # Paths of a copy hold in any folder.
+    assert copied == {**section, "keep": str(Path("kept").resolve())}
 
 
 @pytest.mark.parametrize(
