@@ -146,7 +146,7 @@ def steps_before_teaching(in_samples: int, sampling_rate: float, noise=None, eve
         sometimes(aug.ChangeLevel(), 0.3),
         sometimes(aug.AddEvent(events, raw, ratio=(0.03, 3.0)), 0.15),
         sometimes(aug.AddNoise(noise, (4, 50), "peak", raw), 0.35),
-        sometimes(aug.LowPass((3, 32)), 0.25),
+        sometimes(aug.LowPass((8, 32)), 0.15),
     ]
 
 
@@ -164,8 +164,7 @@ def _taught(in_samples, prepare, noise, teachers) -> list:
     )
     disturb = aug.Disturb(
         [
-            # Teachers have seen the onsets without it, and the learner is to find them in it.
-            sometimes(aug.AddNoise(noise, (1, 26), "onset", raw), 0.5),
+            sometimes(aug.AddNoise(noise, (4, 50), "peak", raw), 0.3),
             sometimes(aug.Step(), 0.06),
             sometimes(aug.Spike(), 0.06),
             sometimes(aug.CalibrationPulse(), 0.06),
@@ -177,7 +176,7 @@ def _taught(in_samples, prepare, noise, teachers) -> list:
         *before,
         sometimes(aug.FlipPolarity(), 0.3),
         sometimes(aug.RotateHorizontals(), 0.3),
-        sometimes(_drop("picking", {"NE": 0.5, "Z": 0.2, "N": 0.1, "E": 0.1, "ZN": 0.1}), 0.4),
+        sometimes(_drop("picking", {"NE": 0.5, "Z": 0.15, "N": 0.1, "E": 0.1, "ZN": 0.15}), 0.2),
         start,
         disturb,
         LastSamples(in_samples),

@@ -4,11 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ...data.metadata import onsets_of
 from .base import Augmentation, draw_record, extend, rate_of, spread
-
-ONSET_SECONDS = 0.7
-"""How long a signal is measured from its onset."""
 
 
 class AddNoise(Augmentation):
@@ -18,16 +14,14 @@ class AddNoise(Augmentation):
     :param dataset: SeisBench data set of noise, of any length; None for white noise.
     :param snr: Smallest and largest signal-to-noise ratio in dB, drawn uniformly.
     :param reference: What the signal is: ``"power"``, the mean square of each component, as
-        published; ``"peak"``, the record's largest amplitude; or ``"onset"``, the mean square of
-        the 0.7 s after one of the onsets, drawn at random, on the component where it is largest,
-        and the record's largest amplitude if there is no onset.
+        published, or ``"peak"``, the record's largest amplitude.
     :param prepare: Augmentation that is applied to noise records first, such as a filter.
     """
 
     def __init__(self, dataset=None, snr=(10, 50), reference="power", prepare=None, key="X"):
         super().__init__(key)
-        if reference not in ("power", "peak", "onset"):
-            raise ValueError(f"reference is 'power', 'peak' or 'onset', not '{reference}'.")
+        if reference not in ("power", "peak"):
+            raise ValueError(f"reference is 'power' or 'peak', not '{reference}'.")
         self.dataset, self.snr, self.reference = dataset, snr, reference
         self.prepare = prepare
 
@@ -37,8 +31,7 @@ class AddNoise(Augmentation):
         else:
             noise = extend(draw_record(self.dataset, self.prepare)[0], x.shape[1])
             noise = noise / spread(noise)
-        signal = _signal(x, metadata, self.reference)
-        return _add(x, noise, np.random.uniform(*self.snr), signal), metadata
+        return _add(x, noise, np.random.uniform(*self.snr), self.reference), metadata
 
 
 class ColouredNoise(Augmentation):
@@ -56,8 +49,7 @@ class ColouredNoise(Augmentation):
     def apply(self, x, metadata):
         corner = 0.5 / rate_of(metadata)
         noise = coloured_noise(*x.shape, np.random.uniform(*self.exponent), corner)
-        signal = _signal(x, metadata, "peak")
-        return _add(x, noise, np.random.uniform(*self.snr), signal), metadata
+        return _add(x, noise, np.random.uniform(*self.snr), "peak"), metadata
 
 
 def coloured_noise(
@@ -78,18 +70,7 @@ def coloured_noise(
     return noise / spread(noise)
 
 
-def _signal(x: np.ndarray, metadata: dict, reference: str) -> np.ndarray | float:
-    """Amplitude that noise is compared with, for all components or of shape (components, 1)."""
-    if reference == "power":
-        return np.sqrt((x**2).mean(1, keepdims=True))
-    inside = [int(at) for at in onsets_of(metadata).values() if 0 <= at < x.shape[1]]
-    if reference == "onset" and inside:
-        at = inside[np.random.randint(len(inside))]
-        after = x[:, at : at + round(ONSET_SECONDS * rate_of(metadata))]
-        return np.sqrt(after.var(axis=1).max())
-    return np.abs(x).max()
-
-
-def _add(x: np.ndarray, noise: np.ndarray, snr: float, signal: np.ndarray | float) -> np.ndarray:
+def _add(x: np.ndarray, noise: np.ndarray, snr: float, reference: str) -> np.ndarray:
     """Add noise of unit scatter to the components that are there."""
+    signal = np.abs(x).max() if reference == "peak" else np.sqrt((x**2).mean(1, keepdims=True))
     return x + noise * signal * 10 ** (-snr / 20) * x.any(axis=1, keepdims=True)
