@@ -27,6 +27,7 @@ class LiveFormat(StrEnum):
 
     jsonl = "jsonl"
     quakeml = "quakeml"
+    scml = "scml"
 
 
 @with_picking_options
@@ -104,7 +105,7 @@ def live(
     Example: seisbench-llm live --seedlink geofon.gfz.de:18000 --select 'GE.APE..BH?'
     """
     from ..live import Live, LiveSettings, LiveState, Replay, SeedLink, feed_from
-    from ..live.output import JsonLines, QuakeMLFiles
+    from ..live.output import JsonLines, QuakeMLFiles, SCMLFiles
     from ..live.selections import parse_selections, selections_of_streams
     from ..models.devices import find_device
     from ..models.seismollm import SeisMoLLM
@@ -130,6 +131,8 @@ def live(
             out.mkdir(parents=True, exist_ok=True)
             if LiveFormat.quakeml in formats:
                 outputs.append(QuakeMLFiles(out / "quakeml"))
+            if LiveFormat.scml in formats:
+                outputs.append(SCMLFiles(out / "scml"))
             if resume:
                 state = LiveState(out / "state.npz", out / "picks.jsonl")
                 outputs.append(stack.enter_context(state).append)

@@ -9,15 +9,30 @@ from lxml import etree
 from obspy.core.event import Catalog, Comment, Pick, QuantityError, WaveformStreamID
 
 from ..obspy_files import read_catalog, unpacked
-from .quakeml import unassociated_event
+from .quakeml import UNASSOCIATED, unassociated_event
 
 # Version that SeisComP 5 and later read.
 _VERSION = "0.12"
 
 
-def write_scml(catalog: Catalog, path: Path) -> None:
-    """Write a catalogue as SCML."""
+def write_scml(catalog: Catalog, path: Path, method: str | None = None) -> None:
+    """
+    Write a catalogue as SCML.
+
+    Picks of no event are there without one. SeisComP would take the event that QuakeML needs for
+    them for an earthquake.
+
+    :param method: Method of all picks. ObsPy would make a URI of such a name.
+    """
     catalog.write(str(path), format="SCML", version=_VERSION)
+    tree = etree.parse(str(path))
+    for event in tree.findall("{*}EventParameters/{*}event"):
+        located = event.find("{*}originReference") is not None
+        if f"/{UNASSOCIATED}/" in event.get("publicID") and not located:
+            event.getparent().remove(event)
+    for element in tree.findall("{*}EventParameters/{*}pick/{*}methodID"):
+        element.text = method or element.text
+    tree.write(str(path), encoding="UTF-8", xml_declaration=True)
 
 
 def read_scml(path: Path) -> Catalog:

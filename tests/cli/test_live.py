@@ -8,12 +8,14 @@ import numpy as np
 import obspy
 import pytest
 import typer
+from lxml import etree
 from obspy.io.quakeml.core import _validate as validate_quakeml
+from obspy.io.seiscomp.core import validate as validate_scml
 from typer.testing import CliRunner
 
 from seisbench_llm.cli import live as cli_live
 from seisbench_llm.live import Live, LiveSettings, Replay, run
-from seisbench_llm.live.output import QuakeMLFiles
+from seisbench_llm.live.output import QuakeMLFiles, SCMLFiles
 from seisbench_llm.models.seismollm import SeisMoLLM
 from tests.helpers import processes
 from tests.helpers.live_stub import (
@@ -46,6 +48,7 @@ def test_command_replays_a_file(recorded):
     arguments = ["--replay", str(recorded / "waves.mseed"), "--speed", "0", "--out"]
     arguments += [str(recorded / "out"), "--weights", str(recorded / "tiny")]
     arguments += ["--p-threshold", "0.6", "--s-threshold", "0.6", "--select", "XX.STA.00.HH?"]
+    arguments += [f"--format={name}" for name in ("jsonl", "quakeml", "scml")]
     result = invoke(app, arguments)
     assert result.exit_code == 0, result.output
     rows = [json.loads(line) for line in result.stdout.splitlines()]
@@ -58,6 +61,7 @@ def test_command_replays_a_file(recorded):
     files = sorted((recorded / "out" / "quakeml").rglob("*"))
     files = [f for f in files if f.is_file()]
     assert len(files) == len({row["id"] for row in rows})
+    assert len(list((recorded / "out" / "scml").glob("*.scml"))) == len(rows)
     last = {row["id"]: row for row in rows}
     for file in files[:5]:
         assert validate_quakeml(file)
@@ -154,6 +158,30 @@ def test_quakeml_files_are_replaced_whole(tmp_path):
     (pick,) = obspy.read_events(file)[0].picks
     assert file.parent.name == "2020-01-01" and pick.evaluation_status == "confirmed"
     assert str(pick.method_id) == "smi:local/seisbench_llm/tiny/1"
+
+
+def test_scml_files_are_what_seiscomp_takes(tmp_path):
+    picks, _ = fed(packets(spikes(90, [50.0])), spike_model(), weight="tiny/1")
+    write = SCMLFiles(tmp_path)
+    for pick in picks:
+        write(pick)
+    files = sorted(f for f in tmp_path.iterdir() if f.is_file())
+    # One per report, in the order of the reports.
+    assert [f.stem.rpartition("-")[2] for f in files] == [p.status for p in picks]
+    assert [p.status for p in picks] == ["preliminary", "confirmed"]
+    ids = set()
+    for file, pick in zip(files, picks, strict=True):
+        assert validate_scml(str(file))
+        (parameters,) = etree.parse(file).getroot()
+        (element,) = parameters
+        found = {etree.QName(e).localname: e.text for e in element if e.text}
+        assert etree.QName(element).localname == "pick"
+        # scautoloc takes these without amplitudes.
+        assert (found["phaseHint"], found["methodID"]) == (pick.phase, "DL")
+        assert (found["evaluationMode"], found["evaluationStatus"]) == ("automatic", pick.status)
+        assert "weight tiny/1" in element.xpath("string()")
+        ids.add(element.get("publicID"))
+    assert len(ids) == 1
 
 
 def test_packaged_picker_on_a_real_earthquake():

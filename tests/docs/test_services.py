@@ -1,11 +1,13 @@
-"""Units of systemd in docs are understood by systemd, and start a command that can be given."""
+"""Units of systemd and scripts in docs work, and start commands that can be given."""
 
 import configparser
+import os
 import re
 import shlex
 import shutil
 import subprocess
 import sys
+import time
 
 import pytest
 import typer
@@ -13,7 +15,8 @@ import typer
 from seisbench_llm.cli import app
 from tests.helpers.pages import ROOT
 
-UNITS = sorted((ROOT / "docs" / "how-to" / "services").glob("*.service"))
+SERVICES = ROOT / "docs" / "how-to" / "services"
+UNITS = sorted(SERVICES.glob("*.service"))
 
 
 def command(unit) -> str:
@@ -44,3 +47,46 @@ def test_systemd_understands_a_unit(unit, tmp_path):
         if line.startswith(unit.name) or tmp_path.name in line
     ]
     assert not ours, ours
+
+
+# Stands for SeisComP's, which does not answer the first two times.
+SCDISPATCH = """#!/bin/sh
+echo "$@" >> tried
+[ "$(wc -l < tried)" -gt 2 ] || exit 1
+for last; do :; done
+cat "$last" >> sent
+"""
+
+
+@pytest.mark.skipif(shutil.which("sh") is None, reason="needs a shell")
+def test_picks_are_dispatched_in_order_and_once(tmp_path):
+    folder = tmp_path / "spo ol"
+    (folder / ".part-x").mkdir(parents=True)
+    (folder / ".part-x" / "0.scml").write_text("incomplete")
+    for name in ("2", "1"):
+        (folder / f"{name}.scml").write_text(name)
+    stub = tmp_path / "bin" / "scdispatch"
+    stub.parent.mkdir()
+    stub.write_text(SCDISPATCH)
+    stub.chmod(0o755)
+    environment = {**os.environ, "PATH": f"{stub.parent}:{os.environ['PATH']}"}
+    command = [SERVICES / "dispatch-picks.sh", folder, "-H", "there"]
+    process = subprocess.Popen(command, cwd=tmp_path, env=environment)
+    try:
+        until(lambda: not list(folder.glob("*.scml")))
+        (folder / "3.scml").write_text("3")
+        until(lambda: not list(folder.glob("*.scml")))
+        assert process.poll() is None
+    finally:
+        process.kill()
+        process.wait()
+    assert (tmp_path / "sent").read_text() == "123"
+    tried = (tmp_path / "tried").read_text().splitlines()
+    assert tried[:3] == [f"-H there -O merge -i {folder}/1.scml"] * 3 and len(tried) == 5
+    assert (folder / ".part-x" / "0.scml").is_file()
+
+
+def until(condition) -> None:
+    while not condition():
+        # The test's time limit ends it.
+        time.sleep(0.1)

@@ -1,6 +1,7 @@
 """SCML is valid, and keeps picks that belong to no event."""
 
 import obspy
+from lxml import etree
 from obspy.io.seiscomp.core import validate
 
 from seisbench_llm.export import export, picks_to_dataframe, read_events, read_picks
@@ -20,6 +21,15 @@ def test_picks_without_an_event_are_valid_and_come_back(tmp_path):
     assert list(found["polarity"]) == ["D", None]
     assert list(found["time_uncertainty"]) == [0.1, 0.1]
     assert len(read_events(path)) == 0
+
+
+def test_picks_without_an_event_make_none(tmp_path):
+    """SeisComP would show it as an earthquake."""
+    catalog = located() + obspy.Catalog([unassociated_event(located("YY.OTHER.")[0].picks)])
+    for written, events in ((TWO, 0), (catalog, 1)):
+        root = etree.parse(export(written, tmp_path / "a.scml")).getroot()
+        assert len(root.findall("{*}EventParameters/{*}event")) == events
+        assert len(root.findall("{*}EventParameters/{*}pick")) >= 2
 
 
 def test_nothing_that_a_file_names_is_opened(tmp_path):
