@@ -26,6 +26,8 @@ GPT2 = {
     "tanh_gelu": True,
     "norm_eps": 1e-5,
 }
+# Of the packaged weights; a preset by itself has no filter.
+HIGHPASS = {"filter_args": ["highpass"], "filter_kwargs": {"freq": 1.0, "corners": 2}}
 
 
 def paper(task: str = "picking") -> SeisMoLLM:
@@ -33,24 +35,31 @@ def paper(task: str = "picking") -> SeisMoLLM:
     return SeisMoLLM.from_preset("paper", task=task, pretrained=False, backbone_config=GPT2).eval()
 
 
-def turns(functions: dict[str, Callable], rounds: int, base: str) -> dict[str, dict]:
-    """Seconds of each, and ratios to one of them within the same round."""
+def rounds(functions: dict[str, Callable], number: int) -> dict[str, np.ndarray]:
+    """Seconds of each in rounds in which all take turns, after one that does not count."""
     for function in functions.values():
         function()
     seconds = {name: [] for name in functions}
-    for _ in range(rounds):
+    for _ in range(number):
         for name, function in functions.items():
             begin = time.perf_counter()
             function()
             seconds[name].append(time.perf_counter() - begin)
-    out = {}
-    for name, values in seconds.items():
-        ratio = np.array(values) / np.array(seconds[base])
-        out[name] = {
+    return {name: np.array(values) for name, values in seconds.items()}
+
+
+def turns(functions: dict[str, Callable], number: int, base: str) -> dict[str, dict]:
+    """Median seconds of each, and ratios to one of them within the same round, with quartiles."""
+    seconds = rounds(functions, number)
+    return {
+        name: {
             "seconds": float(np.median(values)),
-            f"times {base}": [round(float(q), 3) for q in np.quantile(ratio, [0.5, 0.25, 0.75])],
+            f"times {base}": [
+                round(float(q), 3) for q in np.quantile(values / seconds[base], [0.5, 0.25, 0.75])
+            ],
         }
-    return out
+        for name, values in seconds.items()
+    }
 
 
 def station(data: Path, hours: float) -> obspy.Stream:

@@ -68,6 +68,8 @@ TABLES: dict[str, Callable[[], str]] = {
         for less in (False, True)
     },
     "decoder": studies.decoder,
+    "cost-models": cost.models,
+    "cost-pickers": cost.pickers,
     "cost-window": cost.window,
     "cost-day": cost.day,
     "cost-settings": cost.settings,

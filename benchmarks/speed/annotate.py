@@ -32,14 +32,13 @@ import seisbench.models as sbm
 import torch
 from seisbench.models import WaveformModel
 
-from benchmarks.common.timing import RESULTS, paper, station, turns, write_part
+from benchmarks.common.timing import HIGHPASS, RESULTS, paper, station, turns, write_part
 from seisbench_llm.models.seismollm import SeisMoLLM
 from seisbench_llm.streams import run_here
 from seisbench_llm.streams.arguments import PRECISIONS
 from seisbench_llm.tasks import TASKS
 
 FIGURE = Path(__file__).parents[2] / "docs" / "figures" / "throughput.png"
-FILTER = {"filter_args": ["highpass"], "filter_kwargs": {"freq": 1.0, "corners": 2}}
 BATCH = 16
 
 
@@ -81,7 +80,7 @@ def day(args) -> dict:
     """Seconds per station-day through annotate, at an overlap of a half."""
     stream = station(args.data, args.hours)
     packaged, full = SeisMoLLM.from_pretrained("compact_picking"), paper()
-    compact = SeisMoLLM.from_preset("compact", pretrained=False, **FILTER)
+    compact = SeisMoLLM.from_preset("compact", pretrained=False, **HIGHPASS)
     phasenet, eqtransformer = sbm.PhaseNet(), sbm.EQTransformer()
 
     def stock(model):

@@ -21,6 +21,7 @@ import numpy as np
 import seisbench
 import torch
 
+from benchmarks.common.timing import HIGHPASS
 from seisbench_llm.training.datamodule import DataModule
 from seisbench_llm.training.module import TrainingModule
 
@@ -28,12 +29,11 @@ SIZES = {
     "paper": {"recipe": "paper", "plain_copies": 1, "batch_size": 8},
     "compact": {"recipe": "compact", "plain_copies": 0, "batch_size": 32},
 }
-FILTER = {"filter_args": ["highpass"], "filter_kwargs": {"freq": 1.0, "corners": 2}}
 
 
 def measure(size: str, task: str, dataset: str, workers: int, rounds: int) -> dict[str, float]:
     """Samples per second, medians over rounds."""
-    model_args = {"pretrained": False, **(FILTER if size == "compact" else {})}
+    model_args = {"pretrained": False, **(HIGHPASS if size == "compact" else {})}
     module = TrainingModule(task=task, preset=size, model_args=model_args, schedule="constant")
     data = DataModule(dataset, num_workers=workers, **SIZES[size])
     data.match(module.model)

@@ -1,74 +1,67 @@
 """
 How much memory do annotate and classify need for one day and three?
 
-    python -m benchmarks.speed.memory all --data DATA
-    python -m benchmarks.speed.memory one --data DATA --method classify --days 3 --model PhaseNet
+    python -m benchmarks.speed.memory --data DATA
 
-``all`` runs each case in processes of its own, so that peaks do not mix, and takes the median, as
-peaks depend on how threads take turns. PhaseNet and EQTransformer are SeisBench's own classes,
-untrained, for one day. Linux only.
+Each case runs in processes of its own, so that peaks do not mix, and the median is taken, as peaks
+depend on how threads take turns. What other models need: costs.py. Linux only.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import logging
-import subprocess
-import sys
+import multiprocessing
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from statistics import median
 
 import numpy as np
 import obspy
 import seisbench
-import seisbench.models as sbm
 
 from benchmarks.common.timing import RESULTS, station, write_part
 from seisbench_llm.models.seismollm import SeisMoLLM
 
-PACKAGED = "compact_picking"
-MODELS = (PACKAGED, "PhaseNet", "EQTransformer")
+
+def fresh(function: Callable, *args):
+    """What a function returns in a new process, which imports its module anew."""
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, mp_context=spawn) as pool:
+        return pool.submit(function, *args).result()
 
 
-def measure_all(args: argparse.Namespace) -> None:
-    """Every case in a process of its own."""
-    result = {}
-    cases = [(PACKAGED, method, days) for method in ("annotate", "classify") for days in (1, 3)]
-    cases += [("PhaseNet", "annotate", 1), ("EQTransformer", "annotate", 1)]
-    for model, method, days in cases:
-        command = [sys.executable, "-m", "benchmarks.speed.memory", "one", "--model", model]
-        command += ["--data", str(args.data), "--method", method, "--days", str(days)]
-        runs = []
-        for _ in range(args.repeats):
-            done = subprocess.run(command, capture_output=True, text=True, check=True)
-            runs.append(json.loads(done.stdout.splitlines()[-1]))
-        name = f"{method}, {days} d" if model == PACKAGED else f"{method}, {days} d, {model}"
-        result[name] = {size: round(median(run[size] for run in runs)) for size in runs[0]}
-    write_part(args.out, "memory", result)
-
-
-def one(args: argparse.Namespace) -> None:
-    """One case: print sizes in MiB as JSON."""
-    piece = station(args.data, 2.0)
-    samples = round(args.days * 86400 * piece[0].stats.sampling_rate)
-    for trace in piece:
-        trace.data = np.resize(trace.data, samples)
-    own = args.model == PACKAGED
-    model = SeisMoLLM.from_pretrained(PACKAGED) if own else getattr(sbm, args.model)().eval()
-    model.annotate(obspy.read())  # libraries and threads
-    # Linux forgets the peak so far, which was when the stream was made.
+def peak(function: Callable):
+    """What a call returns, and by how many MiB this process has grown at most meanwhile."""
+    # Linux forgets the peak so far, which was when the input was made.
     Path("/proc/self/clear_refs").write_text("5")
     before = _status("VmRSS")
-    out = getattr(model, args.method)(piece, overlap=0.5)
-    peak = _status("VmHWM") - before
-    result = sum(t.data.nbytes for t in out) if args.method == "annotate" else 0
-    entry = {
-        "stream": sum(t.data.nbytes for t in piece) / 2**20,
-        "peak above it": peak / 1024,
+    out = function()
+    return out, (_status("VmHWM") - before) / 1024
+
+
+def whole_days(data: Path, days: float) -> obspy.Stream:
+    """The records of :py:func:`benchmarks.common.timing.station`, repeated for some days."""
+    piece = station(data, 2.0)
+    samples = round(days * 86400 * piece[0].stats.sampling_rate)
+    for trace in piece:
+        trace.data = np.resize(trace.data, samples)
+    return piece
+
+
+def one(data: Path, method: str, days: float) -> dict[str, float]:
+    """Sizes in MiB of one case, in this process."""
+    seisbench.logger.setLevel(logging.ERROR)
+    stream, model = whole_days(data, days), SeisMoLLM.from_pretrained("compact_picking")
+    model.annotate(obspy.read())  # libraries and threads
+    out, above = peak(lambda: getattr(model, method)(stream, overlap=0.5))
+    result = sum(t.data.nbytes for t in out) if method == "annotate" else 0
+    return {
+        "stream": sum(t.data.nbytes for t in stream) / 2**20,
+        "peak above it": above,
         "of which result": result / 2**20,
     }
-    print(json.dumps({name: round(value) for name, value in entry.items()}))
 
 
 def _status(name: str) -> int:
@@ -79,21 +72,18 @@ def _status(name: str) -> int:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
-    commands = parser.add_subparsers(required=True)
-    single = commands.add_parser("one", help="one case, in this process")
-    single.add_argument("--method", choices=("annotate", "classify"), default="annotate")
-    single.add_argument("--model", choices=MODELS, default=PACKAGED)
-    single.add_argument("--days", type=float, default=1)
-    single.set_defaults(function=one)
-    every = commands.add_parser("all", help="every case")
-    every.add_argument("--out", type=Path, default=RESULTS / "memory.json")
-    every.add_argument("--repeats", type=int, default=3, help="runs of each case")
-    every.set_defaults(function=measure_all)
-    for command in (single, every):
-        command.add_argument("--data", type=Path, required=True, help="folder of the real records")
+    parser.add_argument("--data", type=Path, required=True, help="folder of the real records")
+    parser.add_argument("--out", type=Path, default=RESULTS / "memory.json")
+    parser.add_argument("--repeats", type=int, default=3, help="runs of each case")
     args = parser.parse_args()
-    seisbench.logger.setLevel(logging.ERROR)
-    args.function(args)
+    result = {}
+    for method in ("annotate", "classify"):
+        for days in (1, 3):
+            runs = [fresh(one, args.data, method, days) for _ in range(args.repeats)]
+            result[f"{method}, {days} d"] = {
+                size: round(median(run[size] for run in runs)) for size in runs[0]
+            }
+    write_part(args.out, "memory", result)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from seisbench_llm.tasks import TASKS
+
 from .markdown import markdown, results
 
 NETWORKS = {
@@ -74,6 +76,66 @@ def cores() -> str:
         rows.append([name, f"{seconds:.0f}", *loads, hours])
     head = ["core-seconds per station-day", "100 stations", "1,000", "10,000"]
     return markdown(["Picker", *head, "300 stations, a year (core-hours)"], rows)
+
+
+def _of_all(name: str) -> list[str]:
+    """Task and network of a row of costs.json."""
+    task, network = name.split(", ")
+    shown = f"`compact_{task}`" if network == "packaged" else NETWORKS.get(network, network)
+    return [task.replace("_", "-"), shown.removesuffix(" (two windows)")]
+
+
+def _measured(head: list[str], rows: list[list[str]], left: int) -> str:
+    """A table without the columns of what was not measured yet."""
+    keep = [i for i in range(len(head)) if any(row[i] for row in rows)]
+    return markdown([head[i] for i in keep], [[row[i] for i in keep] for row in rows], left)
+
+
+def _quartiles(row: dict, key: str = "value") -> str:
+    if key not in row:
+        return ""
+    middle, low, high = (f"{x:.3g}" for x in row[key])
+    return f"{middle} ({low}, {high})"
+
+
+def models() -> str:
+    """All networks of all tasks: their sizes, milliseconds and MiB."""
+    found = results("costs")
+    times, memory, rows = found.get("windows", {}), found["memory"], []
+    counts = {name: row for name, row in found["counts"].items() if name != "threads"}
+    for name in sorted(counts, key=lambda name: list(TASKS).index(name.split(", ")[0])):
+        row = counts[name]
+        took, held = times.get(name, {}), memory.get(name, {})
+        rows.append(
+            [
+                *_of_all(name),
+                f"{row['seconds of window']:.4g} s",
+                f"{row['parameters']:,}",
+                f"{row['flops'] / 1e6:,.0f}",
+                _quartiles(took),
+                _median(took, "times PhaseNet"),
+                str(held.get("batch", "")),
+            ]
+        )
+    head = ["Task", "Network", "Window", "Parameters", "MFLOPs", "ms", "times PhaseNet", "MiB"]
+    return _measured(head, rows, 2)
+
+
+def pickers() -> str:
+    """Station-days of pickers through annotate: seconds and MiB."""
+    found = results("costs")
+    times, memory = found.get("day", {}), found["memory"]
+    rows = [
+        [
+            _of_all(name)[1],
+            _quartiles(times.get(name, {})),
+            _median(times.get(name, {}), "times PhaseNet"),
+            str(memory.get(name, {}).get("day", "")),
+        ]
+        for name in found["counts"]
+        if name.startswith("picking, ") and (name in times or "day" in memory.get(name, {}))
+    ]
+    return _measured(["Picker", "seconds", "times PhaseNet", "MiB"], rows, 1)
 
 
 def memory() -> str:
