@@ -83,12 +83,12 @@ class Records(DataModule):
     :param sides: ``train``, ``dev`` or ``test`` per record.
     """
 
-    def __init__(self, folder: Path, noise: Path, sides: pd.Series, samples: int, seed: int):
+    def __init__(self, folder: Path, noise: Path | None, sides: pd.Series, samples: int, seed: int):
         super().__init__(
             str(folder),
             recipe="compact",
             plain_copies=0,
-            noise=str(noise),
+            noise=str(noise) if noise else None,
             batch_size=BATCH,
             num_workers=0,
             samples_per_epoch=samples,
@@ -100,17 +100,23 @@ class Records(DataModule):
         return self._sides.copy()
 
 
-def filtered(folder: Path, out: Path, most: int | None = None) -> Path:
+def filtered(
+    folder: Path,
+    out: Path,
+    most: int | None = None,
+    band: tuple[str, dict] = ("highpass", {"freq": 1.0, "corners": 2}),
+) -> Path:
     """
-    A copy of a data set with the filter of the packaged models, half of the work of loading.
+    A copy of a data set that is filtered already, half of the work of loading.
 
     :param most: Number of its first records to take; all by default.
+    :param band: Name and arguments of ObsPy's filter, by default that of the packaged models.
     """
     if out.is_dir():
         return out
     partial = out.with_name(f"{out.name}.partial")
     partial.mkdir(parents=True, exist_ok=True)
-    prepare = Prepare(100, ["highpass"], {"freq": 1.0, "corners": 2})
+    prepare = Prepare(100, [band[0]], band[1])
     dataset = open_dataset(folder, sampling_rate=100)
     with sbd.WaveformDataWriter(partial / "metadata.csv", partial / "waveforms.hdf5") as writer:
         writer.data_format = {"dimension_order": "CW", "component_order": "ZNE"}
