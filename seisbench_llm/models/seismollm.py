@@ -83,9 +83,10 @@ class SeisMoLLM(PretrainedModel):
         :py:func:`~seisbench_llm.preprocess.normalize`. Not in the paper.
     :param component_order: Components of a window.
     :param kwargs: Sizes of the network, see :py:class:`~seisbench_llm.network.config.NetworkConfig`
-        (``width``, ``polarisation``, ``compressed``, ``embedder_...``, ``patch``, ``head_...``,
-        ``pooled_...``), and arguments of :py:class:`seisbench.models.WaveformModel`
-        (``filter_args``, ``filter_kwargs``, ``default_args``).
+        (``width``, ``polarisation``, ``compressed``, ``two_speeds``, ``embedder_...``, ``patch``,
+        ``head_...``, ``pooled_...``), and arguments of
+        :py:class:`seisbench.models.WaveformModel` (``filter_args``, ``filter_kwargs``,
+        ``default_args``).
     :raises ValueError: If sizes do not fit together. The message says what to change.
     :raises OSError: If the pre-trained language model is not available. The message says how to get
         it.
@@ -136,6 +137,8 @@ class SeisMoLLM(PretrainedModel):
             component_order=component_order,
             **kwargs,
         )
+        if joint_norm and sizes.get("two_speeds"):
+            raise ValueError("two_speeds normalises each component: joint_norm has to be False.")
         self.task = spec
         self.joint_norm = joint_norm
         source = backbone

@@ -110,6 +110,10 @@ class NetworkConfig:
     :param compressed: Whether the embedder also sees each component compressed, see
         :py:func:`~seisbench_llm.network.embedder.compress`. Not in the paper. Without it, the
         network misses onsets that are small compared with the largest wave of the window.
+    :param two_speeds: Whether the curves are the mean of those of the window as it is and at twice
+        the speed, see :py:func:`~seisbench_llm.network.two_speeds.two_speeds`. Embedder, backbone
+        and head then see half of ``in_samples`` samples at a time. Only for curves. Not in the
+        paper.
     :param embedder_channels: Output channels of all embedder blocks except the last, which has
         width / patch.
     :param embedder_kernels: Smallest kernel of each embedder block.
@@ -138,6 +142,7 @@ class NetworkConfig:
     component_order: str = "ZNE"
     polarisation: bool = False
     compressed: bool = False
+    two_speeds: bool = False
     embedder_channels: Sequence[int] = (16, 48, 96)
     embedder_kernels: Sequence[int] = (16, 8, 6, 1)
     embedder_kernel_steps: Sequence[int] = (8, 6, 4, 2)
@@ -202,6 +207,11 @@ class NetworkConfig:
             raise ValueError("head_skips needs as many head stages as embedder blocks.")
 
     def _check_window(self) -> None:
+        if self.two_speeds and (self.spec.head != "curves" or self.in_samples % 4):
+            raise ValueError(
+                f"two_speeds is for tasks with curves and windows of a multiple of four samples, "
+                f"not for {self.task} with {self.in_samples} samples."
+            )
         shortest = 1
         if self.spec.head != "curves":
             # Two convolutions without padding.
@@ -236,8 +246,8 @@ class NetworkConfig:
 
     @property
     def tokens(self) -> int:
-        """Tokens of a window."""
-        latent = self.in_samples
+        """Tokens that the backbone sees at a time."""
+        latent = self.in_samples // 2 if self.two_speeds else self.in_samples
         for stride in self.embedder_strides:
             latent = -(-latent // stride)
         return latent // self.patch

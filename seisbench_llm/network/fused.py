@@ -21,6 +21,7 @@ from .embedder import Branch, MultiScaleBlock, embedder_input
 from .heads import CurveHead, stage_sizes
 from .network import Network
 from .patches import from_tokens, to_tokens
+from .two_speeds import two_speeds
 
 # Argument ``precision`` of the running call of annotate or classify, and None outside of one.
 # SeisBench calls the model between our hooks like any other caller, and other callers get the
@@ -48,7 +49,7 @@ class FusedCache:
 
     def __init__(self):
         self._lock = threading.Lock()
-        self._networks: dict[tuple[int, str], tuple[list, FusedNetwork]] = {}
+        self._networks: dict[tuple[int, str], tuple[list, nn.Module]] = {}
         self._sums: list[float] = []
         self._compile: tuple[tuple, dict] | None = None
 
@@ -65,7 +66,7 @@ class FusedCache:
         """
         fused = self._get(network, x.shape[-1], precision)
         with torch.no_grad():
-            return fused(x.to(getattr(torch, precision)))
+            return fused(x)
 
     def refresh(self, network: Network) -> None:
         """
@@ -82,14 +83,15 @@ class FusedCache:
             self._compile = (args, kwargs)
             self._networks.clear()
 
-    def _get(self, network: Network, samples: int, precision: str) -> FusedNetwork:
+    def _get(self, network: Network, samples: int, precision: str) -> nn.Module:
         tensors = [*network.parameters(), *network.buffers()]
         # PyTorch's versions count changes in place. Inference tensors have no version.
         state = [(t.data_ptr(), 0 if t.is_inference() else t._version, t.device) for t in tensors]
         with self._lock:
             made_from, fused = self._networks.get((samples, precision), (None, None))
             if made_from != state:
-                fused = FusedNetwork(network, samples, precision)
+                kind = FusedTwoSpeeds if network.config.two_speeds else FusedNetwork
+                fused = kind(network, samples, precision)
                 if self._compile is not None:
                     args, kwargs = self._compile
                     fused.compile(*args, **kwargs)
@@ -314,14 +316,15 @@ class FusedNetwork(nn.Module):
                 widest = PRODUCTS_FIRST_MAX_CHANNELS[precision] if cpu else 0
                 self.head = FusedCurveHead(network.head, length, samples, self.skips, widest)
             self.activate = network.head.activate
-        self.to(getattr(torch, precision))
+        self.dtype = getattr(torch, precision)
+        self.to(self.dtype)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """
         Answers in single precision for normalised windows, shape (batch, components, samples).
         """
         samples = x.shape[-1]
-        x = embedder_input(x, self.config)
+        x = embedder_input(x.to(self.dtype), self.config)
         signals = [x[:, :, None].contiguous(memory_format=torch.channels_last)]
         for block in self.embedder:
             signals.append(block(signals[-1]))
@@ -333,3 +336,19 @@ class FusedNetwork(nn.Module):
         else:
             logits = self.head(latent, samples, logits=True)
         return self.activate(logits.float())
+
+
+class FusedTwoSpeeds(nn.Module):
+    """
+    A network at two speeds (:py:func:`~seisbench_llm.network.two_speeds.two_speeds`), fused.
+
+    :param network: See :py:class:`FusedNetwork`, also for the other parameters.
+    """
+
+    def __init__(self, network: Network, samples: int, precision: str = "float32"):
+        super().__init__()
+        self.window = FusedNetwork(network, samples // 2, precision)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """See :py:meth:`FusedNetwork.forward`."""
+        return two_speeds(self.window, x.float())

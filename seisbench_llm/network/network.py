@@ -8,6 +8,7 @@ from .config import NetworkConfig
 from .embedder import Embedder, embedder_input
 from .heads import CurveHead, PooledHead
 from .patches import from_tokens, to_tokens
+from .two_speeds import two_speeds
 
 
 class Network(nn.Module):
@@ -33,6 +34,12 @@ class Network(nn.Module):
         self.head = CurveHead(config) if config.spec.head == "curves" else PooledHead(config)
 
     def forward(self, x: torch.Tensor, logits: bool = False) -> torch.Tensor:
+        if not self.config.two_speeds:
+            return self._answer(x, logits)
+        curves = two_speeds(self._answer, x)
+        return torch.logit(curves, eps=1e-6) if logits else curves
+
+    def _answer(self, x: torch.Tensor, logits: bool = False) -> torch.Tensor:
         patch = self.config.patch
         signals = [embedder_input(x, self.config)]
         for block in self.embedder:

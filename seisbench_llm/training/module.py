@@ -205,6 +205,9 @@ def build_model(task: str, preset: str, weights: str | None, model_args: dict) -
         return start.train()
     arguments = {**start.get_model_args(), "default_args": start.default_args}
     if task != start.task.name:
+        if arguments["two_speeds"]:
+            # What the network itself sees.
+            arguments |= {"two_speeds": False, "in_samples": start.in_samples // 2}
         arguments = {**arguments, "default_args": None, **TASK_CHANGES.get((preset, task), {})}
     arguments = {**arguments, "task": task, **model_args}
     model = SeisMoLLM(**arguments)
