@@ -28,7 +28,7 @@ def scale_a_layer(model):
 
 
 def move_the_filter(model):
-    model.filter_kwargs = {**model.filter_kwargs, "freq": 1.05 * model.filter_kwargs["freq"]}
+    model.filter_kwargs = {**model.filter_kwargs, "freq": 1.1 * model.filter_kwargs["freq"]}
 
 
 @pytest.mark.parametrize("change", [scale_a_layer, move_the_filter])

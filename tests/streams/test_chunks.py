@@ -265,7 +265,7 @@ def test_real_records(same, shared):
     model = SeisMoLLM.from_pretrained("compact_picking")
     stream = stream.select(station=station)
     start = stream[0].stats.starttime
-    same(model, stream.slice(start, start + 1500), tolerance=1e-5, seconds=300, batch_size=32)
+    same(model, stream.slice(start, start + 1500), tolerance=1e-5, seconds=300, batch_size=8)
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs /proc")

@@ -89,4 +89,5 @@ def test_a_pick_after_the_start_stays(picker, monkeypatch, before, component):
     with_rule = picks()
     monkeypatch.setattr("seisbench_llm.streams.annotate.component_starts", lambda records: [])
     without = [p for p in picks() if abs(p[1] - (onset - before)) > 0.2]
-    assert with_rule == without != []
+    # Without the rule, a later P may give way to a larger peak where the component begins.
+    assert without and all(pick in with_rule for pick in without)
