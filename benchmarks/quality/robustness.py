@@ -10,6 +10,10 @@ record's own noise before P is repeated and added until P has the signal-to-nois
 condition. Records that a condition does not change are left out, and the records that are left are
 picked as they are, too, for comparison. The records as they are are also sorted by signal-to-noise
 ratio, S minus P, distance and magnitude. Limits (95 %) are of a bootstrap over events and stations.
+
+``--records development`` takes the records that pickers are calibrated and chosen on instead: those
+of held-out events of the training's own regions, and of the development region. Weights that were
+trained to lose less here were chosen with that.
 """
 
 from __future__ import annotations
@@ -32,6 +36,7 @@ from benchmarks.common.cases import signal_to_noise
 from benchmarks.common.matching import DEFAULT_THRESHOLD, count, f1, true_picks
 from benchmarks.common.pickers import Picker
 from benchmarks.common.records import AnalystRecord
+from benchmarks.making.calibration import calibration_records
 from benchmarks.quality.unseen_regions import cached_peaks, drawn_records, unseen_records
 from seisbench_llm.weights import WeightsError
 
@@ -52,6 +57,11 @@ BINS = {
     "S minus P, s": ("sp", (0, 1, 3, 6, 12, 60)),
     "distance, km": ("distance", (0, 3, 30, 60, 120, 700)),
     "magnitude": ("magnitude", (4, 5, 6, 8)),
+}
+# Of the records -> how to load them, and what their peaks are called in the cache.
+RECORDS = {
+    "unseen": (unseen_records, "unseen_moved", "robust"),
+    "development": (calibration_records, "development", "development"),
 }
 Condition = Callable[[AnalystRecord], obspy.Stream | None]
 
@@ -172,12 +182,15 @@ def by_bins(counts: np.ndarray, records: list[AnalystRecord]) -> dict:
     return result
 
 
-def evaluate(picker: Picker, records: list[AnalystRecord], worse: dict, cache: Path) -> dict:
+def evaluate(
+    picker: Picker, records: list[AnalystRecord], worse: dict, cache: Path, kind: str
+) -> dict:
     """All figures of a picker."""
-    plain = cached_peaks(picker, records, "unseen_moved", cache)
+    _, as_recorded, prefix = RECORDS[kind]
+    plain = cached_peaks(picker, records, as_recorded, cache)
     result: dict = {"conditions": {}, "bins": {}}
     for name, (rows, left) in worse.items():
-        found = cached_peaks(picker, left, f"robust_{name.replace(' ', '_')}", cache)
+        found = cached_peaks(picker, left, f"{prefix}_{name.replace(' ', '_')}", cache)
         result["conditions"][name] = {
             phase: {
                 "as recorded": figures(counts_of([plain[i] for i in rows], left, phase), left),
@@ -195,12 +208,13 @@ def main() -> None:
     parser.add_argument("models", nargs="*", default=MODELS, help="names as of Picker.load")
     parser.add_argument("--data", type=Path, required=True, help="folder of the real records")
     parser.add_argument("--weights", type=Path, help="published ones, as in SeisBench's cache")
+    parser.add_argument("--records", choices=RECORDS, default="unseen")
     parser.add_argument("--cache", type=Path, default=Path("runs/peaks"), help="folder of peaks")
     parser.add_argument("--out", type=Path, default=RESULTS)
     args = parser.parse_args()
     seisbench.logger.setLevel(logging.ERROR)
     torch.set_num_threads(1)
-    records = unseen_records(args.data)
+    records = RECORDS[args.records][0](args.data)
     worse = {name: changed(records, condition) for name, condition in CONDITIONS.items()}
     results = json.loads(args.out.read_text()) if args.out.is_file() else {}
     for name in args.models:
@@ -208,7 +222,7 @@ def main() -> None:
             picker = Picker.load(name, args.weights)
         except WeightsError as error:
             parser.error(str(error))
-        results[picker.name] = evaluate(picker, records, worse, args.cache)
+        results[picker.name] = evaluate(picker, records, worse, args.cache, args.records)
         args.out.write_text(json.dumps(results, indent=1) + "\n")
 
 
