@@ -222,18 +222,26 @@ class Live:
                 self._ignore(instrument.name, error)
         for at in range(0, len(due), self.batch_size):
             batch = due[at : at + self.batch_size]
-            for window, probabilities in zip(batch, self._probabilities(batch), strict=True):
-                self._report(window.instrument, window.instrument.take(window, probabilities))
+            answers = {
+                id(window): probabilities
+                for final in (True, False)
+                if (part := [window for window in batch if window.final is final])
+                for window, probabilities in zip(part, self._probabilities(part), strict=True)
+            }
+            for window in batch:
+                reports = window.instrument.take(window, answers[id(window)])
+                self._report(window.instrument, reports)
         for instrument in instruments:
             self._report(instrument, instrument.decide(closing))
 
     def _probabilities(self, windows: list[Window]) -> np.ndarray:
-        """The network's answer, shape (windows, samples, phases)."""
+        """The network's answer for final or for other windows, (windows, samples, phases)."""
+        predict = self.model.predict if windows[0].final else self.model.predict_newest
         batch = torch.from_numpy(np.stack([window.data for window in windows]))
         with torch.inference_mode():
             argdict = self.arguments.argdict
             batch = self.model.annotate_batch_pre(batch.to(self.model.device), argdict)
-            outputs = self.model.predict(batch, self.arguments.precision)
+            outputs = predict(batch, self.arguments.precision)
             outputs = self.model.annotate_batch_post(outputs, None, argdict)
         self.counts["windows"] += len(windows)
         return outputs.cpu().numpy()[..., [self.model.labels.index(phase) for phase in PHASES]]

@@ -49,22 +49,26 @@ class FusedCache:
 
     def __init__(self):
         self._lock = threading.Lock()
-        self._networks: dict[tuple[int, str], tuple[list, nn.Module]] = {}
+        self._networks: dict[tuple[int, str, bool], tuple[list, nn.Module]] = {}
         self._sums: list[float] = []
         self._compile: tuple[tuple, dict] | None = None
 
     def __reduce__(self):
         return FusedCache, ()
 
-    def predict(self, network: Network, x: torch.Tensor, precision: str = "float32"):
+    def predict(
+        self, network: Network, x: torch.Tensor, precision: str = "float32", one_speed: bool = False
+    ):
         """
         The result of ``network(x)`` in evaluation mode, but faster and without gradients.
 
         :param x: Normalised windows, shape (batch, components, samples).
         :param precision: float32, bfloat16 or float16.
+        :param one_speed: Whether a network with two speeds sees ``x`` as it is only. ``x`` then has
+            half of a window's length.
         :return: Answers in single precision, whatever ``precision`` is.
         """
-        fused = self._get(network, x.shape[-1], precision)
+        fused = self._get(network, x.shape[-1], precision, one_speed)
         with torch.no_grad():
             return fused(x)
 
@@ -83,19 +87,20 @@ class FusedCache:
             self._compile = (args, kwargs)
             self._networks.clear()
 
-    def _get(self, network: Network, samples: int, precision: str) -> nn.Module:
+    def _get(self, network: Network, samples: int, precision: str, one_speed: bool) -> nn.Module:
+        kind = FusedTwoSpeeds if network.config.two_speeds and not one_speed else FusedNetwork
+        key = samples, precision, kind is FusedTwoSpeeds
         tensors = [*network.parameters(), *network.buffers()]
         # PyTorch's versions count changes in place. Inference tensors have no version.
         state = [(t.data_ptr(), 0 if t.is_inference() else t._version, t.device) for t in tensors]
         with self._lock:
-            made_from, fused = self._networks.get((samples, precision), (None, None))
+            made_from, fused = self._networks.get(key, (None, None))
             if made_from != state:
-                kind = FusedTwoSpeeds if network.config.two_speeds else FusedNetwork
                 fused = kind(network, samples, precision)
                 if self._compile is not None:
                     args, kwargs = self._compile
                     fused.compile(*args, **kwargs)
-                self._networks[samples, precision] = (state, fused)
+                self._networks[key] = (state, fused)
                 self._sums = _sums(network)
             return fused
 

@@ -3,6 +3,7 @@ import torch
 
 from seisbench_llm import SeisMoLLM
 from seisbench_llm.network.two_speeds import two_speeds
+from seisbench_llm.preprocess import normalize
 from tests.helpers.models import tiny_model
 
 SAMPLES = 1200
@@ -63,6 +64,16 @@ def test_fast_network_gives_the_same():
     torch.testing.assert_close(picker.predict(x[:1]), wanted[:1], atol=1e-5, rtol=0)
     half = picker.predict(x, "bfloat16")
     assert half.dtype == torch.float32 and (half - wanted).abs().max() < 0.05
+
+
+def test_newest_half_at_one_speed():
+    picker, x = model(), windows()
+    curves = picker.predict_newest(x)
+    assert curves.shape == (2, 3, SAMPLES) and curves[..., : SAMPLES // 2].isnan().all()
+    wanted = picker.network._answer(normalize(x[..., SAMPLES // 2 :]))
+    torch.testing.assert_close(curves[..., SAMPLES // 2 :], wanted, atol=1e-5, rtol=0)
+    one = tiny_model(in_samples=SAMPLES).eval()
+    torch.testing.assert_close(one.predict_newest(x), one.predict(x))
 
 
 def test_it_learns():
