@@ -2,8 +2,9 @@
 Is a catalogue of 300 stations complete, and do its memory and its pace stay the same over days?
 
 Simulates picks of known events and of noise at 300 stations as the folder of an archive run, day by
-day, and associates them. Of the same events, the shares that are found, and events that are none,
-are counted.
+day, and associates them, those of quality D, too. The shares of the events that are found, with and
+without quality D, and events that are none are counted. Of events that are not found, the result
+has the number of picks.
 
     python -m benchmarks.speed.catalogue [--days 5] [--out FILE]
 """
@@ -59,6 +60,7 @@ def make_day(rng, stations: pd.DataFrame, day: date) -> tuple[pd.DataFrame, pd.D
             "latitude": 45 + rng.uniform(-0.5, 0.5, EVENTS_A_DAY) * SIDE_KM / 111.2,
             "longitude": 10 + rng.uniform(-0.5, 0.5, EVENTS_A_DAY) * SIDE_KM / 78.6,
             "depth": rng.uniform(2, 15, EVENTS_A_DAY),
+            "picks": 0,
         }
     )
     rows, x, y = [], stations["longitude"] * 78.6, stations["latitude"] * 111.2
@@ -68,11 +70,10 @@ def make_day(rng, stations: pd.DataFrame, day: date) -> tuple[pd.DataFrame, pd.D
         near = np.flatnonzero(away < FARTHEST_KM * rng.uniform(0.4, 1.0))
         for phase in "PS":
             seen = near[rng.uniform(size=len(near)) < DETECTED]
-            travel = np.array(
-                [MEDIUM.times(phase, 0.5, [event.depth], [away[station]])[0, 0] for station in seen]
-            )
+            travel = MEDIUM.times(phase, 0.5, [event.depth], away[seen])[0]
             times = event.seconds + travel + rng.normal(0, PICK_ERROR, len(seen))
             rows += [(station, phase, t) for station, t in zip(seen, times, strict=True)]
+            events.loc[event.Index, "picks"] += len(seen)
     for station in range(STATIONS):
         for seconds in rng.uniform(0, 86_400, rng.poisson(NOISE_A_DAY)):
             rows.append((station, "PS"[rng.integers(2)], seconds))
@@ -103,11 +104,11 @@ def write_day(store: Store, day: date, picks: pd.DataFrame) -> None:
         store.write(station_day, {"picks": table.sort_values("time")}, {"state": "done"})
 
 
-def count(truth: pd.DataFrame, found: pd.DataFrame) -> tuple[int, int]:
-    """Numbers of true events that are found, and of events that are none."""
+def match(truth: pd.DataFrame, found: pd.DataFrame) -> tuple[np.ndarray, int]:
+    """Which true events are found, and how many found events are none."""
     times = found["time"].astype("int64").to_numpy() / 1e6
     when = truth["time"].dt.as_unit("us").astype("int64").to_numpy() / 1e6
-    matched, used = 0, np.zeros(len(found), dtype=bool)
+    matched, used = [], np.zeros(len(found), dtype=bool)
     for row, moment in zip(truth.itertuples(), when, strict=True):
         near = np.flatnonzero(np.abs(times - moment) < WITHIN_S)
         away = np.hypot(
@@ -115,9 +116,9 @@ def count(truth: pd.DataFrame, found: pd.DataFrame) -> tuple[int, int]:
             (found["latitude"].to_numpy()[near] - row.latitude) * 111.2,
         )
         near = near[away < WITHIN_KM]
-        matched += len(near) > 0
+        matched.append(len(near) > 0)
         used[near] = True
-    return matched, int((~used).sum())
+    return np.array(matched), int((~used).sum())
 
 
 class Watch(threading.Thread):
@@ -154,11 +155,14 @@ def measure(days: int) -> dict:
             rows.append(len(picks))
         watch = Watch(out)
         watch.start()
-        result = associate(run, out, stations)
+        result = associate(run, out, stations, keep_poor=True)
         watch.ended.set()
         blocks = [json.loads(file.read_text()) for file in sorted(out.glob("blocks/*.json"))]
         found = read_events(out / "events.csv")
-    matched, false = count(pd.concat(truth, ignore_index=True), found)
+    events = pd.concat(truth, ignore_index=True)
+    matched, false = match(events, found)
+    good = found[found["quality"] != "D"]
+    missed = events["picks"][~matched].sort_values()
     # Without the evening before and the morning after, and the first day, whose tables are made.
     seconds = [block["seconds"] for block in blocks[2:-1]]
     peaks = [round(watch.peaks[day]) for day in sorted(watch.peaks)]
@@ -170,10 +174,15 @@ def measure(days: int) -> dict:
         "events_per_day": EVENTS_A_DAY,
         "noise_picks_per_station_and_day": NOISE_A_DAY,
         "true_events": int(EVENTS_A_DAY * days),
-        "found_share": round(matched / (EVENTS_A_DAY * days), 4),
+        "found_share": round(matched.mean(), 4),
         "events": result.events,
         "false_events": false,
-        "left_out_of_quality_D": result.left_out,
+        "found_share_without_quality_D": round(match(events, good)[0].mean(), 4),
+        "false_events_without_quality_D": match(events, good)[1],
+        "events_by_quality": found["quality"].value_counts().sort_index().to_dict(),
+        "left_out_of_quality_D": int((found["quality"] == "D").sum()),
+        "picks_of_missed_events": missed.tolist(),
+        "most_picks_of_a_missed_event": int(missed.max()),
         "seconds": result.seconds,
         "seconds_per_day_first_half": round(float(np.mean(seconds[:half])), 2),
         "seconds_per_day_second_half": round(float(np.mean(seconds[half:])), 2),

@@ -95,6 +95,7 @@ VALUES: dict[str, Callable[[], str]] = {
             "events": "events",
             "false": "false_events",
             "left-out": "left_out_of_quality_D",
+            "most": "most_picks_of_a_missed_event",
             "seconds": "seconds_per_day_second_half",
             "memory": "memory_peak_MB",
         }.items()
