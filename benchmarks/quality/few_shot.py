@@ -65,7 +65,12 @@ def records(work: Path, count: int = RECORDS) -> Path:
 def build(variant: str, seed: int) -> TrainingModule:
     """The packaged network, from its weights or from random ones."""
     weight, rate = VARIANTS[variant]
-    arguments = {"in_samples": WINDOW, "filter_args": None, "filter_kwargs": None}
+    arguments = {
+        "in_samples": WINDOW,
+        "two_speeds": False,
+        "filter_args": None,
+        "filter_kwargs": None,
+    }
     if weight is None:
         arguments["compressed"] = True
     return TrainingModule(
