@@ -37,9 +37,13 @@ def _tuned(name: str) -> str:
     return f"{1 / _annotate('day', f'{name}, tuned', f'times {name}, stock')[0]:.2f}"
 
 
-def _gib(case: str) -> str:
-    row = results("memory")["memory"][case]
-    return f"{row['peak above it'] / 1024:.1f}"
+def _gib(mib: float) -> str:
+    return f"{mib / 1024:.1f}"
+
+
+def _day_gib(name: str) -> str:
+    """What annotate needs beside a day of one station, in GiB."""
+    return _gib(results("costs")["memory"][f"picking, {name}"]["day"])
 
 
 def _failed(task: str, key: str = "records") -> str:
@@ -102,9 +106,11 @@ VALUES: dict[str, Callable[[], str]] = {
     },
     "upstream-eqtransformer": lambda: _tuned("EQTransformer"),
     "upstream-phasenet": lambda: _tuned("PhaseNet"),
-    "upstream-memory-phasenet": lambda: _gib("annotate, 1 d, PhaseNet"),
-    "upstream-memory-eqtransformer": lambda: _gib("annotate, 1 d, EQTransformer"),
-    "upstream-memory-here": lambda: _gib("classify, 1 d"),
+    "upstream-memory-phasenet": lambda: _day_gib("PhaseNet"),
+    "upstream-memory-eqtransformer": lambda: _day_gib("EQTransformer"),
+    "upstream-memory-here": lambda: _gib(
+        results("memory")["memory"]["classify, 1 d"]["peak above it"]
+    ),
     **{
         f"failures-{key}-{task.replace('_', '-')}": lambda task=task, key=key: _failed(task, key)
         for task in ("picking", "polarity", "magnitude", "distance", "back_azimuth")
