@@ -302,8 +302,8 @@ def add_second_speed(args: argparse.Namespace) -> None:
         version=args.version,
         window=samples / model.sampling_rate,
         data=f"{data} Version {args.version}: the weights of version {given.record.version} at two "
-        f"speeds, which was chosen on {DEVELOPMENT_REGION} and held-out events. Calibrated later: "
-        f"{done}.",
+        f"speeds, which was chosen on {DEVELOPMENT_REGION}, held-out events and a swarm in "
+        f"Iceland. Calibrated later: {done}.",
     )
     model.save(args.out, f"{SUMMARIES[args.task]}.", record=record, half=True)
     print(done)

@@ -96,8 +96,8 @@ def live(
     """
     Pick P and S in incoming data. Picks are JSON lines on standard output.
 
-    Each pick is reported as preliminary a few seconds after its onset. About a minute later it is
-    reported as confirmed if "pick" finds it in the same data, otherwise as rejected. SIGINT or
+    Each pick is reported as preliminary a few seconds after its onset. About two minutes later it
+    is reported as confirmed if "pick" finds it in the same data, otherwise as rejected. SIGINT or
     SIGTERM ends the command after all remaining reports. With --resume, the command may be ended or
     killed at any time: the same command continues, and OUT/picks.jsonl has each report once. With
     --dashboard, a page shows a map, picks, waveforms, latencies and the health of the stations.

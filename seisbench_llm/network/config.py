@@ -110,8 +110,8 @@ class NetworkConfig:
     :param compressed: Whether the embedder also sees each component compressed, see
         :py:func:`~seisbench_llm.network.embedder.compress`. Not in the paper. Without it, the
         network misses onsets that are small compared with the largest wave of the window.
-    :param two_speeds: Whether the curves are the mean of those of the window as it is and at twice
-        the speed, see :py:func:`~seisbench_llm.network.two_speeds.two_speeds`. Embedder, backbone
+    :param two_speeds: Whether the curves join those of the window as it is and at twice the speed,
+        see :py:func:`~seisbench_llm.network.two_speeds.two_speeds`. Embedder, backbone
         and head then see half of ``in_samples`` samples at a time. Only for curves. Not in the
         paper.
     :param embedder_channels: Output channels of all embedder blocks except the last, which has

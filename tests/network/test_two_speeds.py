@@ -63,7 +63,7 @@ def test_fast_network_gives_the_same():
     torch.testing.assert_close(torch.sigmoid(logits), wanted, atol=1e-5, rtol=0)
     torch.testing.assert_close(picker.predict(x[:1]), wanted[:1], atol=1e-5, rtol=0)
     half = picker.predict(x, "bfloat16")
-    assert half.dtype == torch.float32 and (half - wanted).abs().max() < 0.05
+    assert half.dtype == torch.float32 and (half - wanted).abs().max() < 0.1
 
 
 def test_newest_half_at_one_speed():
