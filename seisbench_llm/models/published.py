@@ -25,6 +25,11 @@ from ..tasks import TASKS
 from ..weight_files import WeightsError, make_cache_folder, one_line, sha256
 from .checkpoints import load_checkpoint, window_of
 
+CITATION = (
+    "Wang, X., Liu, F., Su, R., Wang, Z., Fang, L., Zhou, L., Bai, L., & Ouyang, W. (2025). "
+    "SeisMoLLM: Advancing Seismic Monitoring via Cross-modal Transfer with Pretrained Large "
+    "Language Model. arXiv:2502.19960."
+)
 REPOSITORY = "Starry-Wang/SeisMoLLM"
 REVISION = "e7dcb5bf78d380f123781663f75f1a0c1cb6a9c9"
 FOLDER = "SeisMoLLM"

@@ -41,12 +41,6 @@ from . import describe, published
 from .presets import PRESETS, TASK_CHANGES
 from .pretrained import PretrainedModel
 
-CITATION = (
-    "Wang, X., Liu, F., Su, R., Wang, Z., Fang, L., Zhou, L., Bai, L., & Ouyang, W. (2025). "
-    "SeisMoLLM: Advancing Seismic Monitoring via Cross-modal Transfer with Pretrained Large "
-    "Language Model. arXiv:2502.19960."
-)
-
 
 class SeisMoLLM(PretrainedModel):
     """
@@ -129,7 +123,7 @@ class SeisMoLLM(PretrainedModel):
             kwargs["default_args"] = {**defaults, **(kwargs.get("default_args") or {})}
         sizes = {f.name: kwargs.pop(f.name) for f in fields(NetworkConfig) if f.name in kwargs}
         super().__init__(
-            citation=CITATION,
+            citation=published.CITATION,
             in_samples=in_samples,
             output_type=spec.output_type,
             pred_sample=(0, in_samples) if curves else pred_sample,
@@ -223,10 +217,8 @@ class SeisMoLLM(PretrainedModel):
 
     def predict_newest(self, x: torch.Tensor, precision: str = "float32") -> torch.Tensor:
         """
-        The result of :py:meth:`predict`, but cheaper where only the newest samples matter.
-
-        Of a network with two speeds it is the answer for the newer half of the window as it is,
-        which costs a quarter. The older half of the curves is nan.
+        As :py:meth:`predict`, where only the newest samples matter: of a network with two speeds,
+        the answer for the newer half of the window as it is. The rest of the curves is nan.
         """
         if not (self._has_own_network() and self.network.config.two_speeds):
             return self.predict(x, precision)
@@ -402,13 +394,7 @@ class SeisMoLLM(PretrainedModel):
         return lora.merged_state_dict(self)
 
     def to_onnx(self, path, normalization=True):
-        """
-        Write the model as an ONNX file, for programs without Python or PyTorch.
-
-        :param path: File to write.
-        :param normalization: Whether the graph takes windows in any unit and normalises them.
-        :return: The path. See :py:func:`seisbench_llm.models.onnx.export_onnx`.
-        """
+        """Write an ONNX file, see :py:func:`seisbench_llm.models.onnx.export_onnx`."""
         from .onnx import export_onnx
 
         return export_onnx(self, path, normalization)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from functools import lru_cache, partial
-from itertools import zip_longest
+from itertools import chain, repeat
 
 import numpy as np
 import obspy
@@ -73,7 +73,7 @@ def sp_times(
     for onset in given:
         s_picks[_site(onset)].append(onset)
     times = []
-    for onset, distance in zip_longest(onsets, distances, fillvalue=np.nan):
+    for onset, distance in zip(onsets, chain(distances, repeat(np.nan)), strict=False):
         later = [t for t in p_times[_site(onset)] if t - onset.time > 10 * MIN_SP_S]
         end = min([*later, onset.time + MAX_SP_S])
         earliest = onset.time + MIN_SP_S
