@@ -30,7 +30,8 @@ def test_waveforms_are_those_of_the_key_in_component_order(dataset):
     np.testing.assert_array_equal(reversed_order.get_waveforms(3), dataset.get_waveforms(3)[::-1])
 
 
-def test_resampling_moves_the_onsets_along(published):
+def test_resampling_moves_the_onsets_along(published, dataset):
+    # The index is there with both parts: one of the first alone would be in the way of others.
     dataset = DiTing(published, parts=[0], sampling_rate=100, progress=False)
     data, metadata = dataset.get_sample(7)
     assert data.shape == (3, 2 * SAMPLES)
