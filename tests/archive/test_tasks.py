@@ -154,6 +154,7 @@ def test_estimates_are_those_of_classify(picks, inside, whole, models):
 
 
 def test_estimates_are_those_of_the_monitor(inside, whole, models):
+    pytest.importorskip("pyproj")  # of the extra monitor
     named = dict(models)
     monitor = SeismicMonitor(named.pop("picking"), **named)
     result = monitor.classify(whole, Stations.read(STATIONS), associate=False, **LEVELS)
