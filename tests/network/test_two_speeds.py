@@ -33,6 +33,12 @@ def test_an_onset_keeps_its_time(at):
     assert curves[0, 0].argmax() == at and (inside - at).abs().max() <= 2
 
 
+def test_what_only_its_own_speed_shows_stays():
+    answers = iter([0.5, 0.5, 0.5, 0.0])
+    curves = two_speeds(lambda x: torch.full((len(x), 3, x.shape[-1]), next(answers)), windows())
+    torch.testing.assert_close(curves, torch.full_like(curves, 0.4))
+
+
 def test_every_part_is_normalised_on_its_own():
     seen = []
 
