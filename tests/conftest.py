@@ -47,6 +47,14 @@ def isolated_cache(tmp_path, monkeypatch):
     monkeypatch.setattr(seisbench, "remote_model_root", "http://127.0.0.1:9/models/")
 
 
+@pytest.fixture(autouse=True)
+def same_loudness():
+    """A script called in a test makes SeisBench quiet for as long as its process lives."""
+    level = seisbench.logger.level
+    yield
+    seisbench.logger.setLevel(level)
+
+
 @pytest.fixture
 def warnings_of(caplog):
     """What SeisBench's logger, which does not propagate, has warned of."""
