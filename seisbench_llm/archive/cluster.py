@@ -25,6 +25,10 @@ LEAST_MEMORY = 500_000_000
 # again that died while it started. Starting one takes about a minute on a busy machine.
 WORKERLESS_S = 180.0
 
+# Within this time a worker that died has started again. Dask's 15 s are not enough on a busy
+# machine, and after them it gives the worker up for good.
+RESTART = "1h"
+
 
 def require_dask() -> None:
     """
@@ -112,6 +116,7 @@ class Cluster:
         # system at once, which slows the model down by a factor of two.
         threads = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
         settings["distributed.nanny.pre-spawn-environ"] = dict.fromkeys(threads, 1)
+        settings["distributed.deploy.lost-worker-timeout"] = RESTART
         with (
             dask.config.set(settings),
             LocalCluster(

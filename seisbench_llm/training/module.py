@@ -174,9 +174,11 @@ class TrainingModule(lightning.LightningModule):
                 cycle_momentum=False,
             )
         else:
-            total = self._total_steps()
+            # OneCycleLR divides by the lengths of its two parts, less a step.
+            total = max(4, self._total_steps())
+            rising = max(1.5, min(0.3 * total, options.steps_up))
             schedule = torch.optim.lr_scheduler.OneCycleLR(
-                optimizer, largest, total, pct_start=min(0.3, options.steps_up / total)
+                optimizer, largest, total, pct_start=rising / total
             )
         return [optimizer], [{"scheduler": schedule, "interval": "step"}]
 

@@ -76,7 +76,9 @@ def test_killed_client_and_killed_worker(original, undisturbed, tmp_path):
     assert not psutil.wait_procs(workers, timeout=60)[1]
 
     mark = tmp_path / "died"
-    with stub_process(original, out, STUB_DIE=str(mark)) as process:
+    # Dask's own limit, which no worker keeps to.
+    limit = {"DASK_DISTRIBUTED__DEPLOY__LOST_WORKER_TIMEOUT": "0.1s"}
+    with stub_process(original, out, STUB_DIE=str(mark), **limit) as process:
         assert process.wait(timeout=600) == 0
     assert mark.exists()
     assert contents(out) == contents(undisturbed)

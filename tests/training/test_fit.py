@@ -82,6 +82,13 @@ def test_rate_goes_up_and_down(config):
     assert rate[8] < rate[4]
 
 
+@pytest.mark.parametrize("steps", [1, 3])
+def test_very_short_run_has_a_rate(steps, config):
+    run = fit(config, f"--trainer.max_steps={steps}", "--model.schedule=onecycle")
+    rate = logged_metrics(run).filter(like="lr-").iloc[:, 0].dropna().to_numpy()
+    assert rate.size and (rate > 0).all() and (rate <= 1e-3).all()
+
+
 def test_other_configuration_in_the_same_folder(config):
     fit(config)
     with pytest.raises(ValueError, match=r"model.learning_rate was 0.001, is 0.002"):
