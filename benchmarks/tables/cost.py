@@ -105,19 +105,18 @@ def models() -> str:
     counts = {name: row for name, row in found["counts"].items() if name != "threads"}
     for name in sorted(counts, key=lambda name: list(TASKS).index(name.split(", ")[0])):
         row = counts[name]
-        took, held = times.get(name, {}), memory.get(name, {})
+        held = memory.get(name, {})
         rows.append(
             [
                 *_of_all(name),
                 f"{row['seconds of window']:.4g} s",
                 f"{row['parameters']:,}",
                 f"{row['flops'] / 1e6:,.0f}",
-                _quartiles(took),
-                _median(took, "times PhaseNet"),
+                _quartiles(times.get(name, {})),
                 str(held.get("batch", "")),
             ]
         )
-    head = ["Task", "Network", "Window", "Parameters", "MFLOPs", "ms", "times PhaseNet", "MiB"]
+    head = ["Task", "Network", "Window", "Parameters", "MFLOPs", "ms", "MiB"]
     return _measured(head, rows, 2)
 
 

@@ -77,6 +77,10 @@ VALUES: dict[str, Callable[[], str]] = {
     "fused-difference": lambda: (
         f"{_annotate('forward', 'packaged, fused', 'largest difference'):.0e}"
     ),
+    "day-ratio": lambda: f"{_annotate('day', 'packaged', 'times PhaseNet, stock')[0]:.1f}",
+    "day-ratio-default": lambda: (
+        f"{_annotate('day', 'packaged, default overlap', 'times PhaseNet, default overlap')[0]:.1f}"
+    ),
     "precision-picks": lambda: f"{_annotate('precision', 'picks'):,}",
     "precision-same": lambda: f"{100 * _annotate('precision', 'float32 also in bfloat16'):.1f} %",
     "tasks-rate": lambda: str(

@@ -23,6 +23,7 @@ from tests.helpers.hub import Hub, serving
 from tests.helpers.parity import official
 
 hub_constants = pytest.importorskip("huggingface_hub.constants")
+file_download = pytest.importorskip("huggingface_hub.file_download")
 
 NAMES = {
     "seismollm_dpk_ditingfull": ("picking", 8192, 50),
@@ -48,11 +49,14 @@ def packed(content):
 def hub(tmp_path, monkeypatch):
     with serving(Hub(published.REPOSITORY, published.REVISION)) as hub:
         monkeypatch.setattr(hub_constants, "ENDPOINT", hub.url)
-        monkeypatch.setattr(
-            hub_constants,
-            "HUGGINGFACE_CO_URL_TEMPLATE",
-            hub.url + "/{repo_id}/resolve/{revision}/{filename}",
-        )
+        # Before 1.0, the module that downloads had a copy of its own.
+        for module in (hub_constants, file_download):
+            monkeypatch.setattr(
+                module,
+                "HUGGINGFACE_CO_URL_TEMPLATE",
+                hub.url + "/{repo_id}/resolve/{revision}/{filename}",
+                raising=False,
+            )
         monkeypatch.setattr(hub_constants, "HF_HUB_OFFLINE", False)
         monkeypatch.setattr(hub_constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
         yield hub
