@@ -5,12 +5,12 @@ What does a window, and a station-day through annotate, cost beside PhaseNet and
     python -m benchmarks.speed.annotate figure cores
 
 ``forward``: 60 s through the network alone. ``day``: a station-day through ``annotate`` at equal
-overlap, and at the default ones. ``settings``: the same against overlap, batch size and threads. ``tasks``: picks
-alone, and with four estimates at each. ``precision``: picks with short numbers. ``figure`` and
-``cores`` draw and print what the result file has. Names: *packaged* is compact_picking, *compact*
-the preset with a block of MiniLM's shape, *full* the published size; *stock* is the class as it
-comes, for SeisMoLLM SeisBench's own loop around the network as it is trained; *tuned* has the
-network in the calling thread and, for SeisMoLLM, fused.
+overlap, and at the default ones. ``settings``: the same against overlap, batch size and threads.
+``tasks``: picks alone, and with four estimates at each. ``precision``: picks with short numbers.
+``figure`` and ``cores`` draw and print what the result file has. Names: *packaged* is
+compact_picking, *compact* the preset with a block of MiniLM's shape, *full* the published size;
+*stock* is the class as it comes, for SeisMoLLM SeisBench's own loop around the network as it is
+trained; *tuned* has the network in the calling thread and, for SeisMoLLM, fused.
 
 Every figure is a median over rounds with the quartiles; ratios are taken within a round, as the
 machine's speed drifts. Nothing else should run meanwhile. Speed does not depend on the weights;
