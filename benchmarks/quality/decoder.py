@@ -27,7 +27,15 @@ import pandas as pd
 import seisbench
 import seisbench.data as sbd
 
-from benchmarks.quality.language_model import BATCH, WINDOW, filtered, measure, sizes, train
+from benchmarks.quality.language_model import (
+    BATCH,
+    WINDOW,
+    copied,
+    filtered,
+    measure,
+    sizes,
+    train,
+)
 from seisbench_llm.data.datasets import open_dataset
 from seisbench_llm.data.metadata import usable
 from seisbench_llm.data.splits import split_by_event
@@ -89,8 +97,7 @@ def masked(folder: Path, out: Path) -> Path:
         for i in np.flatnonzero(onsets.notna()):
             x, row = dataset.get_sample(i)
             x[:, max(round(onsets[i] - 100 * BEFORE_S), 0) :] = 0
-            row = {k: v for k, v in row.items() if k != "trace_name" and np.ndim(v) == 0}
-            writer.add_trace({k: v for k, v in row.items() if not pd.isna(v)}, x)
+            writer.add_trace({k: v for k, v in copied(row).items() if np.ndim(v) == 0}, x)
     partial.rename(out)
     return out
 

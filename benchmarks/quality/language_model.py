@@ -123,10 +123,15 @@ def filtered(
         for i in range(len(dataset) if most is None else most):
             x, row = dataset.get_sample(i)
             x, _ = prepare.apply(x.astype(float), dict(row))
-            row = {k: v for k, v in row.items() if k != "trace_name" and not _nothing(v)}
-            writer.add_trace(row, x.astype(np.float32))
+            writer.add_trace(copied(row), x.astype(np.float32))
     partial.rename(out)
     return out
+
+
+def copied(row: dict) -> dict:
+    """Metadata of a trace for a copy of its data set, without SeisBench's columns of numbers."""
+    own = ("trace_name", "index", "level_0")
+    return {k: v for k, v in row.items() if k not in own and not _nothing(v)}
 
 
 def _nothing(value) -> bool:

@@ -10,8 +10,9 @@ from seisbench_llm.data.datasets import open_dataset
 
 def test_records_end_before_s(tmp_path):
     Synthetic(6, seconds=30, seed=1).write(tmp_path / "records")
-    given = open_dataset(tmp_path / "records", sampling_rate=100)
-    found = open_dataset(decoder.masked(tmp_path / "records", tmp_path / "out"), sampling_rate=100)
+    filtered = decoder.filtered(tmp_path / "records", tmp_path / "filtered")
+    given = open_dataset(filtered, sampling_rate=100)
+    found = open_dataset(decoder.masked(filtered, tmp_path / "out"), sampling_rate=100)
     there = np.flatnonzero(given.metadata["trace_s_arrival_sample"].notna())
     assert len(found) == len(there) > 0
     for i, j in enumerate(there):
