@@ -99,6 +99,7 @@ def test_verdict_and_health(result):
 
 def test_page_without_events_and_without_waveforms(tmp_path):
     pytest.importorskip("pyocto")
+    pytest.importorskip("plotly")
     picks = [make_pick("XX.S0.00", "P", START + 10), make_pick("XX.S0.00", "S", START + 14)]
     result = stub_monitor(picks, magnitude={"XX.S0.00": (2.0, 0.1)}).classify(obspy.Stream())
     page = write_report(result, tmp_path / "page.html", waveforms())
@@ -112,6 +113,7 @@ def test_page_without_events_and_without_waveforms(tmp_path):
 
 @pytest.mark.timeout(300)
 def test_in_a_browser(result, tmp_path):
+    pytest.importorskip("plotly")
     page = write_report(
         result, tmp_path / "page.html", waveforms(), NETWORK, tiny_model(), title=HOSTILE
     )
