@@ -92,7 +92,13 @@ def read_corrections(path: str | Path | None) -> dict[str, float]:
     if not path.is_file():
         raise FileNotFoundError(f"There is no file {path} with station corrections.")
     try:
-        table = pd.read_csv(path, dtype={"id": str}, skipinitialspace=True, keep_default_na=False)
+        table = pd.read_csv(
+            path,
+            dtype={"id": str},
+            index_col=False,
+            skipinitialspace=True,
+            keep_default_na=False,
+        )
         values = pd.to_numeric(table["correction"])
         names = [".".join(name.split(".")[:2]) for name in table["id"]]
     except Exception as error:

@@ -93,6 +93,8 @@ def convert_picks(
         raise ValueError(
             f"{source} is a table of events. Pass it as --events (events=) beside the picks."
         )
+    if events_out is not None and Path(events_out).resolve() == target.resolve():
+        raise ValueError(f"{target} cannot hold both the picks and the events: name another file.")
     picks = read_picks(source, found)
     table = _events(source, found) if events is None else read_events(events)
     if events_out is not None:

@@ -205,6 +205,7 @@ def _read(path: Path, needed: tuple[str, ...]) -> pd.DataFrame:
         path,
         sep=separator_of(path),
         dtype=dict.fromkeys(_CODES, str),
+        index_col=False,
         keep_default_na=False,
         na_values=_NO_TEXT,
     )

@@ -13,7 +13,15 @@ from pathlib import Path
 import obspy
 import pandas as pd
 import seisbench
-from obspy.core.event import Arrival, Catalog, Event, Origin, Pick, ResourceIdentifier
+from obspy.core.event import (
+    Arrival,
+    Catalog,
+    Event,
+    Origin,
+    Pick,
+    ResourceIdentifier,
+    WaveformStreamID,
+)
 
 from ..trace_ids import TraceId
 from .csv_formats import require_p_and_s, write_eqtransformer, write_phasenet
@@ -94,7 +102,7 @@ def _no_events(program: str) -> str:
 
 def _write_quakeml(catalog: Catalog, path: Path) -> None:
     for pick in _picks(catalog):
-        codes = pick.waveform_id
+        codes = _codes(pick)
         for code in (codes.network_code, codes.station_code, codes.location_code):
             if code and len(code) > 8:
                 raise ValueError(
@@ -258,7 +266,7 @@ def _nlloc_block(event: Event, path: Path, uncertainty: float) -> bytes:
         pick.time = obspy.UTCDateTime(ns=round(pick.time.ns / 1e5) * 100_000)
         if pick.time_errors.uncertainty is None and pick.time_errors.lower_uncertainty is None:
             pick.time_errors.uncertainty = uncertainty
-    phases = [(p.waveform_id.station_code, p.phase_hint) for p in picks]
+    phases = [(_codes(p).station_code, p.phase_hint) for p in picks]
     if not event.origins and len(set(phases)) < len(phases):
         seisbench.logger.warning(
             f"{path.name} has picks of more than one event in one block, which NonLinLoc "
@@ -274,19 +282,24 @@ def _copy(pick: Pick, phase: str) -> Pick:
     return Pick(phase_hint=phase, **{key: pick[key] for key in keep})
 
 
+def _codes(pick: Pick) -> WaveformStreamID:
+    """Codes of a pick. Some catalogues have none."""
+    return pick.waveform_id or WaveformStreamID()
+
+
 def _picks(events: Iterable[Event]) -> list[Pick]:
     return [pick for event in events for pick in event.picks]
 
 
 def _require_code(pick: Pick, program: str, length: int | None) -> None:
     for name, code in (
-        ("station", pick.waveform_id.station_code),
+        ("station", _codes(pick).station_code),
         ("phase", pick.phase_hint),
-        ("channel", pick.waveform_id.channel_code or "?"),
+        ("channel", _codes(pick).channel_code or "?"),
     ):
         if not code or re.search(r"[\s#]", code):
             raise ValueError(f"{program} cannot read the {name} code '{code or ''}'.")
-    code = pick.waveform_id.station_code
+    code = _codes(pick).station_code
     if length is not None and len(code) > length:
         raise ValueError(
             f"{program} has room for station codes of {length} characters; '{code}' has "
@@ -298,7 +311,7 @@ def _require_one_network(events: Iterable[Event], program: str) -> None:
     """These formats do not contain networks, so that stations of two networks would become one."""
     networks = defaultdict(set)
     for pick in _picks(events):
-        networks[pick.waveform_id.station_code].add(pick.waveform_id.network_code or "")
+        networks[_codes(pick).station_code].add(_codes(pick).network_code or "")
     for station, codes in networks.items():
         if len(codes) > 1:
             raise ValueError(

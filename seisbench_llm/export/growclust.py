@@ -10,6 +10,7 @@ import obspy
 import pandas as pd
 from obspy.core.event import Catalog, Event, Origin
 
+from .names import event_names
 from .origins import catalog_to_events, utc
 from .tables import EVENT_TYPES, typed
 
@@ -23,7 +24,7 @@ def numbers_of(events: Iterable[Event]) -> list[int]:
 
     :return: The last parts of the resource identifiers if all are such numbers, else 1, 2, 3, ...
     """
-    names = [event.resource_id.id.rpartition("/")[2] for event in events]
+    names = event_names(list(events))
     usable = all(name.isascii() and name.isdigit() and 0 < len(name) <= 9 for name in names)
     if usable and len({int(name) for name in names}) == len(names):
         return [int(name) for name in names]

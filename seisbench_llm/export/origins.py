@@ -25,6 +25,7 @@ from obspy.core.event import (
 from obspy.geodetics import degrees2kilometers, kilometers2degrees
 from scipy.stats import chi2
 
+from .names import event_names
 from .tables import EVENT_TYPES, timestamp, typed
 
 # Of the uncertainty regions: one standard deviation of a single quantity.
@@ -213,6 +214,11 @@ def _depth_error(row: Mapping, depth: float | None) -> QuantityError:
     )
 
 
+def _uncertainty(errors: QuantityError | None) -> float | None:
+    """Some of ObsPy's readers leave None instead of empty errors."""
+    return None if errors is None else errors.uncertainty
+
+
 def _error(value: float | None) -> QuantityError:
     return QuantityError() if value is None else QuantityError(uncertainty=float(value))
 
@@ -233,16 +239,18 @@ def catalog_to_events(catalog: Catalog) -> pd.DataFrame:
     :param catalog: As this package writes it; of any other, what it holds.
     :return: Columns of ``EVENT_TYPES``; what the catalogue does not hold is empty.
     """
-    return typed([_row(event) for event in catalog if event.origins], EVENT_TYPES)
+    events = [event for event in catalog if event.origins]
+    rows = [_row(*pair) for pair in zip(events, event_names(events), strict=True)]
+    return typed(rows, EVENT_TYPES)
 
 
-def _row(event: Event) -> dict:
+def _row(event: Event, name: str) -> dict:
     origin = event.preferred_origin() or event.origins[0]
     texts = [comment.text or "" for comment in origin.comments]
     row: dict = {
-        "event_id": event.resource_id.id.rpartition("/")[2],
-        "time": timestamp(origin.time),
-        "time_uncertainty": origin.time_errors.uncertainty,
+        "event_id": name,
+        "time": None if origin.time is None else timestamp(origin.time),
+        "time_uncertainty": _uncertainty(origin.time_errors),
         "latitude": origin.latitude,
         "longitude": origin.longitude,
         "at_edge": any(text.startswith("At the edge") for text in texts),
@@ -272,14 +280,14 @@ def _row(event: Event) -> dict:
     if local is not None:
         row |= {
             "ml": local.mag,
-            "ml_spread": local.mag_errors.uncertainty,
+            "ml_spread": _uncertainty(local.mag_errors),
             "ml_stations": local.station_count,
         }
     magnitude = event.preferred_magnitude() or next(iter(event.magnitudes), None)
     if magnitude is not None:
         row |= {
             "magnitude": magnitude.mag,
-            "magnitude_spread": magnitude.mag_errors.uncertainty,
+            "magnitude_spread": _uncertainty(magnitude.mag_errors),
             "magnitude_stations": magnitude.station_count,
         }
     return row
@@ -292,7 +300,8 @@ def _depth_columns(origin: Origin, texts: list[str]) -> dict:
             return {"depth_resolved": False}
         low, high = map(float, found.groups())
         return {"depth_resolved": False, "depth_low_km": low, "depth_high_km": high}
-    errors, depth = origin.depth_errors, origin.depth / 1e3
+    # Some of ObsPy's readers leave None here.
+    errors, depth = origin.depth_errors or QuantityError(), origin.depth / 1e3
     row = {"depth_resolved": True, "depth_km": depth}
     if errors.uncertainty is not None:
         row["depth_uncertainty_km"] = errors.uncertainty / 1e3

@@ -30,7 +30,7 @@ from obspy.core.event import (
 )
 
 from ..trace_ids import TraceId
-from .origins import magnitudes_of, origin_fields, origin_texts, utc
+from .origins import magnitudes_of, number, origin_fields, origin_texts, utc
 from .tables import POLARITIES, events_to_dataframe, picks_to_dataframe
 
 # Standard deviation in s of picks without a better value: the width of the label curves in
@@ -255,11 +255,13 @@ def _event(row, members: pd.DataFrame, method, uncertainty, creation) -> Event:
         for pick, weight in zip(picks, members["probability"].fillna(1.0), strict=True)
     ]
     columns = row._asdict()
+    if pd.isna(row.time):
+        raise ValueError(f"Event {row.event_id} has no time.")
     origin = Origin(
         resource_id=resource_id("origin", row.event_id),
         time=utc(row.time),
-        latitude=row.latitude,
-        longitude=row.longitude,
+        latitude=number(columns, "latitude"),
+        longitude=number(columns, "longitude"),
         arrivals=arrivals,
         comments=build_comments(f"origin_{row.event_id}", origin_texts(columns)),
         **origin_fields(columns),

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import obspy
 import pandas as pd
+from obspy.core.event import Catalog
 
 from ..obspy_files import read_catalog
 from ..trace_ids import TraceId, location_of
@@ -15,6 +16,7 @@ from .detect import OBSPY, detect_format
 from .files import read_parquet
 from .gamma import gamma_picks
 from .growclust import read_growclust
+from .names import CODES, join_codes, name_events
 from .origins import catalog_to_events
 from .quakeml import UNASSOCIATED
 from .scml import read_scml
@@ -22,7 +24,8 @@ from .tables import EVENT_TYPES, TIME, empty, events_to_dataframe, picks_to_data
 
 # Codes are text: location 00 is not zero, and network NA is not a missing value.
 _TEXT = (
-    *("trace_id", "network", "station", "location", "channel"),
+    "trace_id",
+    *CODES,
     "id",
     "phase",
     "type",
@@ -31,7 +34,6 @@ _TEXT = (
     "instrument",
     "amplitude_trace_id",
 )
-_CODES = ("network", "station", "location", "channel")
 _NUMBERS = ("probability", "prob", "time_uncertainty", "amp", "amplitude", *NUMBERS)
 
 # First motions of NonLinLoc.
@@ -85,7 +87,7 @@ def read_events(path: str | Path, format: str | None = None) -> pd.DataFrame:
         if name == "growclust":
             return read_growclust(path)
         if name in ("quakeml", "scml", "hypodd", OBSPY):
-            return catalog_to_events(read_catalog(path))
+            return catalog_to_events((_read_obspy if name == OBSPY else read_catalog)(path))
         if name not in ("csv", "parquet", "pyocto", "gamma"):
             return empty(EVENT_TYPES)
         return _complete_events(_read_event_table(path))
@@ -101,7 +103,10 @@ def _read_event_table(path: Path) -> pd.DataFrame:
         return events_to_dataframe(read_parquet(path))
     texts = [name for name, kind in EVENT_TYPES.items() if kind == "object"]
     types = dict.fromkeys(texts, str)
-    return events_to_dataframe(pd.read_csv(path, sep=separator_of(path), dtype=types))
+    # A comma at the ends of lines does not make the first column the index.
+    return events_to_dataframe(
+        pd.read_csv(path, sep=separator_of(path), dtype=types, index_col=False)
+    )
 
 
 def _complete_events(frame: pd.DataFrame) -> pd.DataFrame:
@@ -116,11 +121,16 @@ def _complete_events(frame: pd.DataFrame) -> pd.DataFrame:
     return frame
 
 
+def _read_obspy(path: Path) -> Catalog:
+    return name_events(read_catalog(path))
+
+
 def _read_csv(path: Path) -> pd.DataFrame:
     frame = pd.read_csv(
         path,
         sep=separator_of(path),
         dtype=dict.fromkeys(_TEXT, str),
+        index_col=False,
         keep_default_na=False,
         na_values={name: [""] for name in (*_NUMBERS, "amplitude_trace_id")},
     )
@@ -128,12 +138,7 @@ def _read_csv(path: Path) -> pd.DataFrame:
         # PyOcto's station name is the beginning of the trace id.
         if (frame["station"] == frame["trace_id"].map(location_of)).all():
             frame = frame.drop(columns="station")
-    elif {"network", "station"} <= set(frame):
-        codes = [frame.get(name, pd.Series("", frame.index)) for name in _CODES]
-        ids = [str(TraceId(*map(str, row))) for row in zip(*codes, strict=True)]
-        frame = frame.drop(columns=[name for name in _CODES if name in frame])
-        frame = frame.assign(trace_id=ids)
-    return frame
+    return join_codes(frame)
 
 
 def _read_gamma(path: Path) -> pd.DataFrame:
@@ -201,5 +206,5 @@ READERS = {
     "hypodd": _read_hypodd,
     "growclust": _read_no_picks,
     "nlloc": _read_nlloc,
-    OBSPY: read_catalog,
+    OBSPY: _read_obspy,
 }

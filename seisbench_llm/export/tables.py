@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
-from numbers import Real
 
 import numpy as np
 import obspy
@@ -18,6 +17,7 @@ from obspy.core.event import Catalog, Pick
 
 from ..trace_ids import TraceId, codes_of
 from .gamma import gamma_events
+from .names import event_ids, event_names, join_codes
 
 TIME = "datetime64[us, UTC]"
 
@@ -157,6 +157,9 @@ _PROBABILITY = r"probability (\d+(?:\.\d+)?)$"
 # outside.
 _MOST_SECONDS = 1.1e10
 
+# Seconds of a record, days, and dates as numbers (20200131) would be times in 1970.
+_FIRST_YEAR = 365 * 86_400
+
 
 def timestamp(time: obspy.UTCDateTime | float) -> pd.Timestamp:
     """A time, or seconds since 1970, in UTC to the microsecond, as in files."""
@@ -192,6 +195,11 @@ def _parse_mixed(values: pd.Series) -> pd.Series:
                 f"The column '{values.name}' contains {worst:.16g}: numbers are seconds since 1970 "
                 f"here; convert other units with pandas.to_datetime first."
             )
+        if numbers.max() and numbers.dropna().between(0, _FIRST_YEAR).all():
+            raise ValueError(
+                f"The column '{values.name}' contains {numbers.max():.16g}: numbers are seconds "
+                f"since 1970 here. Pass dates as 2020-01-31, or with pandas.to_datetime."
+            )
         return pd.to_datetime((numbers * 1e6).round().astype("Int64"), unit="us", utc=True)
     plain = [t.datetime if isinstance(t, obspy.UTCDateTime) else t for t in values]
     try:
@@ -215,7 +223,7 @@ def picks_to_dataframe(picks: Iterable | Catalog | pd.DataFrame) -> pd.DataFrame
     :raises ValueError: If a table lacks a column, or if a time is invalid.
     """
     if isinstance(picks, pd.DataFrame):
-        frame = _complete(rename_columns(picks, _PICK_NAMES, "picks"))
+        frame = _complete(rename_columns(join_codes(picks), _PICK_NAMES, "picks"))
     elif isinstance(picks, Catalog):
         frame = _frame_of_catalog(picks)
     else:
@@ -225,13 +233,19 @@ def picks_to_dataframe(picks: Iterable | Catalog | pd.DataFrame) -> pd.DataFrame
             frame[column] = parse_times(frame[column])
     for column in ("probability", "time_uncertainty"):
         frame[column] = frame[column].astype(float)
-    for column in ("polarity", "instrument"):
+    for column in ("phase", "polarity", "instrument"):
         codes = frame[column].astype(object)
         frame[column] = codes.where(codes.notna() & (codes != ""), None)
     if "event_id" in frame:
         frame["event_id"] = event_ids(frame["event_id"])
-    if frame["time"].isna().any():
-        raise ValueError(f"Pick {frame['time'].isna().idxmax()} has no time.")
+    for name, column in (
+        ("time", frame["time"]),
+        ("trace id", frame["trace_id"].replace("", None)),
+    ):
+        if column.isna().any():
+            raise ValueError(f"Pick {column.isna().idxmax()} has no {name}.")
+    for column in ("start_time", "end_time"):
+        frame[column] = frame[column].fillna(frame["time"])
     return frame
 
 
@@ -249,6 +263,8 @@ def events_to_dataframe(events: pd.DataFrame) -> pd.DataFrame:
         raise ValueError(f"The table of events has no column {', '.join(missing)}.")
     frame["event_id"] = event_ids(frame["event_id"])
     frame["time"] = parse_times(frame["time"])
+    if frame["event_id"].isna().any():
+        raise ValueError(f"Event {frame['event_id'].isna().idxmax()} has no event_id.")
     if not frame["event_id"].is_unique:
         raise ValueError("The column 'event_id' of the table of events contains a value twice.")
     return frame
@@ -276,19 +292,6 @@ def rename_columns(frame: pd.DataFrame, names: Mapping[str, str], table: str) ->
     if changes.get("type") == "phase":
         renamed["phase"] = renamed["phase"].str.upper()
     return renamed
-
-
-def event_ids(values: pd.Series) -> pd.Series:
-    """Ids of events as text. Empty values, nan and -1 (of PyOcto and GaMMA) become None."""
-    return pd.Series([_event_id(value) for value in values], index=values.index, dtype=object)
-
-
-def _event_id(value) -> str | None:
-    if value is None or pd.isna(value):
-        return None
-    if isinstance(value, Real) and value == int(value):
-        value = int(value)
-    return None if str(value) in ("", "-1") else str(value)
 
 
 def typed(rows: Sequence, types: Mapping[str, str]) -> pd.DataFrame:
@@ -365,30 +368,33 @@ def _instrument_of(trace_id: str) -> str:
 
 def _frame_of_catalog(catalog: Catalog) -> pd.DataFrame:
     rows, ids = [], []
+    names = iter(event_names([event for event in catalog if event.origins]))
     for event in catalog:
-        name = event.resource_id.id.rpartition("/")[2] if event.origins else None
-        rows += [_row_of_obspy(pick) for pick in event.picks]
+        name = next(names) if event.origins else None
+        arrivals = [arrival for origin in event.origins for arrival in origin.arrivals]
+        phases = {str(arrival.pick_id): arrival.phase for arrival in arrivals}
+        rows += [_row_of_obspy(pick, phases.get(str(pick.resource_id))) for pick in event.picks]
         ids += [name] * len(event.picks)
     frame = pd.DataFrame(rows, columns=list(COLUMNS))
     return frame.assign(event_id=ids) if any(ids) else frame
 
 
-def _row_of_obspy(pick: Pick) -> tuple:
+def _row_of_obspy(pick: Pick, of_arrival: str | None) -> tuple:
     letters = {long: short for short, long in POLARITIES.items()}
     time, codes = timestamp(pick.time), pick.waveform_id
     kinds = ("network_code", "station_code", "location_code", "channel_code")
-    place = TraceId(*(getattr(codes, kind, None) or "" for kind in kinds))
+    place = TraceId(*((getattr(codes, kind, None) or "").strip() for kind in kinds))
     matches = (re.match(_PROBABILITY, comment.text or "") for comment in pick.comments)
     probability = next((float(match[1]) for match in matches if match), None)
     return (
         # In the ids of our picks, one or two letters are the instrument code.
         place.pick_id if len(place.channel) <= 2 else str(place),
-        pick.phase_hint,
+        pick.phase_hint or of_arrival,
         time,
         probability,
         time,
         time,
         letters.get(pick.polarity),
         place.instrument,
-        pick.time_errors.uncertainty,
+        getattr(pick.time_errors, "uncertainty", None),
     )

@@ -96,7 +96,7 @@ class VelocityModel:
                 raise FileNotFoundError(f"There is no file {path} with a velocity model.")
             name = path.name
             try:
-                source = pd.read_csv(path, comment="#", skipinitialspace=True)
+                source = pd.read_csv(path, comment="#", index_col=False, skipinitialspace=True)
             except (ValueError, UnicodeDecodeError) as error:
                 raise ValueError(f"{path} is not a table of velocities: {error}") from error
         if not isinstance(source, pd.DataFrame):

@@ -44,6 +44,7 @@ def read_stations(path: str | Path) -> obspy.Inventory | pd.DataFrame:
         table = pd.read_csv(
             path,
             dtype=dict.fromkeys(TEXTS, str),
+            index_col=False,
             keep_default_na=False,
             na_values={name: ["", "nan", "NaN"] for name in NUMBERS},
             skipinitialspace=True,

@@ -110,3 +110,11 @@ def test_a_table_becomes_seisbenchs_list_of_picks():
     back = picks_to_dataframe(picks)
     columns = [name for name in table if name != "reviewer"]
     pd.testing.assert_frame_equal(back[columns], table[columns], check_dtype=False)
+
+
+def test_events_do_not_go_into_the_file_of_the_picks(files, tmp_path):
+    """The picks replaced them."""
+    out = tmp_path / "a.csv"
+    with pytest.raises(ValueError, match="a.csv cannot hold both"):
+        convert_picks(files[0] / "a.xml", out, events_out=tmp_path / "." / "a.csv")
+    assert not out.exists()

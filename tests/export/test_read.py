@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from obspy.io.quakeml.core import _validate as validate_quakeml
 
 from seisbench_llm.cli.pick import PickFormat
-from seisbench_llm.export import export, picks_to_dataframe, read_picks
+from seisbench_llm.export import export, picks_to_dataframe, read_events, read_picks
 from seisbench_llm.export.detect import OBSPY
 from seisbench_llm.export.formats import FORMATS
 from seisbench_llm.export.read import READERS
@@ -136,3 +136,29 @@ def test_whatever_a_file_holds_it_is_a_table_or_one_error(name, head, rest, tmp_
         assert f"{name} cannot be read as a file of picks" in str(error)
     else:
         assert str(table["time"].dtype) == TIME and table["time"].notna().all()
+
+
+@pytest.mark.parametrize(
+    "name, lines",
+    [
+        ("a.csv", ["trace_id,phase,time,probability", "XX.A.,P,2021-01-02T12:00,0.9,"]),
+        ("a.phasenet.csv", ["station_id,phase_time,phase_score,phase_type",
+                            "XX.A..HH,2021-01-02T12:00,0.9,P,"]),
+        ("a.gamma.csv", ["id,timestamp,prob,type", "XX.A.,2021-01-02T12:00,0.9,p,"]),
+    ],
+)  # fmt: skip
+def test_a_comma_at_the_ends_of_lines_moves_no_column(name, lines, tmp_path):
+    """The probability was read as the time, 1970."""
+    path = tmp_path / name
+    path.write_text("\n".join([*lines, ""]))
+    found = read_picks(path).iloc[0]
+    assert (found["trace_id"], found["phase"], found["probability"]) == ("XX.A.", "P", 0.9)
+    assert found["time"] == pd.Timestamp("2021-01-02T12:00Z")
+
+
+def test_a_comma_at_the_ends_of_lines_of_events(tmp_path):
+    lines = ["event_id,time,latitude,longitude,depth_km", "1,2021-01-02T12:00,40,13,5,"]
+    path = tmp_path / "events.csv"
+    path.write_text("\n".join([*lines, ""]))
+    found = read_events(path).iloc[0]
+    assert (found["event_id"], found["latitude"], found["depth_km"]) == ("1", 40, 5)

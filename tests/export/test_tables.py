@@ -89,6 +89,8 @@ def test_times_in_years_that_are_rare():
     [
         (T0.ns, "'time' contains 1.70925126e.18: numbers are seconds since 1970"),
         (T0.timestamp * 1e3, "seconds since 1970"),
+        (20240229, "'time' contains 20240229: numbers are seconds since 1970"),
+        (12.3, "'time' contains 12.3: numbers are seconds since 1970"),
         ("yesterday", "'time' contains an invalid time"),
         (np.nan, "Pick 0 has no time"),
         (None, "Pick 0 has no time"),

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pandas as pd
-from obspy.core.event import Catalog, ResourceIdentifier
+from obspy.core.event import Catalog
 
 from ...export.csv_formats import pair
-from ...export.detect import OBSPY, detect_format
+from ...export.detect import detect_format
 from ...export.origins import catalog_to_events
 from ...export.read import READERS, read_events
 from ...export.tables import EVENT_TYPES, empty, picks_to_dataframe
@@ -82,8 +82,6 @@ def read_bulletin(
     try:
         name = detect_format(path, format)
         content = READERS[name](path)
-        if isinstance(content, Catalog):
-            _complete(content, name)
         table = picks_to_dataframe(content)
     except ImportError:
         raise
@@ -100,32 +98,6 @@ def read_bulletin(
     if "event_id" not in table:
         table["event_id"] = None
     return table, located
-
-
-def _complete(catalog: Catalog, format: str) -> None:
-    """Give events names that are their own, and picks without a phase the one of their arrival."""
-    names = [event.resource_id.id.rpartition("/")[2] for event in catalog if event.origins]
-    if format == OBSPY or len(set(names)) < len(names):
-        _name_events(catalog)
-    arrivals = [a for event in catalog for origin in event.origins for a in origin.arrivals]
-    phases = {str(arrival.pick_id): arrival.phase for arrival in arrivals}
-    for pick in (pick for event in catalog for pick in event.picks):
-        pick.phase_hint = pick.phase_hint or phases.get(str(pick.resource_id))
-
-
-def _name_events(catalog: Catalog) -> None:
-    """
-    Name events by their origin times. ObsPy gives events of bulletins without names, such as
-    Nordic, another random one at each reading, and the split by event would follow it.
-    """
-    seen: dict[str, int] = defaultdict(int)
-    for event in catalog:
-        if event.origins:
-            origin = event.preferred_origin() or event.origins[0]
-            name = origin.time.strftime("%Y%m%dT%H%M%S%f")
-            seen[name] += 1
-            again = f"_{seen[name]}" if seen[name] > 1 else ""
-            event.resource_id = ResourceIdentifier(f"smi:local/{name}{again}")
 
 
 def _status(pick) -> str | None:
