@@ -32,8 +32,7 @@ def without_defects(record: ContiguousRecord, skipped: SkippedList) -> list[Cont
         second = max(2, round(stats.sampling_rate))
         beside = [record.read(max(0, first - second), first)]
         beside.append(record.read(last, min(stats.npts, last + second)))
-        beside = [data for data in beside if len(data) > 1]
-        if beside and all(abs(d.mean()) > _FILLED_STEP * d.std() > 0 for d in beside):
+        if is_filled(beside):
             spans.append((first, last, "a gap was filled with zeros, far from the data beside it"))
     if record.peak > _SUSPICIOUS_PEAK:
         data = np.abs(record.read(0, stats.npts))
@@ -66,7 +65,8 @@ def is_filled(beside: list[np.ndarray]) -> bool:
 
     :param beside: Samples of one second before and after the zeros, as far as there are any.
     """
-    beside = [data for data in beside if len(data) > 1]
+    # Of the largest sample, as squares of large ones may overflow.
+    beside = [data / (np.abs(data).max() or 1) for data in beside if len(data) > 1]
     return bool(beside) and all(abs(d.mean()) > _FILLED_STEP * d.std() > 0 for d in beside)
 
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from seisbench_llm.streams.defects import is_filled
 from tests.helpers.models import tiny_model
 from tests.helpers.streams import assert_same, make_stream
 
@@ -134,3 +135,10 @@ def test_channel_that_dies_is_zero_there(model, value):
     dead = model.annotate(stream).select(channel="*_P")[0].data[-9000:]
     np.testing.assert_allclose(dead, model.annotate(quiet).select(channel="*_P")[0].data[-9000:])
     assert first[0].stats.npts == 30000
+
+
+@pytest.mark.parametrize("scale", [1e-300, 1.0, 1e304])
+def test_filled_gaps_do_not_depend_on_the_unit(scale):
+    far, near = np.array([1.0, 1.01, 1.0]), np.array([1.0, -1.3, 0.5])
+    assert is_filled([scale * far]) and not is_filled([scale * near])
+    assert not is_filled([scale * far, scale * near]) and not is_filled([np.zeros(3)])
