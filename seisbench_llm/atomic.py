@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import tempfile
@@ -47,11 +48,13 @@ def replacing(path: str | Path) -> Iterator[Path]:
     are followed. Pipes are written to directly.
 
     :param path: The file to replace. Neither the file nor its folder has to exist.
-    :raises OSError: If the file cannot be written. The message has its name.
+    :raises OSError: If the file cannot be written, or is a folder. The message has its name.
     """
     target = Path(os.path.realpath(path))
     with _named(path):
         target.parent.mkdir(parents=True, exist_ok=True)
+        if target.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
         if target.exists() and not target.is_file():
             # A device or a pipe has no content that could be kept.
             yield target

@@ -117,6 +117,14 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path):
                 pass
 
 
+def test_a_folder_is_no_file_to_replace(tmp_path):
+    """A figure was written beside it, under another name."""
+    (tmp_path / "set").mkdir()
+    with pytest.raises(OSError, match="set cannot be written: Is a directory"):
+        with replacing(tmp_path / "set"):
+            pass
+
+
 def test_a_folder_is_whole_or_not_there(tmp_path):
     path = tmp_path / "new" / "set"
     with pytest.raises(Killed), new_folder(path) as partial:

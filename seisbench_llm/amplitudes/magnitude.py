@@ -106,10 +106,13 @@ def read_corrections(path: str | Path | None) -> dict[str, float]:
             f"{path} is not a table of station corrections with the columns id (NET.STA) and "
             f"correction: {error}"
         ) from error
-    for name, value in zip(names, values, strict=True):
+    found: dict[str, float] = {}
+    for name, value in zip(names, map(float, values), strict=True):
         if not np.isfinite(value) or abs(value) > 3:
             raise ValueError(f"{path}: the correction of {name} cannot be {value}.")
-    return dict(zip(names, map(float, values), strict=True))
+        if found.setdefault(name, value) != value:
+            raise ValueError(f"{path} has two corrections of {name}: {found[name]} and {value}.")
+    return found
 
 
 def event_magnitude(values) -> tuple[float, float]:

@@ -10,7 +10,8 @@ import obspy
 import pandas as pd
 from obspy.core.inventory.response import Response
 
-from ..export.tables import AMPLITUDE_TYPES, timestamp, typed
+from ..export.tables import AMPLITUDE_TYPES, typed
+from ..export.times import timestamp
 from ..stations import Stations
 from ..streams.contiguous import find_contiguous
 from ..streams.selection import has_real_samples

@@ -107,8 +107,8 @@ def echo_written(out: Path, names: Sequence[str], most: int = 10) -> None:
 
 
 def save_figure(figure, path: Path) -> None:
-    """Write a figure atomically."""
+    """Write a figure atomically. Without a suffix, its format is PNG."""
     from ..atomic import replacing
 
     with replacing(path) as partial:
-        figure.savefig(partial, dpi=150)
+        figure.savefig(partial, dpi=150, format=path.suffix[1:] or "png")

@@ -76,10 +76,11 @@ def _read(path: Path):
 
     if not path.is_file():
         raise FileNotFoundError(f"There is no file {path}.")
-    if detect_format(path) in ("csv", "parquet", "pyocto", "gamma"):
-        return read_events(path)
     try:
-        return read_catalog(path)
+        table = detect_format(path) in ("csv", "parquet", "pyocto", "gamma")
+        if not table:
+            return read_catalog(path)
     except Exception as error:
         # ObsPy's readers raise exceptions of any kind on a file that is none of theirs.
         raise ValueError(f"{path} cannot be read as a catalogue: {error}") from error
+    return read_events(path)

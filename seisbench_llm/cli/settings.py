@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import date
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -102,6 +103,9 @@ def read_settings(file: Path) -> dict:
             _check_value(file, f"{name}.{key}", entry, kinds[key])
     if ("archive" in settings) == ("picks" in settings):
         raise ValueError(f"{file} needs either 'archive' or 'picks'.")
+    for name in ("models", "thresholds"):
+        if name in settings and "picks" in settings:
+            raise ValueError(f"{file} has '{name}', but no archive to pick.")
     needed = [*_NEEDED, *(_OF_AN_ARCHIVE if "archive" in settings else ())]
     for name in needed:
         if _get(settings, name) is None:
@@ -124,6 +128,8 @@ def _check_keys(file: Path, entries, known: Mapping, prefix: str) -> None:
 def _check_value(file: Path, name: str, value, kind: str) -> None:
     right = isinstance(value, _TYPES[kind])
     if kind != YES_OR_NO and isinstance(value, bool):
+        right = False
+    if isinstance(value, float) and not isfinite(value):
         right = False
     if kind == TEXTS:
         right = right and all(isinstance(entry, str) for entry in value)

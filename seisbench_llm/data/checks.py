@@ -36,12 +36,15 @@ FAULTS = {
     "distance": "distance that differs from the coordinates",
     "back_azimuth": "back-azimuth that differs from the coordinates",
     "unreadable": "waveform that cannot be read",
+    "no_rate": "sampling rate that is unknown or not above 0",
     "length": "length that differs from trace_npts",
     "not_finite": "samples that are not finite",
     "dead": "no component with a signal at the onset",
 }
 NOTES = {
     "clipped": "clipped after the onset",
+    "no_onset": "no record with an onset",
+    "other_split": "split that is none of train, dev and test",
     "rates": "several sampling rates",
     "no_station": "station without coordinates",
     "no_source": "source without coordinates",
@@ -127,6 +130,9 @@ def check_dataset(
     report = Report(records=len(metadata))
     rows = np.unique(np.linspace(0, len(metadata) - 1, min(sample, len(metadata))).astype(int))
     report.findings += check_metadata(metadata, rows, same_time_s, same_place_km)
+    columns = [str(name) for name in metadata if phase_of(str(name))]
+    if not any(np.isfinite(_numbers(metadata[name])).any() for name in columns):
+        report.findings.append(Finding("no_onset", "metadata", ", ".join(columns) or "no columns"))
     end = clock.monotonic() + seconds
     for row in rows:
         if clock.monotonic() > end:
@@ -184,8 +190,11 @@ def _onsets(metadata: pd.DataFrame) -> list[Finding]:
     found, earliest = [], {}
     for column in columns:
         samples = _numbers(metadata[column])
-        for row in np.flatnonzero((samples < 0) | (samples >= length)):
-            found.append(Finding("off_record", _name(metadata, row), f"{column} {samples[row]:g}"))
+        # A text is no place in the record either.
+        texts = metadata[column].notna().to_numpy() & np.isnan(samples)
+        for row in np.flatnonzero((samples < 0) | (samples >= length) | texts):
+            value = metadata[column].iloc[row] if texts[row] else f"{samples[row]:g}"
+            found.append(Finding("off_record", _name(metadata, row), f"{column} {value}"))
         key = event_of(column), phase_of(column)
         earliest[key] = np.fmin(earliest.get(key, np.full(len(metadata), np.nan)), samples)
     for event, phase in earliest:
@@ -243,11 +252,18 @@ def _double_records(metadata: pd.DataFrame) -> list[Finding]:
 
 
 def _split(metadata: pd.DataFrame) -> list[Finding]:
-    if not {"split", "source_id"} <= set(metadata):
+    if "split" not in metadata:
         return []
+    names = metadata["split"].dropna()
+    other = [
+        Finding("other_split", str(name), f"{count} records")
+        for name, count in names[~names.isin(NAMES)].value_counts().items()
+    ]
+    if "source_id" not in metadata:
+        return other
     used = metadata[metadata["split"].isin(NAMES) & metadata["source_id"].notna()]
     sides = used.groupby("source_id")["split"].unique()
-    return [
+    return other + [
         Finding("split_leak", f"event {name}", "/".join(sorted(found)))
         for name, found in sides[sides.map(len) > 1].items()
     ]
@@ -279,11 +295,19 @@ def _paths(metadata: pd.DataFrame, rows: Iterable[int]) -> list[Finding]:
 
 def _rates(metadata: pd.DataFrame) -> list[Finding]:
     if "trace_sampling_rate_hz" not in metadata:
+        # Some data sets have it for each bucket of waveforms instead.
         return []
-    counts = metadata["trace_sampling_rate_hz"].value_counts()
+    rates = pd.Series(_numbers(metadata["trace_sampling_rate_hz"]))
+    usable = rates.between(0, np.inf, inclusive="neither")
+    unknown = [
+        Finding("no_rate", _name(metadata, row), str(rates[row])) for row in np.flatnonzero(~usable)
+    ]
+    counts = rates[usable].value_counts()
     if len(counts) < 2:
-        return []
-    return [Finding("rates", f"{rate:g} Hz", f"{count} records") for rate, count in counts.items()]
+        return unknown
+    return unknown + [
+        Finding("rates", f"{rate:g} Hz", f"{count} records") for rate, count in counts.items()
+    ]
 
 
 def _station_names(metadata: pd.DataFrame) -> pd.Series:

@@ -154,7 +154,9 @@ def _synthetic(name: str, numbers: str) -> Path:
     try:
         n, seed = (int(part) for part in (numbers if ":" in numbers else f"{numbers}:0").split(":"))
     except ValueError:
-        raise ValueError(f"'{name}' is not synthetic:N or synthetic:N:SEED.") from None
+        n = seed = -1
+    if n < 1 or seed < 0:
+        raise ValueError(f"'{name}' is not synthetic:N or synthetic:N:SEED, with N from 1.")
     folder = Path(seisbench.cache_data_root) / f"seisbench_llm_synthetic_{n}_{seed}"
     if not (folder / "metadata.csv").is_file():
         # The folder has another name until it is complete, because several processes may make it

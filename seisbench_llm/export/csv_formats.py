@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from ..trace_ids import TraceId, codes_of
-from .tables import ISO
+from .times import ISO
 
 # Columns that tell the files of the two programs from other tables.
 PHASENET_COLUMNS = ("station_id", "phase_time", "phase_type")

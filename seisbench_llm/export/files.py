@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from ..extras import install_command
-from .tables import ISO
+from .times import ISO
 
 
 def write_csv(frame: pd.DataFrame, path: str | Path, mode: str = "w", header: bool = True) -> None:

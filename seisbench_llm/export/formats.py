@@ -29,7 +29,8 @@ from .files import import_pyarrow, write_csv, write_parquet
 from .growclust import numbers_of, write_growclust
 from .quakeml import PICK_UNCERTAINTY
 from .scml import write_scml
-from .tables import COLUMNS, ISO
+from .tables import COLUMNS
+from .times import ISO
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,8 @@ from obspy.geodetics import degrees2kilometers, kilometers2degrees
 from scipy.stats import chi2
 
 from .names import event_names
-from .tables import EVENT_TYPES, timestamp, typed
+from .tables import EVENT_TYPES, typed
+from .times import timestamp
 
 # Of the uncertainty regions: one standard deviation of a single quantity.
 CONFIDENCE = 0.6827

@@ -20,7 +20,8 @@ from .names import CODES, join_codes, name_events
 from .origins import catalog_to_events
 from .quakeml import UNASSOCIATED
 from .scml import read_scml
-from .tables import EVENT_TYPES, TIME, empty, events_to_dataframe, picks_to_dataframe
+from .tables import EVENT_TYPES, empty, events_to_dataframe, picks_to_dataframe
+from .times import TIME
 
 # Codes are text: location 00 is not zero, and network NA is not a missing value.
 _TEXT = (

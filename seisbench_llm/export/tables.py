@@ -11,18 +11,13 @@ import warnings
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
-import obspy
 import pandas as pd
 from obspy.core.event import Catalog, Pick
 
 from ..trace_ids import TraceId, codes_of
 from .gamma import gamma_events
 from .names import event_ids, event_names, join_codes
-
-TIME = "datetime64[us, UTC]"
-
-# Format of times in files. A Z is appended.
-ISO = "%Y-%m-%dT%H:%M:%S.%f"
+from .times import TIME, parse_times, timestamp
 
 PICK_TYPES = {
     "trace_id": "object",
@@ -153,61 +148,6 @@ POLARITIES = {"U": "positive", "D": "negative", "N": "undecidable"}
 # Comment of a pick with its probability, as quakeml.build_pick writes it.
 _PROBABILITY = r"probability (\d+(?:\.\d+)?)$"
 
-# The years 1621 to 2318. Milliseconds or nanoseconds since 1970 of any recorded earthquake lie
-# outside.
-_MOST_SECONDS = 1.1e10
-
-# Seconds of a record, days, and dates as numbers (20200131) would be times in 1970.
-_FIRST_YEAR = 365 * 86_400
-
-
-def timestamp(time: obspy.UTCDateTime | float) -> pd.Timestamp:
-    """A time, or seconds since 1970, in UTC to the microsecond, as in files."""
-    # Nanoseconds since 1970 end in the year 2262 in 64 bits.
-    us = round(time.ns, -3) // 1000 if isinstance(time, obspy.UTCDateTime) else round(time * 1e6)
-    return pd.Timestamp(np.datetime64(us, "us"), tz="UTC")
-
-
-def parse_times(values: pd.Series) -> pd.Series:
-    """
-    Times in UTC to the microsecond.
-
-    :param values: Datetimes (UTC if they have no time zone), ISO 8601 text, ``UTCDateTime``, or
-        numbers, which are seconds since 1970, as in PyOcto's tables.
-    :raises ValueError: If a value is not a time, or if numbers cannot be seconds since 1970.
-    """
-    if pd.api.types.is_datetime64_any_dtype(values):
-        times = pd.to_datetime(values, utc=True)
-    else:
-        times = _parse_mixed(values)
-    return times.dt.round("us").astype(TIME)
-
-
-def _parse_mixed(values: pd.Series) -> pd.Series:
-    numbers = pd.to_numeric(
-        values.where([not isinstance(value, obspy.UTCDateTime) for value in values]),
-        errors="coerce",
-    )
-    if len(values) and numbers.notna().any() and (numbers.notna() | values.isna()).all():
-        if (numbers.abs() > _MOST_SECONDS).any():
-            worst = numbers[numbers.abs().idxmax()]
-            raise ValueError(
-                f"The column '{values.name}' contains {worst:.16g}: numbers are seconds since 1970 "
-                f"here; convert other units with pandas.to_datetime first."
-            )
-        if numbers.max() and numbers.dropna().between(0, _FIRST_YEAR).all():
-            raise ValueError(
-                f"The column '{values.name}' contains {numbers.max():.16g}: numbers are seconds "
-                f"since 1970 here. Pass dates as 2020-01-31, or with pandas.to_datetime."
-            )
-        return pd.to_datetime((numbers * 1e6).round().astype("Int64"), unit="us", utc=True)
-    plain = [t.datetime if isinstance(t, obspy.UTCDateTime) else t for t in values]
-    try:
-        series = pd.Series(plain, index=values.index, name=values.name, dtype=object)
-        return pd.to_datetime(series, utc=True, format="ISO8601")
-    except (ValueError, TypeError) as error:
-        raise ValueError(f"The column '{values.name}' contains an invalid time: {error}") from error
-
 
 def picks_to_dataframe(picks: Iterable | Catalog | pd.DataFrame) -> pd.DataFrame:
     """
@@ -267,6 +207,11 @@ def events_to_dataframe(events: pd.DataFrame) -> pd.DataFrame:
         raise ValueError(f"Event {frame['event_id'].isna().idxmax()} has no event_id.")
     if not frame["event_id"].is_unique:
         raise ValueError("The column 'event_id' of the table of events contains a value twice.")
+    for name, most in (("latitude", 90), ("longitude", 360)):
+        wrong = frame[name].astype(float).abs() > most
+        if wrong.any():
+            event, value = frame.loc[wrong.idxmax(), ["event_id", name]]
+            raise ValueError(f"Event {event} has an impossible {name}: {value}.")
     return frame
 
 

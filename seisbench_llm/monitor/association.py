@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from numbers import Integral
 
 import numpy as np
 import obspy
@@ -104,6 +105,18 @@ def associate(
     return associator.locate(candidate for of_slice in found for candidate in of_slice)
 
 
+def _check(vp: float, vp_vs: float, margin_km: float, counts: Mapping) -> None:
+    """PyOcto finds nothing, or fails without a name, with other values."""
+    if not (0 < vp < np.inf and 1 < vp_vs < np.inf and 0 <= margin_km < np.inf):
+        raise ValueError(
+            f"vp={vp}, vp_vs={vp_vs} and margin_km={margin_km} are not possible: vp must be above "
+            f"0, vp_vs above 1, and margin_km at least 0."
+        )
+    for name in ("n_picks", "n_p_picks", "n_s_picks", "n_p_and_s_picks"):
+        if not (isinstance(value := counts.get(name, 0), Integral) and value >= 0):
+            raise ValueError(f"{name}={value!r} is not possible: it must be an integer from 0.")
+
+
 class Associator:
     """
     Association and location for one network, slice by slice.
@@ -129,6 +142,7 @@ class Associator:
         pyocto = import_pyocto()
         if "time_slicing" in kwargs:
             raise ValueError("time_slicing cannot be set: slices lie on a grid of times.")
+        _check(vp, vp_vs, margin_km, kwargs)
         self.margin_km = margin_km
         self._model = velocity_model or pyocto.VelocityModel0D(vp, vp / vp_vs, tolerance=1.0)
         table = _table(places)
@@ -150,9 +164,13 @@ class Associator:
         # One slice of PyOcto holds the window, so that its own slices do not cut it.
         settings["time_slicing"] = self.slices.span + settings["time_before"]
         self.settings = settings
-        self._associator = pyocto.OctoAssociator(
-            velocity_model=self._model, crs=self._crs, **settings
-        )
+        try:
+            self._associator = pyocto.OctoAssociator(
+                velocity_model=self._model, crs=self._crs, **settings
+            )
+        except TypeError as error:
+            given = ", ".join(f"{name}={value!r}" for name, value in kwargs.items())
+            raise ValueError(f"PyOcto does not take {given}.") from error
         self._locator = make_locator(
             VelocityModel.read(layers, vp_vs), list(places.values()), errors, settings["zlim"][1]
         )

@@ -10,7 +10,8 @@ import pandas as pd
 from obspy.geodetics import gps2dist_azimuth
 from scipy.optimize import linear_sum_assignment
 
-from ..export.tables import EVENT_TYPES, events_to_dataframe, timestamp, typed
+from ..export.tables import EVENT_TYPES, events_to_dataframe, typed
+from ..export.times import timestamp
 
 # Name of a difference -> unit.
 UNITS = {"time": "s", "distance_km": "km", "depth_km": "km", "magnitude": ""}

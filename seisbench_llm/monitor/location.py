@@ -8,7 +8,7 @@ import numpy as np
 
 from ..export.origins import REGION
 from ..export.quakeml import identifier
-from ..export.tables import timestamp
+from ..export.times import timestamp
 from ..extras import install_command
 from ..stations import Station
 from .tables import pick_key

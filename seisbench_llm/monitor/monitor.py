@@ -14,7 +14,8 @@ from seisbench.util import PickList
 
 from .. import weights
 from ..amplitudes import local_magnitude, read_corrections
-from ..export.tables import ARRIVAL_TYPES, ESTIMATE_TYPES, EVENT_TYPES, empty, timestamp, typed
+from ..export.tables import ARRIVAL_TYPES, ESTIMATE_TYPES, EVENT_TYPES, empty, typed
+from ..export.times import timestamp
 from ..models.estimators import estimate_at, estimate_columns
 from ..models.seismollm import SeisMoLLM
 from ..stations import Stations, warn_of_missing

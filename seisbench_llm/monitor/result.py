@@ -37,7 +37,8 @@ from ..export.quakeml import (
     unassociated_event,
     waveform_id,
 )
-from ..export.tables import AMPLITUDE_TYPES, empty, timestamp
+from ..export.tables import AMPLITUDE_TYPES, empty
+from ..export.times import timestamp
 from ..streams.skipped import SkippedList
 from ..tasks import get_task
 from .amplitudes import add_to_event

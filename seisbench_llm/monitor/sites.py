@@ -9,7 +9,7 @@ import numpy as np
 import obspy
 import pandas as pd
 
-from ..export.tables import TIME
+from ..export.times import TIME
 from ..stations import Station, Stations
 from ..streams.picks import apart
 from ..trace_ids import station_of

@@ -25,7 +25,8 @@ def test_corrections(tmp_path):
     path = tmp_path / "c.csv"
     path.write_text("id,correction\nXX.A,0.2\nNA.B.00,-0.1\n")
     assert read_corrections(path) == {"XX.A": 0.2, "NA.B": -0.1} and read_corrections(None) == {}
-    for text in ("id,x\nA,1\n", "id,correction\nXX.A,much\n", "id,correction\nXX.A,9\n"):
+    for text in ("id,x\nA,1\n", "id,correction\nXX.A,much\n", "id,correction\nXX.A,9\n",
+                 "id,correction\nXX.A,0.1\nXX.A.00,0.2\n"):  # fmt: skip
         path.write_text(text)
         with pytest.raises(ValueError, match=r"c\.csv"):
             read_corrections(path)

@@ -46,3 +46,11 @@ def test_other_files_are_an_error_of_one_line(tmp_path, monkeypatch, capsys):
     assert "words.txt cannot be read as a catalogue" in capsys.readouterr().err
     assert code_of(["compare", nothing, words], monkeypatch) == 2
     assert "There is no file" in capsys.readouterr().err
+    words.write_text("")
+    assert code_of(["compare", words, words], monkeypatch) == 2
+    assert "words.txt cannot be read as a catalogue: it is empty" in capsys.readouterr().err
+    places = tmp_path / "places.csv"
+    places.write_text("event_id,time,latitude,longitude,depth_km\n7,2021-01-01,400,13,5\n")
+    assert code_of(["compare", places, places], monkeypatch) == 2
+    message = capsys.readouterr().err
+    assert "places.csv" in message and "Event 7 has an impossible latitude: 400" in message

@@ -109,6 +109,12 @@ def test_what_is_fetched_is_kept_where_asked(tmp_path, monkeypatch):
         ({"output": {"folder": "x", "formats": "csv"}}, "must be a list of texts, not 'csv'"),
         ({"models": ["compact"]}, r"'models' of .*c\.yaml must have the keys weights, device"),
         ({"archive": {"source": "x"}}, r"c\.yaml needs either 'archive' or 'picks'"),
+        (
+            {"association": {"margin": float("nan")}},
+            "'association.margin' must be a number, not nan",
+        ),
+        ({"thresholds": {"P": 0.5}}, r"c\.yaml has 'thresholds', but no archive to pick"),
+        ({"models": {"device": "cpu"}}, r"c\.yaml has 'models', but no archive to pick"),
         ({"picks": None}, r"'picks' must be a text, not None"),
     ],
 )

@@ -53,6 +53,7 @@ def test_good_metadata_have_no_finding():
     [
         ("trace_p_arrival_sample", [100.0, 1000.0, np.nan], "off_record"),
         ("trace_Sg_arrival_sample", [300.0, np.nan, -1.0], "off_record"),
+        ("trace_Sg_arrival_sample", ["300", np.nan, "five"], "off_record"),
         ("trace_Sg_arrival_sample", [100.0, np.nan, 5.0], "s_before_p"),
         (
             "source_origin_time",
@@ -61,6 +62,9 @@ def test_good_metadata_have_no_finding():
         ),
         ("station_code", ["A", "A", "A"], "double_record"),
         ("split", ["train", "dev", "test"], "split_leak"),
+        ("split", ["train", "train", "Test"], "other_split"),
+        ("trace_sampling_rate_hz", [100.0, 0.0, 100.0], "no_rate"),
+        ("trace_sampling_rate_hz", [100.0, 100.0, np.nan], "no_rate"),
         ("path_ep_distance_km", [54.8, 55.3, 60.0], "distance"),
         ("path_back_azimuth_deg", [90.0, 180.0, 270.0], "back_azimuth"),
         ("trace_sampling_rate_hz", [100.0, 100.0, 50.0], "rates"),
@@ -101,6 +105,21 @@ def test_waveforms_are_looked_at(folder):
     metadata.to_csv(folder / "metadata.csv", index=False)
     kinds = {finding.kind for finding in check_dataset(open_dataset(folder)).faults}
     assert {"unreadable", "length"} <= kinds
+
+
+@pytest.mark.parametrize("without", [True, False], ids=["without columns", "empty columns"])
+def test_no_onset_at_all_is_told(folder, without):
+    """It was a data set without a fault."""
+    metadata = pd.read_csv(folder / "metadata.csv")
+    columns = [name for name in metadata if name.endswith("_arrival_sample")]
+    changed = (
+        metadata.drop(columns=columns)
+        if without
+        else metadata.assign(**dict.fromkeys(columns, np.nan))
+    )
+    changed.to_csv(folder / "metadata.csv", index=False)
+    report = check_dataset(open_dataset(folder), sample=0)
+    assert [finding.kind for finding in report.findings] == ["no_onset"] and not report.faults
 
 
 def test_the_page_lists_the_checks():

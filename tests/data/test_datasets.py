@@ -39,7 +39,9 @@ def test_synthetic_is_made_once(warnings_of):
     assert not list(first.path.parent.glob("*.partial"))
 
 
-@pytest.mark.parametrize("name", ["synthetic:many", "synthetic:4:5:6"])
+@pytest.mark.parametrize(
+    "name", ["synthetic:many", "synthetic:4:5:6", "synthetic:0", "synthetic:-3", "synthetic:3:-1"]
+)
 def test_wrong_numbers(name):
     with pytest.raises(ValueError, match="is not synthetic:N"):
         open_dataset(name)

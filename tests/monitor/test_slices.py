@@ -131,3 +131,22 @@ def test_grid():
 def test_pyocto_does_not_cut_slices_itself():
     with pytest.raises(ValueError, match="time_slicing cannot be set"):
         associate(picks_of(50, 10, 5, START), Stations.read(NETWORK), time_slicing=600)
+
+
+@pytest.mark.parametrize(
+    "wrong, message",
+    [
+        ({"margin_km": -10.0}, "margin_km=-10.0 are not possible"),
+        ({"margin_km": np.nan}, "margin_km=nan are not possible"),
+        ({"vp": 0.0}, "vp=0.0, "),
+        ({"vp_vs": 1.0}, "vp_vs=1.0 and"),
+        ({"n_picks": -3}, "n_picks=-3 is not possible"),
+        ({"n_p_and_s_picks": 2.5}, "n_p_and_s_picks=2.5 is not possible"),
+        ({"n_pickz": 3}, "PyOcto does not take n_pickz=3"),
+    ],
+)
+def test_impossible_arguments_are_named(wrong, message):
+    """There was no event, or an error of PyOcto's in C++."""
+    places = {f"XX.{n}": Station(40 + n / 10, 13.0) for n in range(3)}
+    with pytest.raises(ValueError, match=message):
+        Associator(places, **wrong)
