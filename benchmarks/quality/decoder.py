@@ -8,8 +8,8 @@ Does a decoder of GPT-2's size help? Three blocks of SmolLM2-135M in the middle 
 ``DATA`` is what ``making/data.py`` writes. Half of the windows are real records, picked by analysts
 and PhaseNet, half are synthetic, so that the number of real records is not the limit. Test records
 are real, of events of their own; each seed has its own split, initial weights and order. Beside
-picking and distance there is "distance, S masked": records end just before S, as do those to test
-on, so that S minus P is not to be had. Runs that ``--out`` has already are left out.
+picking and distance there is "distance, S masked": records end a second after P, as do those to test
+on. Were it just before S, their length would tell S minus P. Runs that ``--out`` has already are left out.
 """
 
 from __future__ import annotations
@@ -53,8 +53,8 @@ MASKED = "distance, S masked"
 TASKS = ("picking", "distance", MASKED)
 BLOCKS, CHANNELS, PATCH = 3, (12, 24, 36), 16  # 36 channels times 16 samples are 576, its width
 STEPS, SEEDS = 800, (0, 1, 2)
-# Records of synthetic earthquakes that are drawn from; seconds before S at which records end.
-SYNTHETIC, BEFORE_S = 6000, 0.2
+# Records of synthetic earthquakes that are drawn from; seconds after P at which records end.
+SYNTHETIC, AFTER_P = 6000, 1.0
 RESULTS = Path(__file__).parents[1] / "results" / "decoder.json"
 
 
@@ -85,7 +85,7 @@ class Mixed(DataModule):
 
 
 def masked(folder: Path, out: Path) -> Path:
-    """A copy of the records that have an S, which are zero from just before S on."""
+    """A copy of the records whose S comes later, which are zero from soon after P on."""
     if out.is_dir():
         return out
     partial = out.with_name(f"{out.name}.partial")
@@ -93,10 +93,10 @@ def masked(folder: Path, out: Path) -> Path:
     dataset = open_dataset(folder, sampling_rate=100)
     with sbd.WaveformDataWriter(partial / "metadata.csv", partial / "waveforms.hdf5") as writer:
         writer.data_format = {"dimension_order": "CW", "component_order": "ZNE"}
-        onsets = dataset.metadata["trace_s_arrival_sample"]
-        for i in np.flatnonzero(onsets.notna()):
+        p, s = (dataset.metadata[f"trace_{phase}_arrival_sample"] for phase in "ps")
+        for i in np.flatnonzero(s - p > 100 * (AFTER_P + 0.2)):
             x, row = dataset.get_sample(i)
-            x[:, max(round(onsets[i] - 100 * BEFORE_S), 0) :] = 0
+            x[:, max(round(p[i] + 100 * AFTER_P), 0) :] = 0
             writer.add_trace({k: v for k, v in copied(row).items() if np.ndim(v) == 0}, x)
     partial.rename(out)
     return out

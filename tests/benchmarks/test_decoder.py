@@ -8,16 +8,17 @@ from seisbench_llm.data import Synthetic
 from seisbench_llm.data.datasets import open_dataset
 
 
-def test_records_end_before_s(tmp_path):
+def test_records_end_at_one_time_after_p(tmp_path):
     Synthetic(6, seconds=30, seed=1).write(tmp_path / "records")
     filtered = decoder.filtered(tmp_path / "records", tmp_path / "filtered")
     given = open_dataset(filtered, sampling_rate=100)
     found = open_dataset(decoder.masked(filtered, tmp_path / "out"), sampling_rate=100)
-    there = np.flatnonzero(given.metadata["trace_s_arrival_sample"].notna())
+    p, s = (given.metadata[f"trace_{phase}_arrival_sample"] for phase in "ps")
+    there = np.flatnonzero(s > p + 120)
     assert len(found) == len(there) > 0
     for i, j in enumerate(there):
         (before, _), (after, row) = given.get_sample(int(j)), found.get_sample(i)
-        end = round(row["trace_s_arrival_sample"]) - 20
+        end = round(row["trace_p_arrival_sample"]) + 100
         np.testing.assert_allclose(after[:, :end], before[:, :end], rtol=1e-6)
         assert end > 0 and not after[:, end + 1 :].any() and before[:, end + 1 :].any()
 
