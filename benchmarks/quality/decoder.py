@@ -8,8 +8,9 @@ Does a decoder of GPT-2's size help? Three blocks of SmolLM2-135M in the middle 
 ``DATA`` is what ``making/data.py`` writes. Half of the windows are real records, picked by analysts
 and PhaseNet, half are synthetic, so that the number of real records is not the limit. Test records
 are real, of events of their own; each seed has its own split, initial weights and order. Beside
-picking and distance there is "distance, S masked": records end a second after P, as do those to test
-on. Were it just before S, their length would tell S minus P. Runs that ``--out`` has already are left out.
+picking and distance there is "distance, S masked": records end a second after P, as do those to
+test on. Were it just before S, their length would tell S minus P. Runs that ``--out`` has already
+are left out.
 """
 
 from __future__ import annotations
