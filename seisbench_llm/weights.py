@@ -104,7 +104,10 @@ def load_packaged_or_path(cls, name: str, version_str: str, refetch: bool):
         model = load(cls, PACKAGED / name)
         if version_str in ("latest", model.weights_version):
             return model
-    if Path(name).with_name(Path(name).name + ".json").is_file() or "/" in name:
+    if not name:
+        raise WeightsError("The name of the weight is empty. See 'weights list' for names.")
+    # A name such as "." is that of a folder.
+    if "/" in name or not Path(name).name or Path(f"{name}.json").is_file():
         return _load_path_or_hub(cls, name, version_str)
     return None
 

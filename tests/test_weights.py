@@ -269,6 +269,15 @@ def test_missing_parts_are_named(tmp_path):
         SeisMoLLM.load(tmp_path / "a")
 
 
+@pytest.mark.parametrize(
+    "name, message", [("", "name of the weight is empty"), (".", "no weight file weights.json")]
+)
+def test_names_that_are_none(name, message, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(WeightsError, match=message):
+        SeisMoLLM.from_pretrained(name)
+
+
 def test_weights_of_another_size_are_refused(tmp_path):
     tiny_model().save(tmp_path / "a")
     metadata = json.loads((tmp_path / "a.json").read_text())

@@ -54,6 +54,11 @@ def default_weights(data: str) -> list[str]:
     return authors + [f"compact_{task}" for task in names]
 
 
+def _require(data: str) -> None:
+    if data not in DATA:
+        raise ValueError(f"The paper has tables of {' and '.join(DATA)}, not of {data}.")
+
+
 def expected(data: str, few_shot: bool = False) -> pd.DataFrame:
     """
     The published values of a data set.
@@ -62,7 +67,9 @@ def expected(data: str, few_shot: bool = False) -> pd.DataFrame:
     :param few_shot: Whether those of training on a tenth. The paper counts 16 of both data sets;
         its figure gives ten.
     :return: Columns group, metric, unit, and one for each published model; nan where it has none.
+    :raises ValueError: If the paper has no tables of the data set.
     """
+    _require(data)
     rows = []
     if few_shot:
         for name, values in published()["few_shot_10_percent"].items():
@@ -90,8 +97,7 @@ def open_paper_data(data: str, path: str | Path | None, rate: float):
     :param rate: Hz.
     :raises ValueError: If the folder has neither.
     """
-    if data not in DATA:
-        raise ValueError(f"The paper has tables of {' and '.join(DATA)}, not of {data}.")
+    _require(data)
     if path is None and data == "diting":
         raise ValueError("DiTing is not in SeisBench: pass its folder (--path).")
     if path is None:

@@ -122,6 +122,8 @@ def test_a_perfect_picker_has_perfect_metrics(stead, monkeypatch):
 def test_wrong_options(stead):
     with pytest.raises(ValueError, match="not of etna"):
         paper.open_paper_data("etna", stead, 100)
+    with pytest.raises(ValueError, match="not of etna"):
+        paper.compare("etna", stead)
     with pytest.raises(ValueError, match="--path"):
         paper.open_paper_data("diting", None, 50)
     with pytest.raises(ValueError, match="not published"):
