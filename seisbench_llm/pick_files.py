@@ -69,7 +69,7 @@ class _Part:
 
 def pick_files(
     model: SeisMoLLM,
-    paths: Iterable[str | Path],
+    paths: str | Path | Iterable[str | Path],
     *,
     keep_going: bool = False,
     progress: bool = False,

@@ -126,16 +126,17 @@ class Reader:
         return stream
 
 
-def find_files(paths: Iterable[str | Path]) -> list[Path]:
+def find_files(paths: str | Path | Iterable[str | Path]) -> list[Path]:
     """
     Find files by name, by pattern (``day*.mseed``, ``**`` for all folders), or all in a folder.
 
+    :param paths: Names, folders and patterns, or one of them.
     :return: Each file once. Files of a folder or a pattern are sorted by name. Hidden files are
         left out.
     :raises FileNotFoundError: If a file does not exist, or a folder or a pattern has no files.
     """
     found: dict[Path, None] = {}
-    for path in map(Path, paths):
+    for path in map(Path, [paths] if isinstance(paths, str | Path) else paths):
         if path.is_file():
             files = [path]
         elif path.is_dir():
@@ -158,7 +159,7 @@ def find_files(paths: Iterable[str | Path]) -> list[Path]:
     return list(seen.values())
 
 
-def read_files(paths: Iterable[str | Path]) -> obspy.Stream:
+def read_files(paths: str | Path | Iterable[str | Path]) -> obspy.Stream:
     """
     Read all files into one stream, see :py:func:`find_files`.
 

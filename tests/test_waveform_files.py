@@ -4,7 +4,7 @@ import gzip
 
 import pytest
 
-from seisbench_llm.waveform_files import Reader, read_files
+from seisbench_llm.waveform_files import Reader, find_files, read_files
 from tests.helpers.streams import make_stream
 
 
@@ -30,3 +30,10 @@ def test_truncated_mseed_is_named_once(file, warnings_of):
     reader.stream(traces)
     lines = {line for line in warnings_of().splitlines() if "is truncated" in line}
     assert len(lines) == 1 and str(file) in lines.pop()
+
+
+@pytest.mark.parametrize("kind", [str, lambda path: path, lambda path: [str(path)]])
+def test_one_name_is_not_taken_for_letters(kind, file):
+    """Of "/data/day.mseed", the letter "/" was the whole disk."""
+    assert find_files(kind(file)) == find_files(kind(file.parent)) == [file]
+    assert len(read_files(kind(file))) == 3

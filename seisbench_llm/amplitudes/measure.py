@@ -10,6 +10,7 @@ import obspy
 import pandas as pd
 from obspy.core.inventory.response import Response
 
+from ..export import dataframe_to_picks
 from ..export.tables import AMPLITUDE_TYPES, typed
 from ..export.times import timestamp
 from ..stations import Stations
@@ -34,8 +35,8 @@ _CLIPPED = "it is clipped at a pick: the amplitude is a lower limit, and there i
 
 
 def measure(
-    stream: obspy.Stream,
-    picks: Sequence,
+    stream: obspy.Stream | obspy.Trace,
+    picks: Sequence | pd.DataFrame,
     stations: Stations | None = None,
     skipped: SkippedList | None = None,
 ) -> pd.DataFrame:
@@ -50,7 +51,7 @@ def measure(
     in its windows has no amplitude.
 
     :param stream: Waveforms in counts; not changed. Only pieces around picks are read.
-    :param picks: Picks of SeisBench.
+    :param picks: Picks of SeisBench, or a table of picks.
     :param stations: Stations with responses. With None, amplitudes are in counts only.
     :param skipped: List to which traces that cannot be converted are added, one entry per trace
         and cause.
@@ -58,6 +59,8 @@ def measure(
         pick.
     """
     skipped = SkippedList() if skipped is None else skipped
+    stream = [stream] if isinstance(stream, obspy.Trace) else stream
+    picks = dataframe_to_picks(picks) if isinstance(picks, pd.DataFrame) else picks
     # A day, or a file, may end within a window.
     records = defaultdict(list)
     for record in find_contiguous(filter(has_real_samples, stream), SkippedList()):

@@ -191,6 +191,8 @@ class SeismicMonitor:
             raise ValueError(
                 "A monitor makes its own picks. Pass picks to the classify of a model."
             )
+        if isinstance(stream, obspy.Trace):
+            stream = obspy.Stream([stream])
         _require_above(0, max_sp_time=max_sp_time, vp=vp)
         _require_above(1, vp_vs=vp_vs)
         corrections = read_corrections(station_corrections)

@@ -25,6 +25,11 @@ def as_table(picks) -> pd.DataFrame:
     return picks_to_dataframe(getattr(picks, "picks", picks) if picks is not None else [])
 
 
+def as_stream(stream: obspy.Stream | obspy.Trace) -> obspy.Stream:
+    """Waveforms as a stream, also of a single trace."""
+    return obspy.Stream([stream]) if isinstance(stream, obspy.Trace) else stream
+
+
 def envelope(trace: obspy.Trace, columns: int = COLUMNS) -> tuple[np.ndarray, np.ndarray]:
     """
     Times and samples of a trace, thinned so that no peak is lost.

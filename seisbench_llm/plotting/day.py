@@ -7,7 +7,7 @@ import obspy
 import pandas as pd
 
 from ..trace_ids import location_of
-from .base import COLORS, as_table, counts_of, envelope, for_display, phase_legend
+from .base import COLORS, as_stream, as_table, counts_of, envelope, for_display, phase_legend
 
 
 def plot_day(
@@ -37,8 +37,9 @@ def plot_day(
     """
     from matplotlib.figure import Figure
 
-    if 1440 % minutes:
+    if minutes < 1 or 1440 % minutes:
         raise ValueError(f"A day is not a whole number of lines of {minutes} minutes.")
+    stream = as_stream(stream)
     table = as_table(picks)
     trace_id = trace_id or _most_picked(stream, table)
     traces = [trace for trace in stream if trace.id == trace_id and trace.stats.npts]

@@ -11,7 +11,7 @@ import pandas as pd
 import seisbench
 
 from ..trace_ids import location_of
-from .base import COLORS, SMALL, as_table, envelope, for_display, phase_legend, time_axis
+from .base import COLORS, SMALL, as_stream, as_table, envelope, for_display, phase_legend, time_axis
 
 # More lines than this across a panel would hide the waveforms.
 _MOST_LINES = 40
@@ -41,6 +41,7 @@ def plot_picks(
     """
     from matplotlib.figure import Figure
 
+    stream = as_stream(stream)
     table = as_table(picks)
     table = table.assign(location=[location_of(name) for name in table["trace_id"]])
     locations = _locations(stream)

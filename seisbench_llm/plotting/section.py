@@ -10,7 +10,7 @@ import obspy
 from obspy.geodetics import gps2dist_azimuth
 
 from ..trace_ids import TraceId, location_of
-from .base import COLORS, SMALL, as_table, counts_of, envelope, for_display, phase_legend
+from .base import COLORS, SMALL, as_stream, as_table, counts_of, envelope, for_display, phase_legend
 
 
 def plot_section(
@@ -46,6 +46,7 @@ def plot_section(
     """
     from matplotlib.figure import Figure
 
+    stream = as_stream(stream)
     table = as_table(picks)
     records = _records(stream, component, start, end)
     origin_time, place = (None, None) if origin is None else _origin(origin)

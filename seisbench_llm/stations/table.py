@@ -54,8 +54,9 @@ def check_table(table: pd.DataFrame) -> pd.DataFrame:
     """
     frame = table.reset_index(drop=True).copy()
     if "id" not in frame and {"network", "station"} <= set(frame):
-        location = frame["location"].fillna("") if "location" in frame else ""
-        frame["id"] = frame["network"] + "." + frame["station"] + "." + location
+        location = frame["location"].fillna("").astype(str) if "location" in frame else ""
+        frame["id"] = frame["network"].astype(str) + "." + frame["station"].astype(str)
+        frame["id"] += "." + location
         if "channel" in frame:
             channel = frame["channel"].fillna("").astype(str)
             frame["id"] += ("." + channel).where(channel != "", "")
@@ -65,6 +66,8 @@ def check_table(table: pd.DataFrame) -> pd.DataFrame:
             f"The station table has no column {', '.join(missing)}; it needs id (NET.STA or "
             f"NET.STA.LOC), latitude, longitude and, in metres, elevation."
         )
+    if frame["id"].isna().any():
+        raise ValueError(f"Row {frame['id'].isna().idxmax()} of the station table has no id.")
     frame["id"] = frame["id"].astype(str)
     if "elevation" not in frame:
         frame["elevation"] = 0.0

@@ -105,15 +105,18 @@ def peaks(
     """
     found, heights, times = [], [], []
     distance, origin = 0, traces[0].stats.starttime.ns
+    # Parts may be centuries apart if a clock was at zero. 64 bits hold 292 years of nanoseconds.
+    far = any(abs(trace.stats.starttime.ns - origin) > 2**62 for trace in traces)
+    unit = 1000 if far else 1
     for trace in traces:
-        rate, start = trace.stats.sampling_rate, trace.stats.starttime.ns - origin
+        rate, start = trace.stats.sampling_rate, (trace.stats.starttime.ns - origin) // unit
         curve = np.asarray(trace.data)
         found.append(_peaks(curve, level))
         indices = found[-1][:, 1]
         heights.append(np.nan_to_num(curve[indices]))
-        times.append(start + np.rint(indices * (1e9 / rate)).astype(np.int64))
+        times.append(start + np.rint(indices * (1e9 / rate / unit)).astype(np.int64))
         # Of whole samples, and to a microsecond, as times of samples are rounded to nanoseconds.
-        distance = round(max(1, round(min_separation * rate)) * 1e9 / rate) - 1000
+        distance = round(max(1, round(min_separation * rate)) * 1e9 / rate / unit) - 1000 // unit
     kept = apart(np.concatenate(times), np.concatenate(heights), distance)
     at, picks = 0, []
     for trace, of_part, values in zip(traces, found, heights, strict=True):

@@ -105,6 +105,8 @@ def unusable(
     flexible = arguments.flexible_horizontal_components
     if trace.stats.npts == 0:
         return "it has no samples"
+    if not _is_in_calendar(trace.stats):
+        return "its time is outside of the years 2 to 9998"
     if not rotated and component_index(trace_id.component, order, flexible) is None:
         if component_index(trace_id.component, order, flexible=True) is not None:
             return _NO_AZIMUTH
@@ -121,6 +123,14 @@ def unusable(
         highest = HIGHEST_RATE * model.sampling_rate
         return f"its sampling rate is {rate:g} Hz; at most {highest:g} Hz are possible"
     return None
+
+
+def _is_in_calendar(stats: obspy.core.Stats) -> bool:
+    """Whether ObsPy can write the times of a trace, and those beside it."""
+    try:
+        return stats.starttime.year >= 2 and stats.endtime.year <= 9998
+    except (ValueError, OverflowError):
+        return False
 
 
 def has_real_samples(trace: obspy.Trace) -> bool:

@@ -14,6 +14,8 @@ import seisbench
 # Left-out data of calls that are parts of one. None outside said_once.
 _parts: ContextVar[SkippedList | None] = ContextVar("parts", default=None)
 
+_CALENDAR = obspy.UTCDateTime(1, 1, 1), obspy.UTCDateTime(9999, 12, 31)
+
 
 @dataclass(frozen=True)
 class Skipped:
@@ -47,8 +49,12 @@ class SkippedList(list):
         """
         :param trace: Trace or record, with ``id`` and ``stats``.
         """
-        stats = trace.stats
-        self.append(Skipped(trace.id, stats.starttime, stats.endtime, cause, used))
+        # Python and ObsPy write times of these years only.
+        start, end = (
+            min(max(time, _CALENDAR[0]), _CALENDAR[1])
+            for time in (trace.stats.starttime, trace.stats.endtime)
+        )
+        self.append(Skipped(trace.id, start, end, cause, used))
 
     def joined(self) -> SkippedList:
         """

@@ -7,7 +7,7 @@ from seisbench.util import Pick
 from seisbench_llm.amplitudes import local_magnitude, measure
 from seisbench_llm.amplitudes.event import station_magnitudes, with_local_magnitudes
 from seisbench_llm.amplitudes.magnitude import STATION_ERROR
-from seisbench_llm.export.tables import AMPLITUDE_TYPES
+from seisbench_llm.export.tables import AMPLITUDE_TYPES, picks_to_dataframe
 from seisbench_llm.stations import Stations
 from seisbench_llm.streams.skipped import SkippedList
 
@@ -147,3 +147,11 @@ def test_magnitude_of_an_event():
     # The models' estimate hardly counts.
     assert abs(found.magnitude[0] - found.ml[0]) < 0.1 and found.magnitude_spread[0] < STATION_ERROR
     assert np.isnan(found.ml[1]) and (found.magnitude[1], found.ml_stations[1]) == (1.0, 0)
+
+
+def test_a_trace_and_a_table_will_do():
+    stream = stream_of(components="Z")
+    expected = measure(stream, picks_of())
+    assert len(expected) == 2
+    pd.testing.assert_frame_equal(measure(stream[0], picks_of()), expected)
+    pd.testing.assert_frame_equal(measure(stream, picks_to_dataframe(picks_of())), expected)

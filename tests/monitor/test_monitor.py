@@ -146,6 +146,16 @@ def test_answers_are_the_models_own():
     assert len(single) and single.back_azimuth.isna().all() and single.magnitude.notna().all()
 
 
+def test_a_trace_will_do():
+    models = {task: tiny_model(task) for task in TASKS if task in ("magnitude", "distance")}
+    monitor, stream = SeismicMonitor(tiny_model(), **models), make_stream(6000, components="Z")
+    expected = monitor.classify(stream, NETWORK, P_threshold=0.9).table
+    assert len(expected)
+    pd.testing.assert_frame_equal(
+        monitor.classify(stream[0], NETWORK, P_threshold=0.9).table, expected
+    )
+
+
 @pytest.mark.parametrize("stream", [obspy.Stream(), make_stream()])
 def test_nothing_is_a_table_with_all_columns(stream, tmp_path):
     models = {task: tiny_model(task) for task in TASKS if task != "picking"}

@@ -4,6 +4,7 @@ import numpy as np
 import obspy
 import pytest
 
+from seisbench_llm.plotting.day import plot_day
 from seisbench_llm.plotting.picks import plot_picks
 from tests.helpers.figures import DAY, drawn, pick_at
 from tests.helpers.models import tiny_model
@@ -62,3 +63,11 @@ def test_gaps_and_broken_samples_stay_empty(value):
     assert len(plot_picks(masked, []).axes[0].lines) == 2
     # The stream is the caller's.
     assert np.ma.isMaskedArray(masked[0].data)
+
+
+def test_a_trace_will_do():
+    trace = make_stream(components="Z")[0]
+    assert len(plot_picks(trace, []).axes) == len(plot_picks(obspy.Stream([trace]), []).axes) == 1
+    assert plot_day(trace, []).axes
+    with pytest.raises(ValueError, match="lines of 0 minutes"):
+        plot_day(trace, [], minutes=0)

@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 from seisbench_llm.stations import stations_to_dataframe
+from seisbench_llm.stations.table import check_table
 
 
 def test_tables_of_stations():
@@ -23,3 +24,11 @@ def test_tables_of_stations():
         stations_to_dataframe(pd.DataFrame({"id": ["X.A."], "longitude": [1.0]}))
     with pytest.raises(ValueError, match="no stations"):
         stations_to_dataframe(obspy.Inventory([], ""))
+
+
+def test_codes_that_are_no_texts():
+    places = {"latitude": [47.0, 48.0], "longitude": 12.0}
+    codes = {"network": ["XX", "XX"], "station": [1, 2], "location": [0, 10]}
+    assert list(check_table(pd.DataFrame({**codes, **places}))["id"]) == ["XX.1.0", "XX.2.10"]
+    with pytest.raises(ValueError, match="Row 1 of the station table has no id"):
+        check_table(pd.DataFrame({"id": ["XX.A", None], **places}))

@@ -54,6 +54,17 @@ def test_times_values_and_bounds():
     assert len(result.detections) == 2
 
 
+@pytest.mark.parametrize("year", [2, 1600, 2400, 9998])
+def test_parts_that_are_centuries_apart(year):
+    """Nanoseconds between them do not fit in 64 bits."""
+    far = curves([("P", 1000, 0.9), ("P", 1050, 0.8)], starttime=UTCDateTime(year, 1, 1))
+    for stream in (curves([("P", 1000, 0.7)]) + far, far + curves([("P", 1000, 0.7)])):
+        picks = classify(stream).picks
+        assert sorted(pick.peak_time for pick in picks) == sorted(
+            [START + 10, UTCDateTime(year, 1, 1) + 10]
+        )
+
+
 def test_thresholds_per_phase():
     stream = curves([("P", 1000, 0.25), ("S", 2000, 0.25), ("S", 3000, 0.6)])
     assert [p.phase for p in classify(stream).picks] == ["S"]

@@ -159,6 +159,16 @@ def test_rate_beyond_all_reason(model, warnings_of):
     assert "its sampling rate is 1e+09 Hz; at most 100000 Hz are possible" in warnings_of()
 
 
+@pytest.mark.parametrize("seconds", [-62_135_596_800, -1e11, 253_402_300_700, 1e13])
+def test_impossible_times_are_named_and_others_go_on(model, seconds, warnings_of):
+    """All stations were lost to an error of Python's calendar."""
+    stream = make_stream(station="ODD") + make_stream()
+    for trace in stream.select(station="ODD"):
+        trace.stats.starttime = obspy.UTCDateTime(0) + seconds
+    assert ids_of(model, stream) == ids_of(model, make_stream()) != set()
+    assert "XX.ODD" in warnings_of() and "outside of the years 2 to 9998" in warnings_of()
+
+
 @pytest.mark.parametrize("codes", [("[a]", "A.B", "*"), ("", "", ""), ("?", "12345678", "--")])
 def test_odd_codes(model, codes):
     stream = make_stream()
