@@ -78,17 +78,18 @@ class Reader:
         """
         Warn once about a miniSEED file that ends within a record. ObsPy leaves out that record.
         """
-        lengths = [t.stats.mseed.record_length for t in stream if "mseed" in t.stats]
-        if not lengths or file in self._seen:
+        # ObsPy's ASCII formats have an entry "mseed" with the quality only.
+        records = [t.stats.mseed for t in stream if "record_length" in t.stats.get("mseed", ())]
+        if not records or file in self._seen:
             return
         self._seen.add(file)
         # The size of the file does not tell, because it may be compressed.
-        size = max(t.stats.mseed.filesize for t in stream if "mseed" in t.stats)
-        rest = size % min(lengths)
+        length = min(record.record_length for record in records)
+        rest = max(record.filesize for record in records) % length
         if rest:
             seisbench.logger.warning(
                 f"{file} is truncated: its last {rest} bytes are part of a record of "
-                f"{min(lengths)} bytes and are not read."
+                f"{length} bytes and are not read."
             )
 
     def traces(self, files: Iterable[Path]) -> list[FileTrace]:

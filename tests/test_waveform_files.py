@@ -37,3 +37,13 @@ def test_one_name_is_not_taken_for_letters(kind, file):
     """Of "/data/day.mseed", the letter "/" was the whole disk."""
     assert find_files(kind(file)) == find_files(kind(file.parent)) == [file]
     assert len(read_files(kind(file))) == 3
+
+
+@pytest.mark.parametrize("format", ["SLIST", "TSPAIR"])
+def test_ascii_files_are_read(format, tmp_path, warnings_of):
+    """They were an AttributeError about the length of a record."""
+    path, stream = tmp_path / "a.txt", make_stream(6000)
+    stream.write(str(path), format=format)
+    assert [t.stats.npts for t in read_files(path)] == [t.stats.npts for t in stream]
+    assert [trace.samples for trace in Reader().traces([path])] == [6000] * 3
+    assert "truncated" not in warnings_of()

@@ -141,11 +141,14 @@ def group_picks(
 
 def _usable(picks: pd.DataFrame, networks_of, left_out: LeftOut) -> pd.DataFrame:
     kept, stations = [], []
-    for pick in picks.itertuples():
+    again = picks.duplicated(["trace_id", "phase", "time", "event_id"])
+    for pick, double in zip(picks.itertuples(), again, strict=True):
         place = codes_of(pick.trace_id)
         networks = {place.network} if place.network else networks_of(place.station)
         if getattr(pick, "status", None) == "rejected":
             left_out.add([pick], "its bulletin rejects it")
+        elif double:
+            left_out.add([pick], "it is there twice")
         elif phase_of(column_of(pick.phase)) is None:
             left_out.add([pick], f"its phase is neither P nor S: {pick.phase}")
         elif not networks:

@@ -1,6 +1,7 @@
 """Bulletins are read, and their picks grouped."""
 
 import obspy
+import pandas as pd
 import pytest
 
 from seisbench_llm.data.making.bulletin import LeftOut, column_of, group_picks, read_bulletin
@@ -70,6 +71,14 @@ def test_picks_without_an_event_are_paired():
     (group,) = groups_of(table)[0]
     assert group.event is None and [pick.phase for pick in group.picks] == ["Pn", "Sg"]
     assert column_of("Pn") == "trace_Pn_arrival_sample"
+
+
+def test_a_pick_that_is_there_twice_counts_once():
+    """Its second S became an event of its own, with another record."""
+    table = picks_table().drop(columns="event_id", errors="ignore").assign(event_id=None)
+    groups, causes = groups_of(pd.concat([table, table], ignore_index=True))
+    assert [len(group.picks) for group in groups] == [len(g.picks) for g in groups_of(table)[0]]
+    assert causes["it is there twice"] == len(table)
 
 
 def test_errors_name_the_file(tmp_path):
