@@ -27,6 +27,10 @@ _TANGENTS = np.concatenate([np.linspace(0, 1, 25)[:-1], np.geomspace(1, 1e5, 150
 PHASES = ("P", "S")
 
 
+# Radius of the Earth. Most tables in metres exceed it.
+_EARTH_KM = 6371.0
+
+
 @dataclass(frozen=True)
 class VelocityModel:
     """
@@ -52,6 +56,11 @@ class VelocityModel:
             raise ValueError(f"The velocity model {self.name} needs a vp and a vs for each layer.")
         if not np.isfinite([tops, vp, vs]).all() or (np.diff(tops) <= 0).any():
             raise ValueError(f"The depths of the velocity model {self.name} must ascend.")
+        if np.abs(tops).max() > _EARTH_KM:
+            raise ValueError(
+                f"The velocity model {self.name} has a depth of {np.abs(tops).max():g} km; depths "
+                f"are in km, not in m."
+            )
         if not ((vs > 0) & (vp > vs) & (vp < 15)).all():
             raise ValueError(
                 f"The velocity model {self.name} is not possible: in each layer, vp and vs in km/s "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +15,9 @@ from ..trace_ids import TraceId, codes_of, location_of
 # Columns that hold text, and columns that hold numbers.
 TEXTS = ("id", "network", "station", "location", "channel", "units")
 NUMBERS = ("latitude", "longitude", "elevation", "azimuth", "dip", "gain")
+
+# No station is higher above the sea, or deeper below it. Tables in mm or with depths of events are.
+HIGHEST_M = 12_000
 
 # Units of ground motion that a gain may refer to, with the names of StationXML.
 UNITS = {"M": "M", "M/S": "M/S", "M/S**2": "M/S**2", "M/S2": "M/S**2", "M/S^2": "M/S**2"}
@@ -68,7 +72,11 @@ def check_table(table: pd.DataFrame) -> pd.DataFrame:
         )
     if frame["id"].isna().any():
         raise ValueError(f"Row {frame['id'].isna().idxmax()} of the station table has no id.")
-    frame["id"] = frame["id"].astype(str)
+    # Blanks beside codes, and FDSN's notation of an empty location.
+    frame["id"] = [
+        re.sub(r"\.--(?=\.|$)", ".", re.sub(r"\s*(^|\.|$)\s*", r"\1", str(name)))
+        for name in frame["id"]
+    ]
     if "elevation" not in frame:
         frame["elevation"] = 0.0
     for column in set(NUMBERS) & set(frame):
@@ -80,7 +88,8 @@ def check_table(table: pd.DataFrame) -> pd.DataFrame:
     known: dict[tuple, tuple] = {}
     for row in frame.to_dict("records"):
         place = Station(row["latitude"], row["longitude"], row["elevation"])
-        if not (abs(place.latitude) <= 90 and abs(place.longitude) <= 360):
+        known_place = abs(place.latitude) <= 90 and abs(place.longitude) <= 360
+        if not (known_place and abs(place.elevation) <= HIGHEST_M):
             raise ValueError(f"Station {row['id']} has impossible coordinates: {place}.")
         before = known.setdefault(split_id(row["id"]), (place, [str(row[c]) for c in optional]))
         if before[0] != place:

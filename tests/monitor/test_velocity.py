@@ -77,6 +77,7 @@ def test_read(tmp_path):
         ("depth_km,vs\n0,3\n", "no column vp"),
         ("depth_km,vp\n0,5\n0,6\n", "must ascend"),
         ("depth_km,vp\n5,5\n0,6\n", "must ascend"),
+        ("depth,vp\n0,5\n10000,6\n", "depth of 10000 km; depths are in km, not in m"),
         ("depth_km,vp,vs\n0,5,6\n", "vp above vs"),
         ("depth_km,vp\n0,5000\n", "below 15"),
         ("depth_km,vp\n0,fast\n", "must ascend"),

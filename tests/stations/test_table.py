@@ -30,5 +30,10 @@ def test_codes_that_are_no_texts():
     places = {"latitude": [47.0, 48.0], "longitude": 12.0}
     codes = {"network": ["XX", "XX"], "station": [1, 2], "location": [0, 10]}
     assert list(check_table(pd.DataFrame({**codes, **places}))["id"]) == ["XX.1.0", "XX.2.10"]
+    names = ["XX.A .", "XX. B.--", " XX.C.--.HHZ"]
+    table = check_table(pd.DataFrame({"id": names, "latitude": 47.0, "longitude": 12.0}))
+    assert list(table["id"]) == ["XX.A.", "XX.B.", "XX.C..HHZ"]
+    with pytest.raises(ValueError, match="XX.1 has impossible coordinates.*elevation=1450000"):
+        check_table(pd.DataFrame({"id": ["XX.1", "XX.2"], **places, "elevation": 1_450_000}))
     with pytest.raises(ValueError, match="Row 1 of the station table has no id"):
         check_table(pd.DataFrame({"id": ["XX.A", None], **places}))
