@@ -16,7 +16,7 @@ from ..trace_ids import TraceId, codes_of, location_of
 TEXTS = ("id", "network", "station", "location", "channel", "units")
 NUMBERS = ("latitude", "longitude", "elevation", "azimuth", "dip", "gain")
 
-# No station is higher above the sea, or deeper below it. Tables in mm or with depths of events are.
+# No station is higher above the sea, or deeper below it. Tables in mm are.
 HIGHEST_M = 12_000
 
 # Units of ground motion that a gain may refer to, with the names of StationXML.
