@@ -204,6 +204,7 @@ def fill(
 def _fill_segment(pieces: list[obspy.Trace], layout: WindowLayout) -> list[obspy.Trace]:
     rate, before = layout.rate, layout.padding[0]
     places, start = place_on_grid([piece.stats.starttime for piece in pieces], rate)
+    start = pieces[0].stats.get("grid_start", start)
     if layout.strict:
         for piece, at in zip(pieces, places, strict=True):
             piece.stats.starttime = start + at / rate

@@ -54,6 +54,13 @@ class ChunkStream(obspy.Stream):
     headers: list[Stats]
     chunk: Chunk
 
+    def merge(self, *args, **kwargs) -> ChunkStream:
+        """
+        SeisBench joins pieces before it filters. These have its rate already: pieces that only now
+        touch are apart in the record, and filtered apart.
+        """
+        return self
+
     def fill(self) -> obspy.Stream:
         """All components over exactly the chunk, with zeros where there are no data."""
         filled = obspy.Stream()
@@ -178,6 +185,10 @@ def divide(
     short, long, filled = [[]], [], 0.0
     for records in instruments:
         for group in _segments(records, layout):
+            # SeisBench joins some of the records, and another grid would fit the rest.
+            start = place_on_grid([record.stats.starttime for record in group], layout.rate)[1]
+            for record in group:
+                record.stats.grid_start = start
             duration = max(r.stats.endtime for r in group) - group[0].stats.starttime
             # SeisBench fails with a single estimate, which only padding can prevent.
             if duration > windows.CHUNK_SECONDS or (layout.strict and not layout.curves):

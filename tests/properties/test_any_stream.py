@@ -48,10 +48,12 @@ def spans_of(stream, gap=0.0):
 
 
 def tolerance_of(stream):
-    """Half a sample; where rates of a channel change, resampling goes on for one of the slower."""
+    """Half a sample; where a component's rates change, resampling goes on for one of the slower."""
     rates = {}
     for trace in stream:
-        rates.setdefault(trace.id, set()).add(trace.stats.sampling_rate)
+        component = trace.stats.channel[-1:].translate(str.maketrans("123", "NEZ"))
+        of_component = rates.setdefault((instrument_of(trace), component), set())
+        of_component.add(trace.stats.sampling_rate)
     mixed = [rate for of in rates.values() if len(of) > 1 for rate in of if rate >= 10]
     return HALF + ROUNDING + (1 / min(mixed) if mixed else 0)
 

@@ -132,6 +132,15 @@ def test_gaps(same, picker, task, strict):
         same(tiny_model(task, **FILTER), broken(), True, 1e-3, strict=strict, stride=301)
 
 
+def test_many_short_gaps(same, picker):
+    """At another rate they fit several grids, of which SeisBench's own merging would choose one."""
+    stream = drifting(300, 125)
+    rng = np.random.default_rng(0)
+    for trace in stream:
+        trace.data[rng.integers(0, trace.stats.npts, 200)] = np.nan
+    same(picker, stream, **THRESHOLDS)
+
+
 @pytest.mark.parametrize("task", ["magnitude", "back_azimuth"])
 def test_estimates(same, task):
     same(tiny_model(task), drifting(rate=50), stride=499)
