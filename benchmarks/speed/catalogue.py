@@ -3,8 +3,8 @@ Is a catalogue of 300 stations complete, and do its memory and its pace stay the
 
 Simulates picks of known events and of noise at 300 stations as the folder of an archive run, day by
 day, and associates them, those of quality D, too. The shares of the events that are found, with and
-without quality D, and events that are none are counted. Of events that are not found, the result
-has the number of picks.
+without quality D, and events that are none are counted. Events that are not found are counted by
+the number of their picks.
 
     python -m benchmarks.speed.catalogue [--days 5] [--out FILE]
 """
@@ -162,7 +162,7 @@ def measure(days: int) -> dict:
     events = pd.concat(truth, ignore_index=True)
     matched, false = match(events, found)
     good = found[found["quality"] != "D"]
-    missed = events["picks"][~matched].sort_values()
+    missed = events["picks"][~matched].value_counts().sort_index()
     # Without the evening before and the morning after, and the first day, whose tables are made.
     seconds = [block["seconds"] for block in blocks[2:-1]]
     peaks = [round(watch.peaks[day]) for day in sorted(watch.peaks)]
@@ -181,8 +181,10 @@ def measure(days: int) -> dict:
         "false_events_without_quality_D": match(events, good)[1],
         "events_by_quality": found["quality"].value_counts().sort_index().to_dict(),
         "left_out_of_quality_D": int((found["quality"] == "D").sum()),
-        "picks_of_missed_events": missed.tolist(),
-        "most_picks_of_a_missed_event": int(missed.max()),
+        "missed_events_by_picks": {str(picks): int(count) for picks, count in missed.items()},
+        "most_picks_of_a_missed_event": int(missed.index.max()),
+        "events_with_10_picks": int((many := events["picks"] >= 10).sum()),
+        "found_of_them": int(matched[many].sum()),
         "seconds": result.seconds,
         "seconds_per_day_first_half": round(float(np.mean(seconds[:half])), 2),
         "seconds_per_day_second_half": round(float(np.mean(seconds[half:])), 2),

@@ -24,7 +24,7 @@ from .hypocentre import NETWORK, locate, make_locator
 from .location import distance_azimuth
 from .posterior import ErrorModel
 from .sites import Sites, first_places, one_instrument
-from .slices import MICRO, Candidate, Member, Slices, settled, window_of
+from .slices import MICRO, Candidate, Member, Slices, settled, window_of, without_twins
 from .tables import key_of
 from .velocity import VelocityModel
 
@@ -42,8 +42,9 @@ DEFAULTS = {
     "pick_match_tolerance": 1.0,
     "min_node_size_location": 1.5,
     "n_threads": 1,
-    # As PyOcto has them. Seams between slices need them, too.
+    # As PyOcto has it. Seams between slices need it, too.
     "max_pick_overlap": 4,
+    # As PyOcto has it, but only for events that are near each other, see slices.without_twins.
     "min_interevent_time": 3.0,
 }
 
@@ -79,7 +80,7 @@ def associate(
     is used. Locations are posteriors in a layered medium, see
     :py:mod:`seisbench_llm.monitor.posterior`. A wrong pick loses its weight. Uncertainties contain
     errors of the picks (``time_uncertainty``) and of the medium. A depth that the picks do not
-    resolve is nan.
+    resolve is nan. PyOcto's ``min_interevent_time`` holds for events less than 50 km apart only.
 
     :param picks: Picks of SeisBench.
     :param vp: P velocity of the homogeneous medium for the association, in km/s.
@@ -166,7 +167,9 @@ class Associator:
         self.settings = settings
         try:
             self._associator = pyocto.OctoAssociator(
-                velocity_model=self._model, crs=self._crs, **settings
+                velocity_model=self._model,
+                crs=self._crs,
+                **{**settings, "min_interevent_time": 0.0},
             )
         except TypeError as error:
             given = ", ".join(f"{name}={value!r}" for name, value in kwargs.items())
@@ -224,7 +227,7 @@ class Associator:
                 found.append(
                     Candidate(us, event.latitude, event.longitude, edge, _members(members))
                 )
-        return found
+        return without_twins(found, self.settings)
 
     def locate(self, candidates: Iterable[Candidate]) -> tuple[pd.DataFrame, pd.DataFrame]:
         """

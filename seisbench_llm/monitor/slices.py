@@ -14,11 +14,17 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import pandas as pd
+from obspy.geodetics import locations2degrees
 
 from ..stations import Station
 
 # Origin times of the same event in two slices differ by less than this, in s.
 SEAM = 15.0
+
+# What is left of the picks of an event may fit a second one. Within 3 s, that one lies no farther
+# off than a P travels in this time, with a margin for badly constrained places. In km.
+TWIN_KM = 50.0
+KM_PER_DEGREE = 111.19
 
 # Lengths in s that divide a day.
 LENGTHS = (1800, 3600, 7200, 14400, 21600, 43200, 86400)
@@ -151,8 +157,8 @@ def settle(
     Candidates of two slices after each pick and each moment has been given to one event.
 
     Events with more picks come first. An event that shares more than PyOcto's ``max_pick_overlap``
-    picks with earlier ones, or is closer in time than its ``min_interevent_time``, is the same.
-    Otherwise it loses the shared picks and is kept if enough remain.
+    picks with earlier ones, or is a twin of one, is the same. Otherwise it loses the shared picks
+    and is kept if enough remain.
 
     :param earlier: Candidates of the slice before the seam.
     :param later: Candidates of the slice after it.
@@ -167,18 +173,39 @@ def settle(
         [c for c in later if c.us >= seam + half],
     ]
     taken: set[int] = set()
-    moments: list[tuple[int, int]] = []
-    apart = settings["min_interevent_time"] * MICRO
     for candidate, side in sorted(near, key=_first_come):
         own = tuple(pick for pick in candidate.picks if pick.row not in taken)
         shared = len(candidate.picks) - len(own)
-        doubled = any(s != side and abs(candidate.us - us) <= apart for us, s in moments)
-        if shared > settings["max_pick_overlap"] or doubled or not enough(own, settings):
-            continue
-        kept[side].append(replace(candidate, picks=own))
-        taken.update(pick.row for pick in own)
-        moments.append((candidate.us, side))
+        if (
+            shared <= settings["max_pick_overlap"]
+            and enough(own, settings)
+            and not any(_twins(candidate, other, settings) for other in kept[1 - side])
+        ):
+            kept[side].append(replace(candidate, picks=own))
+            taken.update(pick.row for pick in own)
     return sorted(kept[0], key=_in_time), sorted(kept[1], key=_in_time)
+
+
+def without_twins(candidates: list[Candidate], settings: Mapping) -> list[Candidate]:
+    """
+    The candidates of a slice without those that are close to one with more picks.
+
+    PyOcto would leave out every event within ``min_interevent_time`` of another, even one at the
+    other end of the network.
+    """
+    kept: list[Candidate] = []
+    for candidate, _ in sorted(((c, 0) for c in candidates), key=_first_come):
+        if not any(_twins(candidate, other, settings) for other in kept):
+            kept.append(candidate)
+    return sorted(kept, key=_in_time)
+
+
+def _twins(one: Candidate, other: Candidate, settings: Mapping) -> bool:
+    """Whether two events are closer in time and space than two real ones."""
+    if abs(one.us - other.us) > settings["min_interevent_time"] * MICRO:
+        return False
+    degrees = locations2degrees(one.latitude, one.longitude, other.latitude, other.longitude)
+    return degrees * KM_PER_DEGREE < TWIN_KM
 
 
 def _first_come(entry: tuple[Candidate, int]) -> tuple:

@@ -12,7 +12,16 @@ from seisbench_llm.monitor.sites import Sites, first_places
 from seisbench_llm.monitor.slices import MICRO, SEAM, Candidate, Member, Slices, settle, window_of
 from seisbench_llm.stations import Station, Stations
 from tests.helpers.catalogue import DAY, make_catalogue, match
-from tests.helpers.monitor import MEDIUM, NETWORK, NO_ERRORS, START, VP, VP_VS, picks_of
+from tests.helpers.monitor import (
+    MEDIUM,
+    NETWORK,
+    NO_ERRORS,
+    START,
+    VP,
+    VP_VS,
+    make_pick,
+    picks_of,
+)
 
 pytest.importorskip("pyocto")
 
@@ -67,6 +76,21 @@ def test_events_at_seams_are_found_once():
     assert match(events, sources) == (len(sources), 0)
 
 
+def test_events_at_one_time_far_from_each_other():
+    """PyOcto alone keeps one of them; what is left of the picks of one event is no second one."""
+    east = NETWORK.assign(id=NETWORK["id"] + "E", longitude=NETWORK["longitude"] + 2)
+    both = pd.concat([NETWORK, east], ignore_index=True)
+    west = (50.05, 10.1, 8.0, START + 600)
+    picks = picks_of(*west, stations=NETWORK)
+    picks += picks_of(49.95, 12.0, 10.0, START + 601, stations=east)
+    events, _ = associate(picks, Stations.read(both), VP, VP_VS)
+    assert list(events["longitude"].round(1)) == [10.1, 12.0]
+    # A reflection: a second onset of each phase 2 s after the first one.
+    late = [make_pick(p.trace_id, p.phase, p.peak_time + 2, 0.5) for p in picks_of(*west)]
+    events, _ = associate(picks_of(*west) + late, Stations.read(NETWORK), VP, VP_VS)
+    assert len(events) == 1
+
+
 def test_days_apart_are_as_one():
     """A day of picks alone has the events that it has among others, but for those at its ends."""
     _, table = make_catalogue(12, days=0.2, seed=5)
@@ -79,13 +103,13 @@ def test_days_apart_are_as_one():
     assert list(inside["event_id"]) == list(alone["event_id"][: len(inside)])
 
 
-def candidate(us, rows, shift=0):
+def candidate(us, rows, shift=0, degrees=0.0):
     """An event with P and S at a station per two rows."""
     place = Station(50, 10)
     picks = tuple(
         Member(r, f"XX.S{r // 2}.", "PS"[r % 2], us + r, 0.1, f"XX.S{r // 2}", place) for r in rows
     )
-    return Candidate(us + shift, 50.0, 10.0, False, picks)
+    return Candidate(us + shift, 50.0 + degrees, 10.0, False, picks)
 
 
 GRID = Slices(60.0)
@@ -102,6 +126,8 @@ EDGE = 5 * GRID.length * MICRO
         (candidate(EDGE + 9 * MICRO, range(8, 14)), (10, 0), "too little of its own"),
         (candidate(EDGE + 9 * MICRO, range(20, 29)), (10, 9), "nothing in common"),
         (candidate(EDGE + 2 * MICRO, range(20, 29)), (10, 0), "at the same time"),
+        (candidate(EDGE + 2 * MICRO, range(20, 29), degrees=0.3), (10, 0), "not far away"),
+        (candidate(EDGE + 2 * MICRO, range(20, 29), degrees=1.0), (10, 9), "far away"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
