@@ -30,7 +30,7 @@ from seisbench_llm.streams import s_minus_p
 from seisbench_llm.streams.textbook import sp_epicentral_distance
 
 RESULTS = Path(__file__).parents[1] / "results" / "s_of_distances.json"
-THRESHOLDS, SCATTERS = (0.05, 0.1, 0.15, 0.3), (0.5, 0.8, 1.3)
+THRESHOLDS, SCATTERS = (0.05, 0.1, 0.15, 0.3), (0.5, 0.6, 0.8, 1.3)
 
 
 def candidates_of(record, picker: SeisMoLLM, network: SeisMoLLM) -> dict:

@@ -27,7 +27,7 @@ MIN_SP_S = 0.1
 # source by km, due to the depth. An S of another earthquake is one whose probability times the
 # agreement is below LEAST_SCORE. The numbers were chosen on dev_sichuan and on held-out events of
 # the training's own regions (benchmarks/quality/s_of_distances.py).
-S_THRESHOLD, SCATTER, NEAR_KM, LEAST_SCORE = 0.1, 0.8, 3.0, 0.03
+S_THRESHOLD, SCATTER, NEAR_KM, LEAST_SCORE = 0.1, 0.6, 3.0, 0.03
 
 
 def sp_times(
