@@ -5,8 +5,8 @@ The figures of the documentation, from real records.
 
 Writes first_picks.png, an earthquake that comes with ObsPy. With DATA, which holds
 quakemigrate_iceland and continuous/ as the other scripts take them, also picks.png and section.png
-(swarm at Askja, Iceland, 2014), day.png (12 h at CX.PB01 or PB02, Chile, 2014) and map.png (the
-same swarm).
+(swarm at Askja, Iceland, 2014), day.png (12 h at CX.PB01 or PB02, Chile, 2014), and of the swarm as
+the monitor locates it map.png, event.png, magnitudes.png, depths.png and wadati.png.
 """
 
 from __future__ import annotations
@@ -18,12 +18,21 @@ import matplotlib.pyplot as plt
 import obspy
 import pandas as pd
 
+from benchmarks.quality.locations import ASKJA
+from benchmarks.quality.monitor import stations as coordinates
 from seisbench_llm.models.seismollm import SeisMoLLM
-from seisbench_llm.plotting.base import COLORS
-from seisbench_llm.plotting.day import plot_day
-from seisbench_llm.plotting.map import plot_map
-from seisbench_llm.plotting.picks import plot_picks
-from seisbench_llm.plotting.section import plot_section
+from seisbench_llm.monitor import SeismicMonitor
+from seisbench_llm.plotting import (
+    COLORS,
+    plot_day,
+    plot_depths,
+    plot_event,
+    plot_magnitudes,
+    plot_map,
+    plot_picks,
+    plot_section,
+    plot_wadati,
+)
 
 # Inches of a figure that is as wide as the page of a phone, where 12 points can be read.
 PHONE = 5.4
@@ -94,7 +103,23 @@ def iceland(model: SeisMoLLM, data: Path, out: Path) -> None:
         stream, picks, stations=stations, origin=origin, start=time - 2, end=time + 25
     )
     figure.savefig(out / "section.png", dpi=110)
-    plot_map(stations, picks, events).savefig(out / "map.png", dpi=110)
+    located(stream, table, annotations, out)
+
+
+def located(stream, table: pd.DataFrame, annotations, out: Path) -> None:
+    """The swarm as the monitor locates it in the medium of the region."""
+    stations = coordinates(table)
+    result = SeismicMonitor.from_pretrained("compact").classify(stream, stations, layers=ASKJA)
+    most = result.network_events.sort_values("picks").iloc[-1]
+    figures = {
+        "map": plot_map(stations, result.picks, result.events),
+        "event": plot_event(stream, result, most, stations, annotations),
+        "magnitudes": plot_magnitudes(result.events),
+        "depths": plot_depths(result.events, stations),
+        "wadati": plot_wadati(result.picks, result.events),
+    }
+    for name, figure in figures.items():
+        figure.savefig(out / f"{name}.png", dpi=90)
 
 
 def chile(model: SeisMoLLM, data: Path, out: Path) -> None:

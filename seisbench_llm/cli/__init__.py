@@ -18,6 +18,7 @@ from . import (
     convert,
     dataset,
     evaluate,
+    figures,
     live,
     monitor,
     pick,
@@ -66,6 +67,7 @@ app.command()(pick.pick)
 app.command()(pick.demo)
 app.add_typer(picks.app, name="picks")
 app.command()(monitor.monitor)
+app.command()(figures.figures)
 app.command()(compare.compare)
 app.add_typer(archive.archive_app, name="archive")
 app.command()(associate.associate)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterable
+from functools import cache
 
 import numpy as np
 import obspy
@@ -16,6 +18,64 @@ SMALL = 9
 
 # More points than a screen or a page has columns. A line of this many points is drawn quickly.
 COLUMNS = 2000
+
+
+# Kilometres of a degree of latitude.
+DEGREE_KM = 111.19
+
+
+@cache
+def _figure_class() -> type:
+    from matplotlib.figure import Figure
+
+    class Shown(Figure):
+        """A figure that notebooks show without a magic command."""
+
+        def _repr_png_(self) -> bytes:
+            buffer = io.BytesIO()
+            self.savefig(buffer, format="png")
+            return buffer.getvalue()
+
+    return Shown
+
+
+def new_figure(width: float, height: float):
+    """An empty matplotlib figure that notebooks show, sizes in inches."""
+    return _figure_class()(figsize=(width, height), layout="constrained")
+
+
+def as_events(events) -> pd.DataFrame:
+    """
+    Events as a table with all columns of ``EVENT_TYPES``. Those without an epicentre are left out.
+
+    :param events: Result or table of a monitor, of PyOcto or of GaMMA, an ObsPy catalogue, or None.
+    """
+    from ..export.origins import catalog_to_events
+    from ..export.tables import EVENT_TYPES, empty
+
+    events = getattr(events, "events", events)
+    if events is None:
+        return empty(EVENT_TYPES)
+    if not hasattr(events, "columns"):
+        frame = catalog_to_events(obspy.Catalog(list(events)))
+    else:
+        # PyOcto's events have their depth in km, too.
+        names = {"depth": "depth_km"} if "depth_km" not in events else {}
+        frame = events.rename(columns=names)
+        lacking = [name for name in EVENT_TYPES if name not in frame]
+        unknown = {n: None if EVENT_TYPES[n] == "object" else np.nan for n in lacking}
+        frame = frame.assign(**unknown)
+    return frame[frame[["latitude", "longitude"]].notna().all(axis=1)].reset_index(drop=True)
+
+
+def single_station(events: pd.DataFrame) -> np.ndarray:
+    """Which events of a table are those of one station alone, shape (events,)."""
+    return ((events["method"] == "single station") | (events["quality"] == "S")).to_numpy()
+
+
+def many(number: int, name: str) -> str:
+    """A number of things, such as "no events" and "1 event"."""
+    return f"{number or 'no'} {name}{'' if number == 1 else 's'}"
 
 
 def as_table(picks) -> pd.DataFrame:

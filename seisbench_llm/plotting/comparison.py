@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .base import SMALL
+from .base import SMALL, new_figure
 
 _LABELS = {
     "time": "origin time: ours - theirs (s)",
@@ -21,9 +21,7 @@ def plot_comparison(comparison):
     :param comparison: A :py:class:`seisbench_llm.monitor.compare.Comparison`.
     :return: A matplotlib figure.
     """
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(10, 5), layout="constrained")
+    figure = new_figure(10, 5)
     axes = figure.subplot_mosaic([["map", "time", "distance_km"], ["map", "depth_km", "magnitude"]],
                                  width_ratios=[1.6, 1, 1])  # fmt: skip
     area, matched = axes["map"], comparison.matched

@@ -7,7 +7,16 @@ import obspy
 import pandas as pd
 
 from ..trace_ids import location_of
-from .base import COLORS, as_stream, as_table, counts_of, envelope, for_display, phase_legend
+from .base import (
+    COLORS,
+    as_stream,
+    as_table,
+    counts_of,
+    envelope,
+    for_display,
+    new_figure,
+    phase_legend,
+)
 
 
 def plot_day(
@@ -22,7 +31,8 @@ def plot_day(
     """
     Day overview of one channel with its picks, as on a drum.
 
-    P picks are ticks above the line, S picks below it. Hours without data are grey.
+    P picks are ticks above the line, S picks below it. Hours without data are grey. The title says
+    the amplitude from one line to the next, in the unit of the data.
 
     :param stream: Waveforms, which may contain other channels and days.
     :param picks: Picks of SeisBench, a table of picks, or a result of ``classify``.
@@ -35,8 +45,6 @@ def plot_day(
     :return: A matplotlib figure.
     :raises ValueError: If there are no data of that channel and day.
     """
-    from matplotlib.figure import Figure
-
     if minutes < 1 or 1440 % minutes:
         raise ValueError(f"A day is not a whole number of lines of {minutes} minutes.")
     stream = as_stream(stream)
@@ -62,7 +70,7 @@ def plot_day(
         & (table["time"] < pd.Timestamp((start + 86400).datetime, tz="UTC"))
     ]
 
-    figure = Figure(figsize=(11, 1.5 + 0.3 * n_lines), layout="constrained")
+    figure = new_figure(11, 1.5 + 0.3 * n_lines)
     axis = figure.add_subplot()
     for i, pieces in enumerate(lines):
         _draw_line(axis, i, pieces, start + i * step, scale, step)
@@ -73,7 +81,9 @@ def plot_day(
     axis.set_ylabel("time (UTC)")
     axis.spines[["top", "right"]].set_visible(False)
     filtered = f", high-passed at {highpass:g} Hz" if highpass else ""
-    axis.set_title(f"{trace_id}  {start.date}{filtered}", loc="left", fontsize=10)
+    size = f"{scale:,.0f}" if scale >= 100 else f"{scale:.3g}"
+    spacing = f", {size} from line to line (unit of the data)"
+    axis.set_title(f"{trace_id}  {start.date}{filtered}{spacing}", loc="left", fontsize=10)
     phase_legend(figure, counts_of(table))
     return figure
 

@@ -3,37 +3,42 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import seisbench
 
 from ..trace_ids import codes_of, station_of
-from .base import SMALL, as_table
+from .base import DEGREE_KM, SMALL, as_events, as_table, many, new_figure, single_station
+from .symbols import NO_DEPTH, SINGLE, magnitude_key, marker, scatter_events
+
+# More regions than these would hide the events.
+MOST_REGIONS = 200
 
 
-def plot_map(stations, picks=None, events=None, coastlines: bool | None = None):
+def plot_map(
+    stations, picks=None, events=None, coastlines: bool | None = None, regions: bool | None = None
+):
     """
-    Map of stations and events.
+    Map of stations and events, with the regions that hold the epicentres with 68 %.
 
     The axes are degrees, with the right ratio of longitude to latitude in the middle of the map.
-    This suffices for some hundred kilometres.
+    This suffices for some hundred kilometres. The scale is right there, too.
 
     :param stations: Inventory or table of stations, see
         :py:func:`seisbench_llm.stations.stations_to_dataframe`. None for a map without stations.
     :param picks: Picks. Stations with more picks are larger, those without picks are empty.
     :param events: ObsPy catalogue, or table with latitude, longitude, depth_km and magnitude, such
         as a monitor's events. Events without an origin are left out. The size shows the magnitude
-        and the colour the depth. Events without a depth are grey.
+        and the colour the depth. Events without a depth are grey, those of a single station are
+        diamonds without a filling.
     :param coastlines: Whether to draw coast lines, which needs cartopy. By default they are drawn
         if cartopy is installed and has its data. With True the data may be downloaded.
+    :param regions: Whether to draw the regions. By default, those of up to 200 events are drawn.
     :return: A matplotlib figure.
     :raises ValueError: If nothing has coordinates.
     """
-    from matplotlib import colormaps
-    from matplotlib.figure import Figure
-
-    places = _places(stations, picks)
-    shocks = _shocks(events)
-    longitudes = np.concatenate([places[:, 0], shocks[:, 0]])
-    latitudes = np.concatenate([places[:, 1], shocks[:, 1]])
+    places, shocks = _places(stations, picks), as_events(events)
+    longitudes = np.concatenate([places[:, 0], shocks["longitude"]]).astype(float)
+    latitudes = np.concatenate([places[:, 1], shocks["latitude"]]).astype(float)
     if not longitudes.size:
         raise ValueError("There is nothing with coordinates to plot: pass stations or events.")
     # Longitudes count from the first one, so that the date line does not split the map.
@@ -41,39 +46,22 @@ def plot_map(stations, picks=None, events=None, coastlines: bool | None = None):
     east = (longitudes - base + 180) % 360 - 180 + base
     n = len(places)
 
-    figure = Figure(figsize=(7.5, 6.5), layout="constrained")
+    figure = new_figure(7.5, 6.8)
     axis = figure.add_subplot()
     _limits(axis, east, latitudes)
-    if len(shocks):
-        order = np.argsort(-np.nan_to_num(shocks[:, 3]))
-        sizes = 20 * 2.0 ** np.clip(np.nan_to_num(shocks[:, 3], nan=1.0), -1, 7)
-        drawn = axis.scatter(
-            east[n:][order],
-            latitudes[n:][order],
-            sizes[order],
-            shocks[:, 2][order],
-            # Events without a depth are grey; by default they would be transparent.
-            cmap=colormaps["viridis_r"].with_extremes(bad="0.4"),
-            edgecolors="w",
-            linewidths=0.6,
-            # Above the stations and their names, which would hide small events.
-            zorder=5,
-            alpha=0.85,
-            plotnonfinite=True,
-            label=_label_of(shocks),
-        )
-        if np.isfinite(shocks[:, 2]).any():
-            bar = figure.colorbar(drawn, ax=axis, label="depth (km)", shrink=0.6)
-            bar.ax.invert_yaxis()
+    shocks = shocks.assign(longitude=east[n:])
+    handles = _draw_events(axis, shocks)
+    if regions or (regions is None and len(shocks) <= MOST_REGIONS):
+        handles += _draw_regions(axis, shocks)
     if n:
         counts = places[:, 2]
         busy = counts > 0
         sizes = np.full(n, 60.0) if counts.max() == 0 else 30 + 60 * np.sqrt(counts / counts.max())
         for some, face in ((~busy, "none"), (busy, "#D55E00")):
             if some.any():
-                label = _many(int(some.sum()), "station")
+                label = many(int(some.sum()), "station")
                 if picks is not None:
-                    label += f", {_many(int(counts[some].sum()), 'pick')}"
+                    label += f", {many(int(counts[some].sum()), 'pick')}"
                 axis.scatter(
                     east[:n][some],
                     latitudes[:n][some],
@@ -83,34 +71,107 @@ def plot_map(stations, picks=None, events=None, coastlines: bool | None = None):
                     facecolors=face,
                     edgecolors="k",
                     linewidths=0.8,
-                    label=label,
                 )
+                handles.append(marker("^", face, label, edge="k"))
         if n <= 40:
             for (_, _, _), x, y, name in zip(
                 places, east[:n], latitudes[:n], _names(stations), strict=True
             ):
                 axis.annotate(
-                    name, (x, y), (6, 6), textcoords="offset points", fontsize=SMALL, zorder=4
+                    name, (x, y), (6, 6), textcoords="offset points", fontsize=SMALL, zorder=6
                 )
     if coastlines is not False:
         _coast(axis, coastlines)
+    _scale(axis, east, latitudes)
     axis.set(xlabel="longitude (°)", ylabel="latitude (°)")
     if max(map(abs, axis.get_xlim())) > 180:
         axis.xaxis.set_major_formatter(lambda value, _: f"{(value + 180) % 360 - 180:g}")
     axis.tick_params(direction="in", top=True, right=True)
-    figure.legend(loc="outside upper right", ncols=3, frameon=False)
+    figure.legend(handles=handles, loc="outside upper left", ncols=3, frameon=False, fontsize=SMALL)
+    magnitude_key(figure, shocks)
     return figure
 
 
-def _label_of(shocks: np.ndarray) -> str:
+def _draw_events(axis, shocks: pd.DataFrame) -> list:
+    """Draw the events, and return what the legend says of them."""
+    if not len(shocks):
+        return []
+    handles = []
+    alone = single_station(shocks)
+    order = np.argsort(-np.nan_to_num(shocks["magnitude"].to_numpy(float)))
+    located = shocks.iloc[order[~alone[order]]]
+    depths = located["depth_km"].to_numpy(float)
+    if len(located):
+        drawn = scatter_events(axis, located, "longitude", "latitude", depths)
+        handles.append(marker("o", "#35b779", _label_of(located)))
+        if np.isfinite(depths).any():
+            bar = axis.figure.colorbar(drawn, ax=axis, label="depth (km)", shrink=0.6)
+            bar.ax.invert_yaxis()
+        if unknown := int((~np.isfinite(depths)).sum()):
+            handles.append(marker("o", NO_DEPTH, f"without a depth ({unknown})"))
+    if alone.any():
+        some = shocks[alone]
+        axis.scatter(
+            some["longitude"], some["latitude"], 45, marker="D", facecolors="none",
+            edgecolors=SINGLE, linewidths=1.2, zorder=5,
+        )  # fmt: skip
+        label = f"{many(len(some), 'event')} of a single station"
+        handles.append(marker("D", "none", label, edge=SINGLE))
+    return handles
+
+
+def _draw_regions(axis, shocks: pd.DataFrame) -> list:
+    """Draw the ellipses of 68 % that are known."""
+    from matplotlib.collections import PolyCollection
+    from matplotlib.lines import Line2D
+
+    names = ["latitude", "ellipse_major_km", "ellipse_minor_km", "ellipse_azimuth"]
+    known = shocks[np.isfinite(shocks[names].astype(float)).all(axis=1)]
+    if not len(known):
+        return []
+    turn = np.linspace(0, 2 * np.pi, 73)
+    alone = single_station(known)
+    shapes = []
+    for row in known.itertuples():
+        azimuth = np.radians(row.ellipse_azimuth)
+        along, across = row.ellipse_major_km * np.cos(turn), row.ellipse_minor_km * np.sin(turn)
+        north = along * np.cos(azimuth) - across * np.sin(azimuth)
+        east = along * np.sin(azimuth) + across * np.cos(azimuth)
+        parallel = max(np.cos(np.radians(row.latitude)), 0.05)
+        x = row.longitude + east / DEGREE_KM / parallel
+        shapes.append(np.column_stack([x, row.latitude + north / DEGREE_KM]))
+    colors = [SINGLE if one else "0.3" for one in alone]
+    axis.add_collection(
+        PolyCollection(shapes, facecolors="none", edgecolors=colors, linewidths=0.6, zorder=2),
+        autolim=False,
+    )
+    return [Line2D([], [], color="0.3", lw=0.7, label="68 % regions")]
+
+
+def _scale(axis, east: np.ndarray, latitudes: np.ndarray) -> None:
+    """A bar of a round number of kilometres, in the corner that is farthest from all symbols."""
+    from mpl_toolkits.axes_grid1.anchored_artists import AnchoredSizeBar
+
+    (left, right), (low, high) = axis.get_xlim(), axis.get_ylim()
+    of_degree = DEGREE_KM * max(np.cos(np.radians((low + high) / 2)), 0.05)
+    most = (right - left) * of_degree / 4
+    power = 10.0 ** np.floor(np.log10(most))
+    length = power * max(step for step in (1, 2, 5) if step * power <= most)
+    places = np.column_stack([(east - left) / (right - left), (latitudes - low) / (high - low)])
+    corners = {"lower left": (0, 0), "lower right": (1, 0), "upper left": (0, 1)}
+    corner = max(corners, key=lambda name: np.hypot(*(places - corners[name]).T).min())
+    bar = AnchoredSizeBar(
+        axis.transData, length / of_degree, f"{length:g} km", corner, pad=0.4, sep=4,
+        frameon=False, size_vertical=(high - low) / 200,
+    )  # fmt: skip
+    axis.add_artist(bar)
+
+
+def _label_of(shocks: pd.DataFrame) -> str:
     """Number and magnitudes of the events."""
-    known = shocks[:, 3][np.isfinite(shocks[:, 3])]
+    known = shocks["magnitude"].dropna()
     sizes = f", M {known.min():.1f} to {known.max():.1f}" if known.size else ""
-    return f"{_many(len(shocks), 'event')}{sizes}"
-
-
-def _many(number: int, name: str) -> str:
-    return f"{number or 'no'} {name}{'' if number == 1 else 's'}"
+    return f"{many(len(shocks), 'event')}{sizes}"
 
 
 def _limits(axis, east, latitudes) -> None:
@@ -145,26 +206,6 @@ def _places(stations, picks) -> np.ndarray:
     names = as_table(picks)["trace_id"].map(station_of)
     counts = frame["station"].map(names.value_counts()).fillna(0)
     return np.column_stack([frame["longitude"], frame["latitude"], counts]).astype(float)
-
-
-def _shocks(events) -> np.ndarray:
-    """Longitude, latitude, depth in km and magnitude, shape (events, 4)."""
-    rows = []
-    if hasattr(events, "columns"):
-        for row in events.itertuples():
-            # PyOcto's events have their depth in km, too.
-            depth = getattr(row, "depth_km", getattr(row, "depth", None))
-            size = getattr(row, "magnitude", None)
-            rows.append((row.longitude, row.latitude, depth, size))
-    else:
-        for event in events or []:
-            origin = event.preferred_origin() or next(iter(event.origins), None)
-            if origin is None or origin.latitude is None or origin.longitude is None:
-                continue
-            size = event.preferred_magnitude() or next(iter(event.magnitudes), None)
-            depth = None if origin.depth is None else origin.depth / 1000
-            rows.append((origin.longitude, origin.latitude, depth, size and size.mag))
-    return np.array(rows, dtype=float).reshape(-1, 4)
 
 
 def _coast(axis, wanted: bool | None) -> None:

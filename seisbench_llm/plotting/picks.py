@@ -11,7 +11,17 @@ import pandas as pd
 import seisbench
 
 from ..trace_ids import location_of
-from .base import COLORS, SMALL, as_stream, as_table, envelope, for_display, phase_legend, time_axis
+from .base import (
+    COLORS,
+    SMALL,
+    as_stream,
+    as_table,
+    envelope,
+    for_display,
+    new_figure,
+    phase_legend,
+    time_axis,
+)
 
 # More lines than this across a panel would hide the waveforms.
 _MOST_LINES = 40
@@ -39,8 +49,6 @@ def plot_picks(
     :return: A matplotlib figure.
     :raises ValueError: If there is nothing to show.
     """
-    from matplotlib.figure import Figure
-
     stream = as_stream(stream)
     table = as_table(picks)
     table = table.assign(location=[location_of(name) for name in table["trace_id"]])
@@ -52,8 +60,7 @@ def plot_picks(
     together = _overlap([trace for rows in blocks.values() for row in rows for trace in row])
     count = sum(map(len, blocks.values()))
     extra = 0.2 if together else 0.5
-    size = (11, 0.9 + 0.75 * (count + extra * len(blocks)))
-    figure = Figure(figsize=size, layout="constrained")
+    figure = new_figure(11, 0.9 + 0.75 * (count + extra * len(blocks)))
     # One grid for all stations, so that all panels have the same width.
     places = iter(figure.add_gridspec(count, 1))
     first = None

@@ -42,3 +42,9 @@ def test_day_takes_the_channel_with_most_picks_and_counts_the_day_only():
         plot_day(stream, [], day="2021-01-01")
     with pytest.raises(ValueError, match="whole number of lines"):
         plot_day(stream, [], minutes=7)
+
+
+@pytest.mark.parametrize(("scale", "said"), [(2213.4, "2,213"), (4.321e-6, "4.32e-06")])
+def test_the_title_says_the_amplitude_of_a_line(scale, said):
+    figure = plot_day(make_stream(), [], scale=scale)
+    assert f", {said} from line to line (unit of the data)" in figure.axes[0].get_title(loc="left")

@@ -53,6 +53,54 @@ def test_events_are_drawn_above_stations():
     assert texts == ["2 events, M 1.0 to 1.0", "2 stations"]
 
 
+def test_regions_kinds_and_keys_of_events():
+    table = pd.DataFrame(
+        {
+            "latitude": [64.0, 64.05, 64.1],
+            "longitude": [-17.0, -16.9, -16.8],
+            "depth_km": [5.0, np.nan, np.nan],
+            "magnitude": [1.2, 2.0, 2.9],
+            "method": ["network", "network", "single station"],
+            "ellipse_major_km": [4.0, 2.0, np.nan],
+            "ellipse_minor_km": [1.0, 2.0, np.nan],
+            "ellipse_azimuth": [90.0, 0.0, np.nan],
+        }
+    )
+    figure = plot_map(STATIONS, events=table)
+    drawn(figure)
+    above, sizes = ([t.get_text() for t in legend.get_texts()] for legend in figure.legends)
+    assert above == [
+        "2 events, M 1.2 to 2.0",
+        "without a depth (1)",
+        "1 event of a single station",
+        "68 % regions",
+        "2 stations",
+    ]
+    assert sizes == ["M 1", "M 2", "M 3"]
+    shapes = next(c for c in figure.axes[0].collections if "PolyCollection" in str(type(c)))
+    long, round_ = (path.vertices for path in shapes.get_paths())
+    # 8 km from west to east and 2 km from south to north, in degrees.
+    assert np.ptp(long, axis=0) == pytest.approx([8 / 111.19 / 0.4384, 2 / 111.19], rel=0.01)
+    assert np.ptp(round_[:, 1]) == pytest.approx(4 / 111.19, rel=0.01)
+    without = plot_map(STATIONS, events=table, regions=False)
+    assert "68 % regions" not in [t.get_text() for t in without.legends[0].get_texts()]
+
+
+def test_the_scale_is_in_km():
+    figure = plot_map(STATIONS)
+    drawn(figure)
+    axis = figure.axes[0]
+    bar = axis.artists[0]
+    label = bar.txt_label.get_text()
+    degrees = bar.size_bar.get_children()[0].get_width()
+    assert label == "2 km"
+    assert degrees * 111.19 * np.cos(np.radians(64.05)) == pytest.approx(2.0, rel=0.01)
+
+
+def test_notebooks_show_figures():
+    assert plot_map(STATIONS)._repr_png_().startswith(b"\x89PNG")
+
+
 def test_coast_lines_are_optional(monkeypatch):
     monkeypatch.setitem(sys.modules, "cartopy", None)
     drawn(plot_map(STATIONS))
