@@ -10,6 +10,13 @@ import pandas as pd
 from ..trace_ids import station_of
 from .magnitude import Scale, event_magnitude, fuse, local_magnitude
 
+# What the magnitude of an event is made of, by whether there are amplitudes and models' estimates.
+SOURCES = {
+    (True, True): "amplitudes and models",
+    (True, False): "amplitudes",
+    (False, True): "models",
+}
+
 # Smallest signal-to-noise ratio of an amplitude that is used.
 LEAST_SNR = 3.0
 
@@ -49,7 +56,9 @@ def with_local_magnitudes(
     """
     Events with ML, and with the weighted mean of ML and the models' estimate as magnitude.
 
-    :param events: Table of events with magnitude and magnitude_spread of the models.
+    :param events: Table of events with magnitude, magnitude_spread and magnitude_stations of the
+        models. They become model_magnitude and so on, and magnitude_source says what the magnitude
+        is made of.
     :param stations: Table of :py:func:`station_magnitudes`.
     :param least_error: Smallest standard error of the models' estimate.
     """
@@ -65,6 +74,10 @@ def with_local_magnitudes(
     counts = stations.groupby("event_id")["trace_id"].agg(lambda ids: ids.map(station_of).nunique())
     ml, spread = (np.array([pair[i] for pair in found], dtype=float) for i in (0, 1))
     estimates, errors = events["magnitude"].to_numpy(), events["magnitude_spread"].to_numpy()
+    of_models = events["magnitude_stations"].to_numpy()
+    measured = events["event_id"].map(counts).fillna(0).astype("int64")
+    pairs = zip(np.isfinite(ml), np.isfinite(estimates), strict=True)
+    sources = [SOURCES.get((bool(a), bool(b))) for a, b in pairs]
     fused = [
         fuse({"amplitudes": (a, b), "models": (c, np.fmax(d, least_error))})
         if np.isfinite(a)
@@ -74,7 +87,12 @@ def with_local_magnitudes(
     return events.assign(
         magnitude=np.array([value for value, _ in fused], dtype=float),
         magnitude_spread=np.array([error for _, error in fused], dtype=float),
+        magnitude_stations=np.maximum(of_models, measured),
+        magnitude_source=pd.Series(sources, dtype=object, index=events.index),
         ml=ml,
         ml_spread=spread,
-        ml_stations=events["event_id"].map(counts).fillna(0).astype("int64"),
+        ml_stations=measured,
+        model_magnitude=estimates,
+        model_magnitude_spread=errors,
+        model_magnitude_stations=of_models,
     )

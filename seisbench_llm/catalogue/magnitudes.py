@@ -52,6 +52,7 @@ def result_of(
         earth_model=medium,
         amplitudes=amplitudes,
         station_magnitudes=station_ml,
+        magnitude_scale=scale,
     )
 
 

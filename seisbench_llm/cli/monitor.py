@@ -61,6 +61,7 @@ _EVENT_COLUMNS = {
     "depth_km": "{:.1f}".format,
     "uncertainty_km": "{:.1f}".format,
     "magnitude": "{:.1f}".format,
+    "magnitude_source": str,
     "picks": str,
     "stations": str,
     "quality": str,

@@ -40,8 +40,13 @@ ELLIPSOID = float(np.sqrt(chi2.ppf(CONFIDENCE, 3)))
 # Columns of the covariance in km^2, and its axes: east, north, down.
 COVARIANCE = {"ee": (0, 0), "nn": (1, 1), "zz": (2, 2), "en": (0, 1), "ez": (0, 2), "nz": (1, 2)}
 
-# Method of magnitudes from amplitudes.
-_WOOD_ANDERSON = "smi:local/seisbench_llm/wood_anderson"
+# Methods of magnitudes: from amplitudes, from the estimates of models, and joined. A monitor names
+# the weight instead of "models".
+_OURS = "smi:local/seisbench_llm/"
+_WOOD_ANDERSON, _FUSED, _MODELS = (_OURS + name for name in ("wood_anderson", "fused", "models"))
+
+# Column magnitude_source -> method.
+_SOURCES = {"amplitudes and models": _FUSED, "amplitudes": _WOOD_ANDERSON, "models": _MODELS}
 
 _NUMBER = r"(-?\d+(?:\.\d+)?)"
 _QUALITY = "quality {quality}"
@@ -123,15 +128,20 @@ def magnitudes_of(row: Mapping, origin: Origin) -> list[Magnitude]:
 
     :param origin: The origin that they belong to.
     """
+    method = _SOURCES.get(row.get("magnitude_source"))  # type: ignore[arg-type]
+    methods = {"magnitude": method, "ml": _WOOD_ANDERSON, "model_magnitude": _MODELS}
     magnitudes = []
-    for name, kind in (("magnitude", None), ("ml", "ML")):
+    for name, its_method in methods.items():
         value = number(row, name)
-        if value is not None:
-            one = Magnitude(mag=value, origin_id=origin.resource_id.id, magnitude_type=kind)
-            one.mag_errors = _error(number(row, f"{name}_spread"))
-            one.station_count = _count(row, f"{name}_stations") or None
-            one.method_id = _WOOD_ANDERSON if name == "ml" else None
-            magnitudes.append(one)
+        # A magnitude of one kind is not there twice.
+        if value is None or (name != "magnitude" and its_method == method):
+            continue
+        one = Magnitude(mag=value, origin_id=origin.resource_id.id)
+        one.magnitude_type = None if its_method is None else "ML"
+        one.mag_errors = _error(number(row, f"{name}_spread"))
+        one.station_count = _count(row, f"{name}_stations") or None
+        one.method_id = its_method
+        magnitudes.append(one)
     return magnitudes
 
 
@@ -277,21 +287,33 @@ def _row(event: Event, name: str) -> dict:
         }
         if quality.minimum_distance is not None:
             row["nearest_station_km"] = degrees2kilometers(quality.minimum_distance)
-    local = next((m for m in event.magnitudes if str(m.method_id).endswith("/wood_anderson")), None)
-    if local is not None:
-        row |= {
-            "ml": local.mag,
-            "ml_spread": _uncertainty(local.mag_errors),
-            "ml_stations": local.station_count,
-        }
+    for one in event.magnitudes:
+        row |= _magnitude_columns({"amplitudes": "ml", "models": "model_magnitude"}, one)
     magnitude = event.preferred_magnitude() or next(iter(event.magnitudes), None)
     if magnitude is not None:
-        row |= {
-            "magnitude": magnitude.mag,
-            "magnitude_spread": _uncertainty(magnitude.mag_errors),
-            "magnitude_stations": magnitude.station_count,
-        }
+        source = _source_of(magnitude)
+        row["magnitude_source"] = source
+        row |= _magnitude_columns({source: "magnitude"}, magnitude)
     return row
+
+
+def _source_of(magnitude: Magnitude) -> str | None:
+    """What a magnitude is made of, as in the column magnitude_source; None if it is not ours."""
+    method = str(magnitude.method_id or "")
+    known = {method: source for source, method in _SOURCES.items()}
+    return known.get(method, "models" if method.startswith(_OURS) else None)
+
+
+def _magnitude_columns(names: Mapping, magnitude: Magnitude) -> dict:
+    """Columns of a magnitude, if its source is one of these."""
+    name = names.get(_source_of(magnitude))
+    if name is None:
+        return {}
+    return {
+        name: magnitude.mag,
+        f"{name}_spread": _uncertainty(magnitude.mag_errors),
+        f"{name}_stations": magnitude.station_count,
+    }
 
 
 def _depth_columns(origin: Origin, texts: list[str]) -> dict:

@@ -89,9 +89,13 @@ EVENT_TYPES = {
     "magnitude": "float64",
     "magnitude_spread": "float64",
     "magnitude_stations": "int64",
+    "magnitude_source": "object",
     "ml": "float64",
     "ml_spread": "float64",
     "ml_stations": "int64",
+    "model_magnitude": "float64",
+    "model_magnitude_spread": "float64",
+    "model_magnitude_stations": "int64",
 }
 
 # One row per P pick, with the estimates at this pick.

@@ -11,7 +11,7 @@ from obspy.core.event import Amplitude, Magnitude, StationMagnitude, StationMagn
 
 from ..amplitudes import measure
 from ..amplitudes.event import station_magnitudes, with_local_magnitudes
-from ..amplitudes.magnitude import STATION_ERROR
+from ..amplitudes.magnitude import SCALES, STATION_ERROR
 from ..export.quakeml import (
     build_comments,
     creation_info,
@@ -136,6 +136,13 @@ def add_to_event(event, located: Mapping, picks: list, result) -> None:
         mag_errors=quantity_error(located["ml_spread"]),
         method_id=resource_id(WOOD_ANDERSON),
         station_count=int(located["ml_stations"]),
+        comments=build_comments(
+            f"magnitude_{WOOD_ANDERSON}_{located['event_id']}",
+            [
+                "median of the stations' magnitudes from Wood-Anderson amplitudes at S; scale "
+                f"{result.magnitude_scale}: {SCALES[result.magnitude_scale].source}"
+            ],
+        ),
         station_magnitude_contributions=[
             StationMagnitudeContribution(
                 station_magnitude_id=one.resource_id.id, residual=one.mag - located["ml"]
@@ -144,17 +151,21 @@ def add_to_event(event, located: Mapping, picks: list, result) -> None:
         ],
         **shared,
     )
+    event.magnitudes.append(local)
+    event.preferred_magnitude_id = local.resource_id.id
+    if not np.isfinite(located["model_magnitude"]):
+        return
     name = f"fused_{located['event_id']}"
     fused = Magnitude(
         resource_id=resource_id("magnitude", name),
         mag=located["magnitude"],
         mag_errors=quantity_error(located["magnitude_spread"]),
         method_id=resource_id("fused"),
-        station_count=int(max(located["ml_stations"], located["magnitude_stations"])),
+        station_count=int(located["magnitude_stations"]),
         comments=build_comments(
             f"magnitude_{name}", ["amplitudes and models, weighted by their variances"]
         ),
         **shared,
     )
-    event.magnitudes += [local, fused]
+    event.magnitudes.append(fused)
     event.preferred_magnitude_id = fused.resource_id.id

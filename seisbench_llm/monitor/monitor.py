@@ -263,6 +263,7 @@ class SeismicMonitor:
             skipped,
             amplitudes,
             station_ml,
+            magnitude_scale,
         )
 
     def _place(self, row: Mapping, pick, stations: Stations) -> StationPlace | None:

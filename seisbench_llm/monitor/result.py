@@ -156,17 +156,13 @@ def _event(located: dict, members: pd.DataFrame, picks: list, rows: dict, result
         station_magnitudes=stations,
         creation_info=creation_info(),
     )
-    measured = bool(np.isfinite(located["ml"]))
     if stations:
         values = [magnitude.mag for magnitude in stations]
         magnitude = Magnitude(
             resource_id=resource_id("magnitude", name),
-            # The magnitude of the event includes amplitudes, if there are any.
-            mag=float(np.median(values)) if measured else located["magnitude"],
+            mag=located["model_magnitude"],
             mag_errors=quantity_error(
-                np.nan
-                if measured
-                else standard_error(located["magnitude_spread"], result.errors.get("magnitude"))
+                standard_error(located["model_magnitude_spread"], result.errors.get("magnitude"))
             ),
             magnitude_type=stations[0].station_magnitude_type,
             origin_id=origin.resource_id.id,
@@ -180,12 +176,14 @@ def _event(located: dict, members: pd.DataFrame, picks: list, rows: dict, result
                 )
                 for one in stations
             ],
-            comments=build_comments(f"magnitude_{name}", ["median of the stations' magnitudes"]),
+            comments=build_comments(
+                f"magnitude_{name}", ["median of the model's estimates at the stations"]
+            ),
             creation_info=creation_info(),
         )
         event.magnitudes = [magnitude]
         event.preferred_magnitude_id = magnitude.resource_id.id
-    if measured:
+    if np.isfinite(located["ml"]):
         add_to_event(event, located, picks, result)
     return event
 
@@ -286,6 +284,7 @@ class MonitorResult:
     :param skipped: Traces that were skipped or are of doubtful use, with the cause.
     :param amplitudes: One row per pick with its amplitude, see docs/reference/tables.md.
     :param station_magnitudes: ML (``ml``) of each S pick of an event.
+    :param magnitude_scale: Scale of these ML.
     """
 
     picks: PickList
@@ -301,6 +300,7 @@ class MonitorResult:
     station_magnitudes: pd.DataFrame = field(
         default_factory=lambda: pd.DataFrame(columns=["event_id", "pick", "trace_id", "ml"])
     )
+    magnitude_scale: str = "iaspei"
 
     def to_dataframe(self) -> pd.DataFrame:
         """A copy of the table."""

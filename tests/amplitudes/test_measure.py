@@ -140,6 +140,7 @@ def test_magnitude_of_an_event():
             "event_id": ["e", "other"],
             "magnitude": [expected + 2, 1.0],
             "magnitude_spread": [0.2, 0.2],
+            "magnitude_stations": [3, 3],
         }
     )
     found = with_local_magnitudes(events, table, least_error=2.0)
@@ -147,6 +148,13 @@ def test_magnitude_of_an_event():
     # The models' estimate hardly counts.
     assert abs(found.magnitude[0] - found.ml[0]) < 0.1 and found.magnitude_spread[0] < STATION_ERROR
     assert np.isnan(found.ml[1]) and (found.magnitude[1], found.ml_stations[1]) == (1.0, 0)
+    assert list(found.magnitude_source) == ["amplitudes and models", "models"]
+    assert list(found.model_magnitude) == pytest.approx([float(expected) + 2, 1.0])
+    assert list(found.magnitude_stations) == list(found.model_magnitude_stations) == [3, 3]
+    unknown = events.assign(magnitude=np.nan, magnitude_stations=0)
+    found = with_local_magnitudes(unknown, table)
+    assert list(found.magnitude_source) == ["amplitudes", None]
+    assert found.magnitude[0] == pytest.approx(found.ml[0]) and found.magnitude_stations[0] == 1
 
 
 def test_a_trace_and_a_table_will_do():

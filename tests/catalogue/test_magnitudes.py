@@ -8,6 +8,7 @@ from obspy.io.quakeml.core import _validate as validate_quakeml
 from seisbench_llm.catalogue import associate
 from seisbench_llm.export import picks_to_dataframe, read_events, read_picks
 from seisbench_llm.export.at_picks import ESTIMATES, amplitudes_of
+from seisbench_llm.export.tables import EVENT_TYPES
 from seisbench_llm.monitor.amplitudes import with_ml
 from tests.helpers.monitor import NETWORK, network_monitor
 
@@ -81,5 +82,13 @@ def test_amplitudes_of_picks_give_ml(picks, tmp_path):
     (event,) = obspy.read_events(tmp_path / "out" / "catalog.xml")
     assert len(event.amplitudes) == len(stations)
     assert event.preferred_magnitude().mag == pytest.approx(events["magnitude"][0])
+    # Each magnitude with its error and number of stations, in the table and in QuakeML.
+    assert events["magnitude_source"][0] == "amplitudes and models"
+    columns = [name for name in EVENT_TYPES if "magnitude" in name or name.startswith("ml")]
+    read = read_events(tmp_path / "out" / "catalog.xml")
+    assert len(columns) == 10 and read[columns].notna().all(axis=None)
+    pd.testing.assert_frame_equal(read[columns], events[columns], check_dtype=False)
+    local = next(m for m in event.magnitudes if m.mag == pytest.approx(events["ml"][0]))
+    assert "scale norway: Alsaker and others 1991" in local.comments[0].text
     with pytest.raises(ValueError, match="Unknown magnitude scale 'mars'"):
         associate(table, tmp_path / "other", NETWORK, magnitude_scale="mars")

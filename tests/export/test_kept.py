@@ -46,8 +46,7 @@ def whole_picks():
     )
 
 
-WHOLE_EVENT = {**ROW, "event_id": "7", "ml": 1.4, "ml_spread": 0.1, "ml_stations": 4}
-WHOLE_EVENT |= {"magnitude": 1.3, "rms": 0.11}
+WHOLE_EVENT = {**ROW, "event_id": "7"}
 
 
 def events_of(row=WHOLE_EVENT):

@@ -37,11 +37,22 @@ ROW = {
     "quality": "B",
     "magnitude": 1.3,
     "magnitude_spread": 0.2,
-    "magnitude_stations": 5,
+    "magnitude_stations": 7,
+    "magnitude_source": "amplitudes and models",
+    "ml": 1.25,
+    "ml_spread": 0.21,
+    "ml_stations": 4,
+    "model_magnitude": 2.5,
+    "model_magnitude_spread": 0.6,
+    "model_magnitude_stations": 7,
 }
 # Without a depth that the picks resolve; and of other programs.
 FLAT = {**ROW, "event_id": "flat", "depth_km": np.nan, "depth_uncertainty_km": np.nan}
 FLAT |= {"depth_resolved": False, "depth_low_km": 0.5, "depth_high_km": 19.0}
+# A magnitude of one kind only.
+ONLY = {"magnitude": 1.25, "magnitude_spread": 0.21, "magnitude_stations": 4}
+FLAT |= {**ONLY, "magnitude_source": "amplitudes", "model_magnitude_stations": 0}
+FLAT |= {"model_magnitude": np.nan, "model_magnitude_spread": np.nan}
 PLAIN = {k: ROW[k] for k in ("time", "latitude", "longitude", "depth_km")} | {"event_id": "plain"}
 EVENTS = typed([ROW, FLAT, PLAIN], EVENT_TYPES)
 PICKS = pd.DataFrame(
@@ -52,7 +63,7 @@ PICKS = pd.DataFrame(
         "event_id": ["abc", "flat"],
     }
 )
-NOT_IN_QUAKEML = {"method", "magnitude_spread", "magnitude_stations"}
+NOT_IN_QUAKEML = {"method"}
 
 
 @pytest.mark.parametrize("suffix", ["csv", "parquet"])
