@@ -310,18 +310,19 @@ def test_files_at_once_or_part_by_part(records, start, largest, tmp_path_factory
             stream.append(make_trace(data, rate, time, ("XX", f"S{number}", "", f"HH{code}")))
     stream.write(str(folder / "a.mseed"), format="MSEED")
     stream = obspy.read(str(folder / "a.mseed"))
-    # Few picks, as which of many that are too close is kept may depend on those far away.
+    # Few picks, as which of many that are too close is kept may depend on those far away. Windows
+    # of a part begin elsewhere, so that picks near the threshold are found in one of both only.
     levels, model = {"P_threshold": 0.8, "S_threshold": 0.8}, formula_model()
     expected = model.classify(stream, **levels)
     for limit in (largest, 10**9):
         found = pick_files(model, [folder], largest=limit, **levels)
-        one, other = (
-            sorted(result.picks, key=lambda p: (p.trace_id, p.phase, p.peak_time))
-            for result in (found, expected)
-        )
-        assert [(p.trace_id, p.phase) for p in one] == [(p.trace_id, p.phase) for p in other]
-        for a, b in zip(one, other, strict=True):
-            assert abs(a.peak_time - b.peak_time) <= 0.0101
+        for one, other in ((found, expected), (expected, found)):
+            for pick in one.picks:
+                same = [
+                    p for p in other.picks if (p.trace_id, p.phase) == (pick.trace_id, pick.phase)
+                ]
+                near = any(abs(pick.peak_time - p.peak_time) <= 0.0101 for p in same)
+                assert near or (pick.peak_value < 0.85 and limit < 10**9)
         assert {e.trace_id for e in found.skipped} == {e.trace_id for e in expected.skipped}
 
 
