@@ -11,7 +11,8 @@ Mexico
     The standard error that stations share (``COMMON``) was chosen on this set.
 Ridgecrest, corrected
     The same as Ridgecrest with station corrections of log10 2: below the surface there is no
-    reflection that doubles the amplitude. This is theory, no fit.
+    reflection that doubles the amplitude. This is theory, no fit, and what the package does if it
+    knows that sensors are deep.
 
 Distances are the catalogue's. An event's ML is the median of its stations.
 """
@@ -32,7 +33,12 @@ from seisbench.util import Pick
 from benchmarks.common.records import load_set
 from seisbench_llm.amplitudes import local_magnitude, measure
 from seisbench_llm.amplitudes.event import LEAST_SNR
-from seisbench_llm.amplitudes.magnitude import STATION_ERROR, event_magnitude
+from seisbench_llm.amplitudes.magnitude import (
+    BOREHOLE_M,
+    STATION_ERROR,
+    borehole_correction,
+    event_magnitude,
+)
 from seisbench_llm.trace_ids import TraceId
 
 RESULTS = Path(__file__).parents[1] / "results" / "magnitudes.json"
@@ -142,10 +148,11 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=RESULTS)
     args = parser.parse_args()
     boreholes = ridgecrest(args.data)
+    corrected = boreholes["ml"] + borehole_correction(BOREHOLE_M)
     results = {
         "openeew_mexico": summary(mexico(args.data)),
         "ridgecrest": summary(boreholes),
-        "ridgecrest_corrected": summary(boreholes.assign(ml=boreholes["ml"] + np.log10(2))),
+        "ridgecrest_corrected": summary(boreholes.assign(ml=corrected)),
     }
     print(json.dumps(results, indent=1))
     args.out.write_text(json.dumps(results, indent=1) + "\n")

@@ -212,7 +212,7 @@ def magnitudes() -> str:
     titles = {
         "openeew_mexico": "Mexico, accelerometers",
         "ridgecrest": "Ridgecrest, boreholes",
-        "ridgecrest_corrected": "Ridgecrest, corrected",
+        "ridgecrest_corrected": "Ridgecrest, corrected for boreholes",
     }
     rows = [
         [

@@ -7,8 +7,10 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
+from ..export.origins import utc
+from ..stations import Stations
 from ..trace_ids import station_of
-from .magnitude import Scale, event_magnitude, fuse, local_magnitude
+from .magnitude import Scale, borehole_correction, event_magnitude, fuse, local_magnitude
 
 # What the magnitude of an event is made of, by whether there are amplitudes and models' estimates.
 SOURCES = {
@@ -27,6 +29,7 @@ def station_magnitudes(
     depths: Mapping[str, float],
     scale: str | Scale = "iaspei",
     corrections: Mapping[str, float] | None = None,
+    stations: Stations | None = None,
 ) -> pd.DataFrame:
     """
     ML of each S pick that belongs to an event.
@@ -36,6 +39,8 @@ def station_magnitudes(
     :param depths: Event -> depth in km. nan counts as 0.
     :param scale: See :py:func:`local_magnitude`.
     :param corrections: NET.STA -> station correction, which is added to ML.
+    :param stations: Stations with the depths of their sensors. Those in boreholes that have no
+        station correction get that of :py:func:`~.magnitude.borehole_correction`.
     :return: Table with the columns event_id, pick, trace_id, ml.
     """
     used = amplitudes[(amplitudes["phase"] == "S") & (amplitudes["wood_anderson_nm"] > 0)]
@@ -44,10 +49,22 @@ def station_magnitudes(
     depth = table["event_id"].map(dict(depths)).fillna(0.0).astype(float)
     distance = np.hypot(table["distance_km"], depth)
     values = local_magnitude(table["wood_anderson_nm"], distance, scale)
-    added = [(corrections or {}).get(station_of(name), 0.0) for name in table["trace_id"]]
+    added = [
+        _correction(name, time, corrections or {}, stations)
+        for name, time in zip(table["trace_id"], table["time"], strict=True)
+    ]
     return table.assign(ml=np.asarray(values, dtype=float) + np.asarray(added, dtype=float))[
         ["event_id", "pick", "trace_id", "ml"]
     ]
+
+
+def _correction(
+    trace_id: str, time: pd.Timestamp, corrections: Mapping[str, float], stations: Stations | None
+) -> float:
+    known = corrections.get(station_of(trace_id))
+    if known is not None or stations is None:
+        return known or 0.0
+    return borehole_correction(stations.depth(trace_id, utc(time)))
 
 
 def with_local_magnitudes(

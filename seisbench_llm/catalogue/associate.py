@@ -119,6 +119,7 @@ def associate(
     magnitudes = {"scale": magnitude_scale, "corrections": read_corrections(station_corrections)}
     daily = open_picks(picks)
     known, layers = Stations.read(stations), VelocityModel.read(velocity_model, vp_vs)
+    magnitudes["stations"] = known
     settings = {"vp": vp, "vp_vs": vp_vs, "margin_km": margin_km, **(association or {})}
     config = {
         "picks": str(Path(daily.name).resolve()),

@@ -12,6 +12,7 @@ from ..export.at_picks import ESTIMATES, amplitudes_of, estimates_of
 from ..monitor import MonitorResult
 from ..monitor.amplitudes import with_ml
 from ..monitor.tables import with_magnitudes
+from ..stations import Stations
 
 
 def result_of(
@@ -22,6 +23,7 @@ def result_of(
     medium: str,
     scale: str = "iaspei",
     corrections: Mapping[str, float] | None = None,
+    stations: Stations | None = None,
 ) -> MonitorResult:
     """
     Events with their magnitudes, as the result of a monitor.
@@ -34,6 +36,7 @@ def result_of(
     :param medium: Name of the medium of the locations.
     :param scale: Scale of ML, see :py:func:`seisbench_llm.amplitudes.local_magnitude`.
     :param corrections: NET.STA -> station correction, which is added to ML.
+    :param stations: Stations, for sensors in boreholes.
     """
     places = {row: place for place, row in enumerate(picks.index)}
     own = arrivals.assign(pick=arrivals["pick"].map(places))
@@ -42,7 +45,7 @@ def result_of(
     amplitudes = amplitudes_of(picks)
     known = [task for task, columns in ESTIMATES.items() if columns[0] in picks]
     events = with_magnitudes(events, table.to_dict("records"))
-    events, station_ml = with_ml(events, amplitudes, own, scale, corrections)
+    events, station_ml = with_ml(events, amplitudes, own, scale, corrections, stations)
     return MonitorResult(
         PickList([_pick(row) for row in picks.itertuples()]),
         table,

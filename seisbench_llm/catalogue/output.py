@@ -40,7 +40,8 @@ def write_catalogue(
     :param out: Existing folder.
     :param formats: Some of ``FORMATS``.
     :param medium: Name of the medium of the locations.
-    :param magnitudes: ``scale`` and ``corrections``, see :py:func:`.magnitudes.result_of`.
+    :param magnitudes: ``scale``, ``corrections`` and ``stations``, see
+        :py:func:`.magnitudes.result_of`.
     :return: Names of the files.
     """
     written = []

@@ -54,7 +54,7 @@ def with_amplitudes(
     for row in table.itertuples():
         if np.isfinite(row.velocity_m_s) and not row.clipped:
             picks[row.pick].amplitude = row.velocity_m_s
-    events, magnitudes = with_ml(events, table, arrivals, scale, corrections)
+    events, magnitudes = with_ml(events, table, arrivals, scale, corrections, stations)
     return events, table, magnitudes, skipped
 
 
@@ -64,14 +64,16 @@ def with_ml(
     arrivals: pd.DataFrame,
     scale: str = "iaspei",
     corrections: Mapping[str, float] | None = None,
+    stations: Stations | None = None,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """
     Events with ML, fused with the models' magnitudes, and ML of each S pick.
 
     :param amplitudes: Table of :py:func:`seisbench_llm.amplitudes.measure`.
+    :param stations: Stations, for sensors in boreholes.
     """
     depths = dict(zip(events["event_id"], events["depth_km"], strict=True))
-    magnitudes = station_magnitudes(amplitudes, arrivals, depths, scale, corrections)
+    magnitudes = station_magnitudes(amplitudes, arrivals, depths, scale, corrections, stations)
     return with_local_magnitudes(events, magnitudes, MODELS_ERROR), magnitudes
 
 

@@ -42,6 +42,7 @@ class Channel:
     :param azimuth: Azimuth in degrees from north, nan if unknown.
     :param dip: Dip in degrees down from horizontal (-90 is up), nan if unknown.
     :param response: ObsPy's response, None if unknown.
+    :param depth: Depth of the sensor below the ground in m, nan if unknown.
     """
 
     location: str | None
@@ -52,6 +53,7 @@ class Channel:
     azimuth: float = np.nan
     dip: float = np.nan
     response: Response | None = None
+    depth: float = np.nan
 
     @property
     def direction(self) -> tuple[float, float] | None:
@@ -119,6 +121,7 @@ class Stations:
                             _number(channel.azimuth),
                             _number(channel.dip),
                             channel.response,
+                            _number(channel.depth),
                         )
                     )
 
@@ -135,6 +138,7 @@ class Stations:
                     row.get("azimuth", np.nan),
                     row.get("dip", np.nan),
                     _flat_response(row),
+                    row.get("depth", np.nan),
                 )
             )
 
@@ -181,6 +185,19 @@ class Stations:
         """
         responses = (channel.response for channel in self.find_channels(trace_id, time, time))
         return next((response for response in responses if _has_gain(response)), None)
+
+    def depth(self, trace_id: str, time: obspy.UTCDateTime) -> float:
+        """
+        Depth of a sensor below the ground in m, nan if unknown.
+
+        :param trace_id: NET.STA.LOC.CHA. A table may have the depth of a location or a station.
+        """
+        wanted = TraceId.parse(trace_id)
+        for channel in self._active(wanted.station_id, time, time):
+            of_it = channel.location in (wanted.location, None)
+            if of_it and channel.code in (wanted.channel, "") and np.isfinite(channel.depth):
+                return channel.depth
+        return np.nan
 
     def digest(self) -> str:
         """SHA-256 of all metadata except the shape of responses."""

@@ -14,7 +14,7 @@ from ..trace_ids import TraceId, codes_of, location_of
 
 # Columns that hold text, and columns that hold numbers.
 TEXTS = ("id", "network", "station", "location", "channel", "units")
-NUMBERS = ("latitude", "longitude", "elevation", "azimuth", "dip", "gain")
+NUMBERS = ("latitude", "longitude", "elevation", "depth", "azimuth", "dip", "gain")
 
 # No station is higher above the sea, or deeper below it. Tables in mm are.
 HIGHEST_M = 12_000
@@ -43,7 +43,8 @@ def check_table(table: pd.DataFrame) -> pd.DataFrame:
                        station and, optionally, location and channel
     latitude  degrees
     longitude degrees
-    elevation m        optional, 0 where it is empty
+    elevation m        optional, of the sensor, 0 where it is empty
+    depth     m        optional: depth of the sensor below the ground, for boreholes
     azimuth   degrees  optional: direction of a channel from north
     dip       degrees  optional: its dip, -90 is up
     gain      counts   optional: counts per unit of ground motion, at all frequencies
@@ -84,13 +85,17 @@ def check_table(table: pd.DataFrame) -> pd.DataFrame:
     frame["elevation"] = frame["elevation"].where(np.isfinite(frame["elevation"]), 0.0)
     if "units" in frame:
         frame["units"] = [_unit(*entry) for entry in zip(frame["id"], frame["units"], strict=True)]
-    optional = [c for c in ("azimuth", "dip", "gain", "units") if c in frame]
+    optional = [c for c in ("depth", "azimuth", "dip", "gain", "units") if c in frame]
     known: dict[tuple, tuple] = {}
     for row in frame.to_dict("records"):
         place = Station(row["latitude"], row["longitude"], row["elevation"])
         known_place = abs(place.latitude) <= 90 and abs(place.longitude) <= 360
         if not (known_place and abs(place.elevation) <= HIGHEST_M):
             raise ValueError(f"Station {row['id']} has impossible coordinates: {place}.")
+        if row.get("depth", 0.0) < 0 or row.get("depth", 0.0) > HIGHEST_M:
+            raise ValueError(
+                f"Station {row['id']} has the depth {row['depth']:g} m; it counts from the ground."
+            )
         before = known.setdefault(split_id(row["id"]), (place, [str(row[c]) for c in optional]))
         if before[0] != place:
             raise ValueError(f"Station {row['id']} occurs twice, at different places.")

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import obspy
 import pandas as pd
@@ -155,6 +157,21 @@ def test_magnitude_of_an_event():
     found = with_local_magnitudes(unknown, table)
     assert list(found.magnitude_source) == ["amplitudes", None]
     assert found.magnitude[0] == pytest.approx(found.ml[0]) and found.magnitude_stations[0] == 1
+
+
+@pytest.mark.parametrize(("depth", "added"), [(np.nan, 0), (99.0, 0), (160.0, np.log10(2))])
+def test_sensors_in_boreholes_have_no_free_surface(depth, added):
+    stations = stations_of()
+    for channels in stations.channels.values():
+        channels[:] = [replace(channel, depth=depth) for channel in channels]
+    amplitudes = measure(stream_of(), picks_of(), stations)
+    arrivals = pd.DataFrame({"event_id": ["e"], "pick": [1], "distance_km": [60.0]})
+    arguments = amplitudes, arrivals, {"e": 80.0}, "iaspei"
+    plain, below = (station_magnitudes(*arguments, {}, known) for known in (None, stations))
+    assert below.ml[0] - plain.ml[0] == pytest.approx(added)
+    # A correction that was measured holds all that is known of the station.
+    own = station_magnitudes(*arguments, {"XX.A": 0.1}, stations)
+    assert own.ml[0] - plain.ml[0] == pytest.approx(0.1)
 
 
 def test_a_trace_and_a_table_will_do():

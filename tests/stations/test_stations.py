@@ -1,5 +1,6 @@
 import shutil
 
+import numpy as np
 import obspy
 import pandas as pd
 import pytest
@@ -143,6 +144,22 @@ def test_responses_and_instruments_of_an_inventory():
     assert stations.response("BW.RJOB..HHZ", time) is None
     assert stations.digest() == Stations.read(inventory).digest()
     assert stations.digest() != Stations.read(inventory.select(channel="*Z")).digest()
+
+
+def test_depths_of_sensors(written):
+    stations = Stations.read(
+        written("id,latitude,longitude,depth\nXX.A..HHN,50,9,160\nXX.A..HNN,50,9,\nXX.B,51,9,3\n")
+    )
+    depths = [stations.depth(name, NOW) for name in ("XX.A..HHN", "XX.A..HNN", "XX.B.00.HHZ")]
+    assert depths == pytest.approx([160, np.nan, 3], nan_ok=True)
+    assert np.isnan(stations.depth("XX.C..HHZ", NOW))
+    inventory = obspy.read_inventory()
+    time = obspy.UTCDateTime(2009, 8, 24)
+    known = inventory.select("BW", "RJOB", channel="EHZ", time=time)[0][0][0]
+    known.depth = 12.5
+    assert Stations.read(inventory).depth("BW.RJOB..EHZ", time) == 12.5
+    with pytest.raises(ValueError, match="XX.A has the depth -160 m; it counts from the ground"):
+        Stations.read(written("id,latitude,longitude,depth\nXX.A,50,9,-160\n"))
 
 
 class Service:
