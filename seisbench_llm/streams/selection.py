@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_left
 from collections import defaultdict
 
@@ -200,8 +201,27 @@ def one_per_component(
                     skipped.append(Skipped(record.id, *span, _SAME_COMPONENT))
                     at += 1
         if len({record.stats.sampling_rate for record in kept}) > 1:
-            kept = [record.at_rate(model.sampling_rate) for record in kept]
+            kept = _cut_at_next([record.at_rate(model.sampling_rate) for record in kept])
         for record in kept:
             record.stats.channel = record.trace_id.instrument + order[index]
         selected += kept
     return selected
+
+
+def _cut_at_next(records: list[ContiguousRecord]) -> list[ContiguousRecord]:
+    """
+    Records of one rate and component, each cut where the next one begins.
+
+    A resampled record goes on for up to one sample of its former rate. SeisBench would leave out
+    both records, because they overlap and differ.
+    """
+    ordered = sorted(records, key=lambda record: record.stats.starttime)
+    cut = []
+    for record, following in zip(ordered, [*ordered[1:], None], strict=True):
+        samples = record.stats.npts
+        if following is not None:
+            late = following.stats.starttime - record.stats.starttime
+            samples = min(samples, math.floor(late * record.stats.sampling_rate + 0.5))
+        if samples > 0:
+            cut.append(record.slice(0, samples))
+    return cut

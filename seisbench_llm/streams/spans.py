@@ -48,7 +48,8 @@ def missing(spans: list[Span], covered: Iterable[Span], delta: float) -> list[Sp
             first, last = covered[index]
             if first > end:
                 break
-            if first - reached > 1.5 * delta:
+            # Answers a hop apart need not begin with the span. Times are rounded to microseconds.
+            if first - reached > 2 * delta - 1e-6:
                 holes.append((reached + delta, first - delta))
             reached = last
         if end - reached > 1.5 * delta:

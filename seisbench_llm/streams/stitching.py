@@ -23,7 +23,8 @@ def trim(
 
     :param copy: Whether the samples of the parts are copied.
     """
-    half = 0.5 / rate
+    # Exactly half a sample is within, however the times are rounded to microseconds.
+    half = 0.5 / rate + 1e-6
     parts = []
     for start, end in spans:
         if start - half <= trace.stats.endtime and end + half >= trace.stats.starttime:

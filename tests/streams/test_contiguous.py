@@ -328,6 +328,8 @@ def test_missing_spans():
 
     whole = spans((0, 10), (20, 30))
     assert missing(whole, whole, 0.01) == []
+    # Answers every 6.4 s, the first of them 6.2 s after data begin again.
+    assert missing(spans((0, 10), (13, 19.2)), spans((0, 6.4), (19.2, 19.2)), 6.4) == []
     holes = missing(whole, spans((2, 10), (20, 22), (25, 29)), 0.01)
     expected = spans((0, 1.99), (22.01, 24.99), (29.01, 30))
     np.testing.assert_allclose(

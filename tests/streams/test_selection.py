@@ -259,3 +259,16 @@ def test_channels_of_one_component_may_have_several_rates():
     assert {trace.stats.sampling_rate for trace in output} == {100}
     end = max(trace.stats.endtime for trace in output)
     assert abs(end - (east.stats.starttime + 35)) < 0.02
+
+
+def test_no_record_is_lost_where_a_faster_channel_begins(warnings_of):
+    """HH2 at 40 Hz ends 15 ms before HHE begins; resampled to 100 Hz, it would overlap HHE."""
+    stream = make_stream(3000)
+    east = stream.select(channel="HHE")[0]
+    slow = east.copy()
+    slow.stats.channel, slow.stats.sampling_rate = "HH2", 40
+    slow.data = np.random.default_rng(0).standard_normal(401)
+    east.stats.starttime += 10.015
+    curve = tiny_model().annotate(stream.select(channel="HHE") + slow).select(channel="*_P")[0]
+    assert "agree" not in warnings_of()
+    assert np.ptp(curve.slice(endtime=slow.stats.endtime).data) > 0
