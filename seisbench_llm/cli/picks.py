@@ -38,6 +38,10 @@ def picks_convert(
     events: Annotated[
         Path | None, typer.Option(help="Events of the picks, where the file has none, such as CSV.")
     ] = None,
+    assignments: Annotated[
+        Path | None,
+        typer.Option(help="GaMMA's assignments: a CSV with pick_index and event_index."),
+    ] = None,
     events_out: Annotated[
         Path | None, typer.Option(help="File for the events, such as events.csv.")
     ] = None,
@@ -60,6 +64,7 @@ def picks_convert(
         source_format,
         None if target_format is None else target_format.value,
         events=events,
+        assignments=assignments,
         events_out=events_out,
         uncertainty=uncertainty,
     )

@@ -4,6 +4,7 @@ EQTransformer, HypoDD, GrowClust, NonLinLoc.
 """
 
 from .convert import convert_picks, dataframe_to_picks, write_events
+from .gamma import with_assignments
 from .quakeml import picks_to_catalog
 from .read import read_events, read_picks
 from .tables import events_to_dataframe, picks_to_dataframe
@@ -18,5 +19,6 @@ __all__ = [
     "picks_to_dataframe",
     "read_events",
     "read_picks",
+    "with_assignments",
     "write_events",
 ]

@@ -15,6 +15,7 @@ from .csv_formats import separator_of
 from .detect import OBSPY, detect_format
 from .files import write_csv, write_parquet
 from .formats import FORMATS, format_of, require
+from .gamma import is_assignments, read_assignments, with_assignments
 from .kept import EVENTS_KEPT, lost_fields
 from .origins import utc
 from .quakeml import PICK_UNCERTAINTY, picks_to_catalog, unassociated_event
@@ -57,6 +58,7 @@ def convert_picks(
     target_format: str | None = None,
     *,
     events: str | Path | None = None,
+    assignments: str | Path | None = None,
     events_out: str | Path | None = None,
     method: str = "unknown",
     uncertainty: float = PICK_UNCERTAINTY,
@@ -72,6 +74,8 @@ def convert_picks(
     :param source_format: Format of ``source``. By default its name and content tell it.
     :param target_format: Format of ``target``. By default its suffix tells it.
     :param events: File of the events of the picks, for formats that have none, such as CSV.
+    :param assignments: File that tells the event of each pick by its row: GaMMA's assignments, see
+        :py:func:`~seisbench_llm.export.with_assignments`.
     :param events_out: File for the events, by its suffix one of csv, parquet, or a format that
         holds events.
     :param method: Name and version of the weight, for QuakeML and SCML.
@@ -93,9 +97,16 @@ def convert_picks(
         raise ValueError(
             f"{source} is a table of events. Pass it as --events (events=) beside the picks."
         )
+    if found == "csv" and is_assignments(pd.read_csv(source, sep=separator_of(source), nrows=0)):
+        raise ValueError(
+            f"{source} is a table of assignments. Pass it as --assignments (assignments=) beside "
+            f"the picks."
+        )
     if events_out is not None and Path(events_out).resolve() == target.resolve():
         raise ValueError(f"{target} cannot hold both the picks and the events: name another file.")
     picks = read_picks(source, found)
+    if assignments is not None:
+        picks = with_assignments(picks, read_assignments(assignments))
     table = _events(source, found) if events is None else read_events(events)
     if events_out is not None:
         write_events(table, events_out)
@@ -112,7 +123,7 @@ def convert_picks(
     options = {"method": method, "uncertainty": uncertainty}
     if not FORMATS[wanted].catalog:
         export(picks, target, wanted)
-    elif found in _CATALOGUES and events is None:
+    elif found in _CATALOGUES and events is None and assignments is None:
         reader = read_scml if found == "scml" else read_catalog
         export(reader(source), target, wanted, **options)
     elif len(table) and wanted in _CATALOGUES:

@@ -9,7 +9,15 @@ import pytest
 
 from seisbench_llm import cli
 from seisbench_llm.catalogue import open_picks
-from seisbench_llm.export import convert_picks, events_to_dataframe, export, read_events, read_picks
+from seisbench_llm.export import (
+    convert_picks,
+    events_to_dataframe,
+    export,
+    picks_to_dataframe,
+    read_events,
+    read_picks,
+    with_assignments,
+)
 from seisbench_llm.export.detect import detect_format
 from tests.helpers.command_line import run
 from tests.helpers.picks import TWO
@@ -119,3 +127,71 @@ def test_compare_and_associate_take_them(files):
     assert (found["matched"], found["new"], found["missed"]) == (1, 1, 0)
     source = open_picks(files / "gamma_picks.csv")
     assert source.days() == ["2019-07-04"]
+
+
+# What gamma.utils.association returns for the picks above, with the names of its README.
+ASSIGNED = [(0, 7, 2.5), (2, 7, 1.75), (1, 7, 1.5), (3, 8, 0.5)]
+
+
+@pytest.fixture
+def bare(files):
+    """The picks without their events."""
+    table = read_picks(files / "gamma_picks.csv").drop(columns=["event_id", "gamma_score"])
+    return table, export(table, files / "picks.parquet")
+
+
+@pytest.mark.parametrize("names", [("pick_index", "event_index"), ("pick_idx", "event_idx")])
+def test_assignments_are_joined_with_their_picks(files, bare, names):
+    table, _ = bare
+    assigned = pd.DataFrame(ASSIGNED, columns=[*names, "gamma_score"])
+    joined = with_assignments(table, assigned)
+    whole = read_picks(files / "gamma_picks.csv")
+    pd.testing.assert_frame_equal(picks_to_dataframe(joined)[list(whole)], whole)
+    # Numbers with a fraction come from columns with empty entries.
+    again = with_assignments(table, assigned.astype({names[1]: float}))
+    assert list(again["event_id"]) == list(joined["event_id"])
+    # Arrivals of this package have the same two columns under its names.
+    arrivals = pd.DataFrame({"event_id": ["a"], "pick": [3], "residual": [0.1]})
+    assert list(with_assignments(table, arrivals)["event_id"]) == [None] * 3 + ["a", None]
+
+
+def test_the_command_joins_assignments(files, bare):
+    _, picks = bare
+    pd.DataFrame(ASSIGNED, columns=["pick_index", "event_index", "gamma_score"]).to_csv(
+        files / "assignments.csv", index=False
+    )
+    options = ["--assignments", files / "assignments.csv", "--events", files / "gamma_events.csv"]
+    out = files / "out.xml"
+    result = run(cli.app, ["picks", "convert", str(picks), str(out), *map(str, options)])
+    assert result.exit_code == 0, result.output
+    with_events = files / "whole.xml"
+    convert_picks(files / "gamma_picks.csv", with_events, events=files / "gamma_events.csv")
+    one, other = (read_picks(path) for path in (out, with_events))
+    pd.testing.assert_frame_equal(one, other)
+    assert list(one["event_id"].value_counts()) == [3, 1]
+    # Of a catalogue, too, whose picks then have other events.
+    convert_picks(with_events, files / "b.csv", assignments=files / "assignments.csv")
+    assert read_picks(files / "b.csv")["event_id"].notna().sum() == 4
+    with pytest.raises(ValueError, match="is a table of assignments. Pass it as --assignments"):
+        convert_picks(files / "assignments.csv", out)
+
+
+@pytest.mark.parametrize(
+    ("rows", "told"),
+    [
+        ([(5, 7)], "have the pick 5, but there are 5 picks, counted from 0"),
+        ([(0.5, 7)], "have the pick 0.5"),
+        ([(1, 7), (1, 8)], "two events of the pick 1"),
+    ],
+)
+def test_assignments_of_other_picks_are_an_error(files, bare, rows, told):
+    path = files / "wrong.csv"
+    pd.DataFrame(rows, columns=["pick_index", "event_index"]).to_csv(path, index=False)
+    with pytest.raises(ValueError, match=told):
+        convert_picks(bare[1], files / "out.csv", assignments=path)
+    with pytest.raises(ValueError, match="needs the columns pick_index and event_index"):
+        with_assignments(bare[0], pd.DataFrame({"pick_index": [1]}))
+    with pytest.raises(ValueError, match=r"gamma_events.csv is no table of assignments"):
+        convert_picks(bare[1], files / "out.csv", assignments=files / "gamma_events.csv")
+    with pytest.raises(FileNotFoundError, match="There is no file"):
+        convert_picks(bare[1], files / "out.csv", assignments=files / "nothing.csv")
