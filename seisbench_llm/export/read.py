@@ -20,7 +20,7 @@ from .names import CODES, join_codes, name_events
 from .origins import catalog_to_events
 from .quakeml import UNASSOCIATED
 from .scml import read_scml
-from .tables import EVENT_TYPES, empty, events_to_dataframe, picks_to_dataframe
+from .tables import EVENT_NAMES, EVENT_TYPES, empty, events_to_dataframe, picks_to_dataframe
 from .times import TIME
 
 # Codes are text: location 00 is not zero, and network NA is not a missing value.
@@ -101,13 +101,19 @@ def read_events(path: str | Path, format: str | None = None) -> pd.DataFrame:
 
 def _read_event_table(path: Path) -> pd.DataFrame:
     if path.suffix.lower() == ".parquet":
-        return events_to_dataframe(read_parquet(path))
+        return events_to_dataframe(_named(read_parquet(path)))
     texts = [name for name, kind in EVENT_TYPES.items() if kind == "object"]
     types = dict.fromkeys(texts, str)
     # A comma at the ends of lines does not make the first column the index.
-    return events_to_dataframe(
-        pd.read_csv(path, sep=separator_of(path), dtype=types, index_col=False)
-    )
+    frame = pd.read_csv(path, sep=separator_of(path), dtype=types, index_col=False)
+    return events_to_dataframe(_named(frame))
+
+
+def _named(frame: pd.DataFrame) -> pd.DataFrame:
+    """Events of a catalogue without names, such as an agency's, are numbered from 1."""
+    if set(frame) & {"event_id", "event", *(n for n, o in EVENT_NAMES.items() if o == "event_id")}:
+        return frame
+    return frame.assign(event_id=[str(number) for number in range(1, len(frame) + 1)])
 
 
 def _complete_events(frame: pd.DataFrame) -> pd.DataFrame:

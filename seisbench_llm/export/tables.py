@@ -138,9 +138,11 @@ _PICK_NAMES = {
     "event_idx": "event_id",
     "event_index": "event_id",
 }
-_EVENT_NAMES = {
-    **dict.fromkeys(("idx", "event_index", "event_idx"), "event_id"),
+EVENT_NAMES = {
+    # The last is that of USGS, whose table has no event_idx.
+    **dict.fromkeys(("idx", "event_index", "event_idx", "id"), "event_id"),
     "depth": "depth_km",
+    "mag": "magnitude",
 }
 
 # Names of columns until version 0.1.
@@ -200,7 +202,7 @@ def events_to_dataframe(events: pd.DataFrame) -> pd.DataFrame:
     :param events: Table of a monitor, of PyOcto or of GaMMA. Further columns are kept.
     :raises ValueError: If a column is missing, or if an event occurs twice.
     """
-    frame = rename_columns(gamma_events(events), _EVENT_NAMES, "events").reset_index(drop=True)
+    frame = rename_columns(gamma_events(events), EVENT_NAMES, "events").reset_index(drop=True)
     needed = ("event_id", "time", "latitude", "longitude", "depth_km")
     missing = [column for column in needed if column not in frame]
     if missing:

@@ -1,5 +1,7 @@
 """Picks are written and come back as they were."""
 
+import io
+
 import numpy as np
 import obspy
 import pandas as pd
@@ -11,6 +13,7 @@ from obspy.io.quakeml.core import _validate as validate_quakeml
 from seisbench_llm.cli.pick import PickFormat
 from seisbench_llm.export import export, picks_to_dataframe, read_events, read_picks
 from seisbench_llm.export.detect import OBSPY
+from seisbench_llm.export.files import write_parquet
 from seisbench_llm.export.formats import FORMATS
 from seisbench_llm.export.read import READERS
 from seisbench_llm.export.tables import TIME
@@ -162,3 +165,22 @@ def test_a_comma_at_the_ends_of_lines_of_events(tmp_path):
     path.write_text("\n".join([*lines, ""]))
     found = read_events(path).iloc[0]
     assert (found["event_id"], found["latitude"], found["depth_km"]) == ("1", 40, 5)
+
+
+AGENCY = "time,latitude,longitude,depth_km,magnitude\n"
+AGENCY += "2019-07-07T07:47:34.780,35.6,-117.3,5.1,2.1\n2019-07-07T07:50:00,35.9,-117.6,1.1,2\n"
+# Columns of a table of USGS, of which some were left out.
+USGS = "time,latitude,longitude,depth,mag,magType,id,place,type\n"
+USGS += '2019-07-07T07:47:34.780Z,35.6,-117.3,5.1,2.1,ml,ci38,"10km E of Coso, CA",earthquake\n'
+
+
+def test_tables_of_agencies_are_catalogues(tmp_path):
+    path = tmp_path / "agency.csv"
+    path.write_text(AGENCY)
+    events = read_events(path)
+    assert list(events["event_id"]) == ["1", "2"] and list(events["magnitude"]) == [2.1, 2.0]
+    path.write_text(USGS)
+    row = read_events(path).iloc[0]
+    assert (row["event_id"], row["magnitude"], row["depth_km"]) == ("ci38", 2.1, 5.1)
+    write_parquet(pd.read_csv(io.StringIO(AGENCY)), tmp_path / "agency.parquet")
+    assert list(read_events(tmp_path / "agency.parquet")["event_id"]) == ["1", "2"]
