@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import obspy
 import pandas as pd
+import seisbench
 from obspy.core.event import Catalog, Event, Origin
 
 from .names import event_names
@@ -42,6 +43,10 @@ def write_growclust(catalog: Catalog, path: Path) -> None:
     located = [event for event in catalog if _is_complete(event)]
     if not located:
         raise ValueError("GrowClust needs located events with depths, and there are none.")
+    if left_out := sum(bool(event.origins) for event in catalog) - len(located):
+        seisbench.logger.warning(
+            f"{left_out} events without a depth, a time or an epicentre are not in {path.name}."
+        )
     table = catalog_to_events(Catalog(located))
     lines = [
         _line(row, number)

@@ -27,10 +27,11 @@ def test_a_list_of_growclust_itself(tmp_path):
     assert len(read_picks(tmp_path / "evlist.txt")) == 0
 
 
-def test_events_without_a_depth_are_left_out_and_names_become_numbers(tmp_path):
+def test_events_without_a_depth_are_left_out_and_names_become_numbers(tmp_path, warnings_of):
     path = write_events(EVENTS, tmp_path / "a.evlist")
     found = read_events(path)
     assert list(found["event_id"]) == ["1", "2"] and len(EVENTS) == 3
+    assert "1 events without a depth" in warnings_of() and "a.evlist" in warnings_of()
     assert pd.isna(found["rms"][1]) and found["magnitude"][1] == 0
     with pytest.raises(ValueError, match="needs located events"):
         export(located(depth=None), tmp_path / "b.evlist")
