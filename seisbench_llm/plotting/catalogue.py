@@ -48,6 +48,9 @@ def plot_magnitudes(events):
     numbers.yaxis.get_major_locator().set_params(integer=True)
     axis.set_zorder(numbers.get_zorder() + 1)
     axis.patch.set_visible(False)
+    if times[0] == times[-1]:
+        # By default, the axis of a single time is four years long.
+        axis.set_xlim(times[0] - np.timedelta64(1, "h"), times[0] + np.timedelta64(1, "h"))
     time_axis(axis)
     axis.set_xlabel("time (UTC)")
     for one in (axis, numbers):

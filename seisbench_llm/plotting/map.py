@@ -8,7 +8,7 @@ import seisbench
 
 from ..trace_ids import codes_of, station_of
 from .base import DEGREE_KM, SMALL, as_events, as_table, many, new_figure, single_station
-from .symbols import NO_DEPTH, SINGLE, magnitude_key, marker, scatter_events
+from .symbols import NO_DEPTH, SINGLE, draw_names, magnitude_key, marker, scatter_events
 
 # More regions than these would hide the events.
 MOST_REGIONS = 200
@@ -74,12 +74,7 @@ def plot_map(
                 )
                 handles.append(marker("^", face, label, edge="k"))
         if n <= 40:
-            for (_, _, _), x, y, name in zip(
-                places, east[:n], latitudes[:n], _names(stations), strict=True
-            ):
-                axis.annotate(
-                    name, (x, y), (6, 6), textcoords="offset points", fontsize=SMALL, zorder=6
-                )
+            draw_names(axis, east[:n], latitudes[:n], _names(stations))
     if coastlines is not False:
         _coast(axis, coastlines)
     _scale(axis, east, latitudes)
@@ -88,7 +83,8 @@ def plot_map(
         axis.xaxis.set_major_formatter(lambda value, _: f"{(value + 180) % 360 - 180:g}")
     axis.tick_params(direction="in", top=True, right=True)
     figure.legend(handles=handles, loc="outside upper left", ncols=3, frameon=False, fontsize=SMALL)
-    magnitude_key(figure, shocks)
+    # Events of a single station are all drawn alike.
+    magnitude_key(figure, shocks[~single_station(shocks)])
     return figure
 
 
@@ -145,7 +141,7 @@ def _draw_regions(axis, shocks: pd.DataFrame) -> list:
         PolyCollection(shapes, facecolors="none", edgecolors=colors, linewidths=0.6, zorder=2),
         autolim=False,
     )
-    return [Line2D([], [], color="0.3", lw=0.7, label="68 % regions")]
+    return [Line2D([], [], color=colors[0], lw=0.7, label="68 % regions")]
 
 
 def _scale(axis, east: np.ndarray, latitudes: np.ndarray) -> None:
@@ -170,7 +166,8 @@ def _scale(axis, east: np.ndarray, latitudes: np.ndarray) -> None:
 def _label_of(shocks: pd.DataFrame) -> str:
     """Number and magnitudes of the events."""
     known = shocks["magnitude"].dropna()
-    sizes = f", M {known.min():.1f} to {known.max():.1f}" if known.size else ""
+    ends = dict.fromkeys(f"{size:.1f}" for size in (known.min(), known.max()) if known.size)
+    sizes = f", M {' to '.join(ends)}" if ends else ""
     return f"{many(len(shocks), 'event')}{sizes}"
 
 

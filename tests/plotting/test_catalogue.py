@@ -83,6 +83,11 @@ def test_depths_are_sections_in_km_with_their_intervals():
         plot_depths(table.assign(depth_km=np.nan))
 
 
+def test_a_single_event_is_shown_in_its_hour():
+    axis = plot_magnitudes(events(1)).axes[0]
+    assert np.ptp(axis.get_xlim()) == pytest.approx(2 / 24)
+
+
 def test_any_catalogue_has_these_figures():
     catalog = obspy.read_events()
     drawn(plot_magnitudes(catalog))

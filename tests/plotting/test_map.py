@@ -50,7 +50,7 @@ def test_events_are_drawn_above_stations():
     events, stations = figure.axes[0].collections
     assert events.get_zorder() > stations.get_zorder()
     texts = [text.get_text() for text in figure.legends[0].get_texts()]
-    assert texts == ["2 events, M 1.0 to 1.0", "2 stations"]
+    assert texts == ["2 events, M 1.0", "2 stations"]
 
 
 def test_regions_kinds_and_keys_of_events():
@@ -76,7 +76,8 @@ def test_regions_kinds_and_keys_of_events():
         "68 % regions",
         "2 stations",
     ]
-    assert sizes == ["M 1", "M 2", "M 3"]
+    # That of the single station, 2.9, is not drawn by its size.
+    assert sizes == ["M 1", "M 2"]
     shapes = next(c for c in figure.axes[0].collections if "PolyCollection" in str(type(c)))
     long, round_ = (path.vertices for path in shapes.get_paths())
     # 8 km from west to east and 2 km from south to north, in degrees.
@@ -84,6 +85,18 @@ def test_regions_kinds_and_keys_of_events():
     assert np.ptp(round_[:, 1]) == pytest.approx(4 / 111.19, rel=0.01)
     without = plot_map(STATIONS, events=table, regions=False)
     assert "68 % regions" not in [t.get_text() for t in without.legends[0].get_texts()]
+
+
+def test_names_of_near_stations_do_not_overlap():
+    ids = [f"XX.STA{i}" for i in range(4)]
+    near = pd.DataFrame({"id": ids, "latitude": [64.0, 64.0, 64.0, 65.0]})
+    near["longitude"] = [-17.0, -16.98, -16.96, -16.0]
+    figure = plot_map(near)
+    drawn(figure)
+    boxes = [text.get_window_extent() for text in figure.axes[0].texts]
+    assert len(boxes) == 4
+    pairs = [(a, b) for i, a in enumerate(boxes) for b in boxes[i + 1 :]]
+    assert not any(a.overlaps(b) for a, b in pairs)
 
 
 def test_the_scale_is_in_km():
