@@ -124,6 +124,11 @@ def verdict(result: MonitorResult) -> list[str]:
             f"Magnitudes are {known['magnitude'].min():.1f} to {largest['magnitude']:.1f}; the "
             f"largest event was at {_text(obspy.UTCDateTime(largest['time'].to_pydatetime()))}."
         )
+        if estimated := int((known["magnitude_source"] == "models").sum()):
+            said.append(
+                f"{estimated} of the magnitudes are estimates of the models alone, which do not "
+                f"know the amplitudes."
+            )
     return said
 
 
@@ -197,6 +202,7 @@ def _event(row: dict) -> dict:
         "timestamp": row["time"].timestamp(),
         "quality": row["quality"],
         "method": row["method"],
+        "source": row["magnitude_source"],
         "ellipse": _ellipse(row) if np.isfinite(place).all() else None,
         **{name: _known(row[name], 5) for name in _EVENT_NUMBERS},
     }

@@ -24,7 +24,8 @@ function drawEvents() {
     rings.x.push(...event.ellipse[0], null);
     rings.y.push(...event.ellipse[1], null);
   }
-  const known = placed.filter((event) => event.depth_km !== null), shallow = placed.filter((event) => event.depth_km === null);
+  const alone = placed.filter((event) => event.quality === "S"), several = placed.filter((event) => event.quality !== "S");
+  const known = several.filter((event) => event.depth_km !== null), shallow = several.filter((event) => event.depth_km === null);
   const circles = (events, name, marker) => ({
     type: "scatter", mode: "markers", name, x: events.map((e) => e.longitude), y: events.map((e) => e.latitude),
     customdata: events.map((e) => e.id), text: events.map((e) => `${e.text}${e.magnitude === null ? "" : `, M ${e.magnitude.toFixed(1)}`}${e.depth_km === null ? "" : `, ${e.depth_km.toFixed(1)} km`}`),
@@ -41,6 +42,7 @@ function drawEvents() {
   const traces = [
     { ...rings, type: "scatter", mode: "lines", name: "68 %", hoverinfo: "skip", line: { color: "rgba(60,60,60,0.55)", width: 1 } },
     triangles(true), triangles(false), circles(known, "events", colours), circles(shallow, "events, depth not known", { color: "#bbb" }),
+    circles(alone, "events of a single station", { symbol: "diamond-open", size: 10, color: "#a8417f", line: { color: "#a8417f", width: 2 } }),
   ].filter((trace) => trace.x.length);
   const inside = [...placed, ...stations];
   // One of a single station may be far out: the map shows what most are in.

@@ -90,6 +90,7 @@ def test_verdict_and_health(result):
     said = " ".join(verdict(result))
     assert "9 P and 10 S picks at 8 stations" in said
     assert f"{len(result.events)} events were located" in said and "a single station" in said
+    assert f"{len(result.events)} of the magnitudes are estimates of the models alone" in said
     rows = {r["id"]: r for r in station_health(result, waveforms(), Stations.read(NETWORK))}
     assert rows["XX.S0.00"]["gaps"] == 1
     assert rows["XX.S0.00"]["share"] == pytest.approx(0.9, abs=0.01)
@@ -129,9 +130,12 @@ def test_in_a_browser(result, tmp_path):
         assert run(f"return {rows}.length") == len(result.events)
         button = "document.querySelectorAll('#event-table th button')[1].click();"
         up, down = run(button + f"return {order}"), run(button + f"return {order}")
+        assert run(f"return {rows}.map((row) => row.cells[2].textContent)[0]") == "models"
+        kinds = run("return document.querySelector('#map-plot').data.map((t) => t.name)")
+        assert "events of a single station" in kinds and len(set(kinds)) == len(kinds)
         assert up != down and sorted(up.split(",")) == sorted(down.split(","))
 
-        opener = f"{rows}.find((row) => row.cells[12].textContent !== 'single station')"
+        opener = f"{rows}.find((row) => row.cells[13].textContent !== 'single station')"
         run(f"{opener}.querySelector('button.open').click()")
         assert run("return document.querySelectorAll('#row option').length") == 8
         chosen = "const r = document.querySelector('#row'); r.value = 'XX.S1.00';"
