@@ -20,6 +20,7 @@ from ..models.estimators import estimate_at, estimate_columns
 from ..models.seismollm import SeisMoLLM
 from ..stations import Stations, warn_of_missing
 from ..streams.orientation import Rotation
+from ..streams.pairing import pair
 from ..streams.skipped import said_once
 from ..tasks import PUBLISHED_TASKS as TASKS
 from . import association as octo
@@ -33,7 +34,6 @@ from .location import (
     single_station_event,
     sp_distance,
 )
-from .pairing import pair
 from .quality import with_quality, without_poor
 from .result import MonitorResult
 from .tables import join, standard_error, with_magnitudes

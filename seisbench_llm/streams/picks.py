@@ -14,6 +14,7 @@ from seisbench.util import ClassifyOutput, Detection, DetectionList, Pick, PickL
 
 from ..trace_ids import InstrumentId, TraceId
 from .arguments import Arguments
+from .pairing import to_the_coda
 from .skipped import SkippedList
 from .spans import ranges
 
@@ -28,6 +29,10 @@ def classify_picks(
     passes half the threshold. ``pick.time_uncertainty`` is the value of
     :py:func:`time_uncertainty`, ``pick.instrument`` is the instrument code, and the trace id is the
     :py:attr:`~seisbench_llm.trace_ids.TraceId.pick_id`.
+
+    A detection of a P and its S is that of
+    :py:func:`~seisbench_llm.streams.pairing.to_the_coda`, unless the model has a trained
+    curve of detections.
 
     :return: Output with ``picks``, ``detections`` and ``skipped``, the list of left-out data.
     """
@@ -47,6 +52,8 @@ def classify_picks(
 
     # SeisBench's ordering of picks is not transitive.
     picks.sort(key=lambda pick: (pick.peak_time, pick.trace_id, pick.phase))
+    if "Detection" not in model.labels:
+        detections = DetectionList(to_the_coda(detections, picks))
     detections.sort(key=lambda found: (found.start_time, found.trace_id))
     return ClassifyOutput(
         model.name,

@@ -47,11 +47,31 @@ def test_times_values_and_bounds():
     assert first.peak_value == pytest.approx(0.9)
     # Half the threshold, 0.15 of 0.9, is 18.9 samples from the peak.
     assert first.start_time == START + 10 - 0.18 and first.end_time == START + 10 + 0.18
-    assert [
-        d.start_time < p.peak_time < d.end_time
-        for d, p in zip(result.detections, result.picks, strict=True)
-    ]
-    assert len(result.detections) == 2
+    # From P to 1.4 times S minus P after S.
+    (found,) = result.detections
+    assert START + 9.8 < found.start_time < first.peak_time and found.peak_value > 0.89
+    assert found.end_time == START + 20 + 14
+
+
+def test_detections_of_one_onset_and_of_earthquakes_that_follow_each_other():
+    onsets = [("S", 300, 0.9), ("P", 1000, 0.9), ("S", 1500, 0.9), ("P", 1800, 0.9)]
+    alone, whole, last = classify(curves(onsets)).detections
+    assert START + 2.7 < alone.start_time < START + 3 < alone.end_time < START + 3.3
+    # The coda ends at the next P at the latest.
+    assert whole.start_time < START + 10 and whole.end_time == START + 18
+    assert last.start_time < START + 18 < last.end_time < START + 18.3
+    # The S reaches the threshold of detections, the P does not.
+    weak = curves([("P", 1000, 0.4), ("S", 1500, 0.9)])
+    (found,) = classify(weak, detection_threshold=0.8).detections
+    assert found.start_time < START + 10 and found.end_time == START + 22
+    assert classify(weak, detection_threshold=0.95).detections == []
+
+
+def test_a_trained_curve_of_detections_is_taken_as_it_is():
+    model = tiny_model(detection=True)
+    stream = curves([("P", 1000, 0.9), ("S", 1500, 0.9)])
+    found = classify_picks(model, stream, Arguments.of(model, {})).detections
+    assert [d.end_time < START + 16 for d in found] == [True, True]
 
 
 @pytest.mark.parametrize("year", [2, 1600, 2400, 9998])
