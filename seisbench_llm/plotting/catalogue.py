@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from .base import DEGREE_KM, SMALL, as_events, many, new_figure, single_station, time_axis
-from .symbols import SINGLE, magnitude_key, marker, scatter_events
+from .symbols import SINGLE, magnitude_key, marker, scatter_events, shrink
 
 # More error bars than these would be a grey area.
 MOST_BARS = 300
@@ -34,11 +34,13 @@ def plot_magnitudes(events):
     alone = single_station(known)
     times = known["time"].dt.tz_localize(None).to_numpy()
     values = known["magnitude"].to_numpy(float)
+    small = shrink(len(known)) ** 0.5
     if len(known) <= MOST_BARS:
         errors = np.nan_to_num(known["magnitude_spread"].to_numpy(float))
         axis.vlines(times, values - errors, values + errors, color="0.75", lw=1, zorder=2)
     for some, shape, face, edge in ((~alone, "o", "#0072B2", "w"), (alone, "D", "none", SINGLE)):
-        axis.plot(times[some], values[some], shape, mfc=face, mec=edge, ms=7, mew=0.8, zorder=3)
+        sizes = {"ms": 7 * small, "mew": 0.8 * small}
+        axis.plot(times[some], values[some], shape, mfc=face, mec=edge, zorder=3, **sizes)
     axis.set_ylabel("magnitude")
     numbers = axis.twinx()
     numbers.step(times, np.arange(1, len(known) + 1), where="post", color="#D55E00", lw=1.2)

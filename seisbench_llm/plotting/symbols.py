@@ -13,10 +13,23 @@ from .base import SMALL
 NO_DEPTH, SINGLE = "0.4", "#CC79A7"
 
 
-def sizes_of(magnitudes) -> np.ndarray:
-    """Areas of symbols in square points. Events without a magnitude are as those of 1."""
+# Of more events, each is drawn smaller, so that they do not cover the figure.
+FEW = 500
+
+
+def shrink(count: int) -> float:
+    """Part of the area that each of so many symbols has."""
+    return min(1.0, (FEW / max(count, 1)) ** 0.5)
+
+
+def sizes_of(magnitudes, count: int) -> np.ndarray:
+    """
+    Areas of symbols in square points. Events without a magnitude are as those of 1.
+
+    :param count: Number of events in the figure.
+    """
     values = np.nan_to_num(np.asarray(magnitudes, dtype=float), nan=1.0)
-    return 20 * 1.6 ** np.clip(values, -1, 8)
+    return 20 * shrink(count) * 1.6 ** np.clip(values, -1, 8)
 
 
 def scatter_events(axis, events: pd.DataFrame, x: str, y: str, depths: np.ndarray):
@@ -26,12 +39,12 @@ def scatter_events(axis, events: pd.DataFrame, x: str, y: str, depths: np.ndarra
     return axis.scatter(
         events[x],
         events[y],
-        sizes_of(events["magnitude"]),
+        sizes_of(events["magnitude"], len(events)),
         depths,
         # By default, events without a depth would be transparent.
         cmap=colormaps["viridis_r"].with_extremes(bad=NO_DEPTH),
         edgecolors="w",
-        linewidths=0.6,
+        linewidths=0.6 * shrink(len(events)),
         zorder=5,
         alpha=0.85,
         plotnonfinite=True,
@@ -83,7 +96,10 @@ def magnitude_key(figure, events: pd.DataFrame) -> None:
     low, high = (int(np.clip(v, -1, 8)) for v in (np.floor(known.min()), np.ceil(known.max())))
     step = 1 if high - low <= 4 else 2
     values = range(low, high + 1, step)
-    handles = [marker("o", "0.6", f"M {v}", size=float(np.sqrt(sizes_of([v])[0]))) for v in values]
+    sizes = np.sqrt(sizes_of(values, len(events)))
+    handles = [
+        marker("o", "0.6", f"M {v}", size=size) for v, size in zip(values, sizes, strict=True)
+    ]
     figure.legend(
         handles=handles, loc="outside lower right", ncols=len(handles), frameon=False,
         fontsize=SMALL, handletextpad=0.9, columnspacing=2.0, borderpad=0.8,

@@ -54,6 +54,15 @@ def test_many_events_have_no_bars():
     assert len(plot_depths(many).axes[0].collections) == 1
 
 
+def test_many_events_are_small():
+    few, many = (plot_depths(pd.concat([events()] * n, ignore_index=True)) for n in (1, 400))
+    sizes = [figure.axes[0].collections[-1].get_sizes().max() for figure in (few, many)]
+    assert sizes[1] == pytest.approx(sizes[0] / 2)
+    # The key of magnitudes has the same sizes.
+    keys = [figure.legends[0].legend_handles[0].get_markersize() ** 2 for figure in (few, many)]
+    assert keys[1] == pytest.approx(keys[0] / 2)
+
+
 def test_depths_are_sections_in_km_with_their_intervals():
     table = events(depth_km=[5.0, 6.0, np.nan, 8.0, 9.0])
     figure = plot_depths(table, STATIONS.assign(latitude=64.0, longitude=-179.95, elevation=1500.0))
