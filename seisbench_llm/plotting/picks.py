@@ -65,7 +65,7 @@ def plot_picks(
     places = iter(figure.add_gridspec(count, 1))
     first = None
     for location, rows in blocks.items():
-        members = table[table["location"] == location]
+        members = _within(table[table["location"] == location], rows)
         block = None
         for i, traces in enumerate(rows):
             axis = figure.add_subplot(next(places), sharex=first if together else block)
@@ -81,6 +81,17 @@ def plot_picks(
         figure.suptitle(text, x=0.01, ha="left", fontsize=SMALL)
         seisbench.logger.warning(f"The figure shows {text}; plot_picks(max_stations=) shows more.")
     return figure
+
+
+def _within(picks: pd.DataFrame, rows: list[list[obspy.Trace]]) -> pd.DataFrame:
+    """Picks within the waveforms of a station, which may be a part of what was picked."""
+    traces = [trace for row in rows for trace in row]
+    first = min(trace.stats.starttime for trace in traces).datetime
+    last = max(trace.stats.endtime for trace in traces).datetime
+    begin, end = (pd.Timestamp(time, tz="UTC") for time in (first, last))
+    # Times of picks are rounded.
+    near = pd.Timedelta("1ms")
+    return picks[(picks["time"] >= begin - near) & (picks["time"] <= end + near)]
 
 
 def _draw(axis, traces: list[obspy.Trace], picks: pd.DataFrame, labels: bool) -> None:
@@ -128,7 +139,12 @@ def _draw_picks(axis, traces, picks: pd.DataFrame, labels: bool) -> None:
     for row in picks.sort_values("probability", ascending=False).itertuples():
         time = date2num(row.time.tz_localize(None))
         others = taken.setdefault(row.phase, [])
-        if any(abs(time - other) < 0.05 * span for other in others):
+        # Labels of P end at their pick, those of S begin there.
+        side = 1 if row.phase == "P" else -1
+        against = taken["S" if row.phase == "P" else "P"]
+        if any(abs(time - other) < 0.05 * span for other in others) or any(
+            0 < side * (time - other) < 0.1 * span for other in against
+        ):
             continue
         others.append(time)
         axis.annotate(

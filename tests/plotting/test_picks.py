@@ -71,3 +71,22 @@ def test_a_trace_will_do():
     assert plot_day(trace, []).axes
     with pytest.raises(ValueError, match="lines of 0 minutes"):
         plot_day(trace, [], minutes=0)
+
+
+def test_picks_outside_the_waveforms_are_left_out():
+    part = make_stream().slice(DAY + 20, DAY + 40)
+    picks = [pick_at(10), pick_at(20), pick_at(30, "S"), pick_at(50)]
+    axis = plot_picks(part, picks).axes[0]
+    assert [text.get_text() for text in axis.texts] == ["P 0.80", "S 0.80"]
+    assert (np.array(axis.get_xlim()) - DAY.matplotlib_date) * 86400 == pytest.approx([20, 40])
+
+
+def test_labels_of_p_and_s_do_not_overlap():
+    # The label of P is left of it, that of S right of it.
+    picks = [pick_at(30, "S", probability=0.9), pick_at(32, "P"), pick_at(50, "S")]
+    figure = plot_picks(make_stream(), picks)
+    drawn(figure)
+    texts = figure.axes[0].texts
+    assert [text.get_text() for text in texts] == ["S 0.90", "S 0.80"]
+    near = plot_picks(make_stream(), [pick_at(30), pick_at(30.5, "S")]).axes[0].texts
+    assert len(near) == 2
