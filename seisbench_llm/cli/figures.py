@@ -24,8 +24,8 @@ def figures(
     catalogue: Annotated[
         Path,
         typer.Argument(
-            help="Folder that monitor or associate has written, or a catalogue in QuakeML or "
-            "another format that ObsPy reads."
+            help="Folder that monitor or associate has written, a catalogue in QuakeML or "
+            "another format that ObsPy reads, or a table of events."
         ),
     ],
     waveforms: Annotated[
@@ -115,7 +115,9 @@ def _read(path: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
     from ..export import picks_to_dataframe, read_events, read_picks
 
     if not path.is_dir():
-        return read_events(path), read_picks(path)
+        # A table of events is one without picks.
+        tables_only = path.suffix.lower() in (".csv", ".parquet")
+        return read_events(path), picks_to_dataframe([]) if tables_only else read_picks(path)
     tables: dict[str, pd.DataFrame] = {}
     for name in ("events", "single_station", "picks"):
         files = [path / f"{name}{suffix}" for suffix in (".parquet", ".csv")]

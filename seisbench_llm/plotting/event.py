@@ -105,7 +105,7 @@ def plot_event(
     )
     filtered = f", high-passed at {highpass:g} Hz" if highpass else ""
     left.set_title(f"component {component}{filtered}", loc="left", fontsize=SMALL)
-    _draw_zoom(right, lines, shown, table[mine], curves_of(annotations, start, end))
+    _draw_zoom(right, lines, shown, table[mine], curves)
     for axis in (left, right):
         axis.spines[["top", "right"]].set_visible(False)
     cut = ""

@@ -113,6 +113,11 @@ def test_quakeml_and_what_a_catalogue_lacks(folder, tmp_path):
     assert done.exit_code == 0, done.output
     assert {file.name for file in (tmp_path / "out").iterdir()} == {"map.png"}
     assert "No magnitudes.png: No event has a magnitude" in done.stderr
+    done = draw(folder / "events.csv", tmp_path / "table")
+    assert done.exit_code == 0, done.output
+    names = {file.name for file in (tmp_path / "table").iterdir()}
+    assert names == {"map.png", "magnitudes.png", "depths.png"}
+    assert "No wadati.png: No event has P and S" in done.stderr
 
 
 @pytest.mark.parametrize(
