@@ -103,7 +103,8 @@ VALUES: dict[str, Callable[[], str]] = {
             "events": "events",
             "false": "false_events",
             "left-out": "left_out_of_quality_D",
-            "most": "most_picks_of_a_missed_event",
+            "many": "events_with_10_picks",
+            "many-found": "found_of_them",
             "seconds": "seconds_per_day_second_half",
             "memory": "memory_peak_MB",
         }.items()
