@@ -28,20 +28,36 @@ _PIECE = 2**20
 _PICKLE = b"obspy.core.stream"
 
 
-def read_waveforms(file: str | Path, **kwargs) -> obspy.Stream:
+def read_waveforms(
+    file: str | Path, failed: dict[str, str] | None = None, **kwargs
+) -> obspy.Stream:
     """
     :py:func:`obspy.read` for one file. Its name is not taken for a pattern.
 
+    :param failed: If given, a member of an archive that cannot be read is left out, and the reason
+        goes here, by its name in the archive.
     :raises ValueError: If the file is a pickle, or a compressed file that is damaged or grows too
-        large. Any other exception is one of :py:func:`obspy.read`.
+        large, or a member of an archive cannot be read. Any other exception is one of
+        :py:func:`obspy.read`.
     """
-    stream = obspy.Stream()
+    stream, reasons = obspy.Stream(), {}
     with unpacked(file) as parts:
-        for part in parts:
-            with open(part, "rb") as content:
-                if _PICKLE in content.read(512):
-                    raise ValueError("it is a Python pickle, which may contain any program")
-            stream += obspy.read(_plain(part), check_compression=False, **kwargs)
+        for part, name in parts.items():
+            try:
+                with open(part, "rb") as content:
+                    if _PICKLE in content.read(512):
+                        raise ValueError("it is a Python pickle, which may contain any program")
+                stream += obspy.read(_plain(part), check_compression=False, **kwargs)
+            except Exception as error:
+                # ObsPy's readers raise exceptions of any kind on a broken file.
+                if part == Path(file):
+                    raise
+                why = str(error).partition("\n")[0] or type(error).__name__
+                reasons[name] = why = why.replace(str(part), name)
+                if failed is None or len(reasons) == len(parts):
+                    raise ValueError(f"its member {name}: {why}") from error
+    if failed is not None:
+        failed.update(reasons)
     return stream
 
 
@@ -74,9 +90,10 @@ def _plain(file: str | Path) -> str:
 
 
 @contextmanager
-def unpacked(file: str | Path) -> Iterator[list[Path]]:
+def unpacked(file: str | Path) -> Iterator[dict[Path, str]]:
     """
-    Yield the files in an archive (tar, zip, .gz, .bz2), or the file itself if it is not compressed.
+    Yield the files in an archive (tar, zip, .gz, .bz2), or the file itself if it is not compressed,
+    with their names in the archive.
 
     ObsPy unpacks such files into memory without a limit: a few kilobytes may grow to terabytes.
     Read the files that this function yields with ``check_compression=False``.
@@ -87,7 +104,7 @@ def unpacked(file: str | Path) -> Iterator[list[Path]]:
     file = Path(file)
     kind = _kind(file)
     if kind is None:
-        yield [file]
+        yield {file: file.name}
         return
     with tempfile.TemporaryDirectory(prefix="seisbench-llm-") as folder:
         try:
@@ -96,7 +113,7 @@ def unpacked(file: str | Path) -> Iterator[list[Path]]:
                 lzma.LZMAError, tarfile.TarError, zipfile.BadZipFile) as error:  # fmt: skip
             raise ValueError(f"{file} cannot be unpacked: {error}") from error
         # ObsPy takes some waveform files for empty archives.
-        yield parts or [file]
+        yield parts or {file: file.name}
 
 
 def _kind(file: Path) -> str | None:
@@ -109,11 +126,11 @@ def _kind(file: Path) -> str | None:
     return {".gz": "gz", ".bz2": "bz2"}.get(file.suffix)
 
 
-def _unpack(file: Path, kind: str, folder: Path) -> list[Path]:
+def _unpack(file: Path, kind: str, folder: Path) -> dict[Path, str]:
     left = max(MOST_BYTES, MOST_TIMES * file.stat().st_size)
-    parts: list[Path] = []
+    parts: dict[Path, str] = {}
 
-    def take(content: IO[bytes]) -> None:
+    def take(content: IO[bytes], name: str) -> None:
         nonlocal left
         # Files get numbers as names, because names in an archive may lead out of the folder.
         part = folder / str(len(parts))
@@ -124,20 +141,20 @@ def _unpack(file: Path, kind: str, folder: Path) -> list[Path]:
                     raise ValueError(f"it grows to more than {MOST_TIMES} times its size")
                 output.write(piece)
         if part.stat().st_size:
-            parts.append(part)
+            parts[part] = name
 
     if kind == "tar":
         with tarfile.open(file, "r|*") as archive:
             for member in archive:
                 if member.isfile():
-                    take(archive.extractfile(member))
+                    take(archive.extractfile(member), member.name)
     elif kind == "zip":
         with zipfile.ZipFile(file) as archive:
-            for name in archive.infolist():
-                with archive.open(name) as content:
-                    take(content)
+            for member in archive.infolist():
+                with archive.open(member) as content:
+                    take(content, member.filename)
     else:
         opener = gzip.open if kind == "gz" else bz2.open
         with opener(file, "rb") as content:
-            take(content)
+            take(content, file.stem)
     return parts

@@ -41,7 +41,7 @@ class Reader:
     Reader of waveform files. It remembers files that cannot be read.
 
     :param keep_going: Whether to go on after a file that cannot be read.
-    :param failed: File that could not be read -> reason.
+    :param failed: File, or member of an archive, that could not be read -> reason.
     :param hint: What to do about such a file, as the end of the error message.
     """
 
@@ -60,8 +60,9 @@ class Reader:
         """
         if file in self.failed:
             return obspy.Stream()
+        members: dict[str, str] = {}
         try:
-            stream = read_waveforms(file, **kwargs)
+            stream = read_waveforms(file, members if self.keep_going else None, **kwargs)
         except Exception as error:
             # ObsPy's readers raise exceptions of any kind on a broken file.
             why = str(error).partition("\n")[0] or type(error).__name__
@@ -71,6 +72,7 @@ class Reader:
                 ) from error
             self.failed[file] = why
             return obspy.Stream()
+        self.failed.update({file / name: why for name, why in members.items()})
         self._warn_if_cut(file, stream)
         return stream
 

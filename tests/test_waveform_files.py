@@ -1,6 +1,7 @@
 """Waveform files as they come."""
 
 import gzip
+import zipfile
 
 import pytest
 
@@ -47,3 +48,20 @@ def test_ascii_files_are_read(format, tmp_path, warnings_of):
     assert [t.stats.npts for t in read_files(path)] == [t.stats.npts for t in stream]
     assert [trace.samples for trace in Reader().traces([path])] == [6000] * 3
     assert "truncated" not in warnings_of()
+
+
+def test_members_of_an_archive_that_are_no_waveforms(file, tmp_path):
+    """A zip of data and a README was lost as a whole, under the name of a temporary file."""
+    archive = tmp_path / "all.zip"
+    with zipfile.ZipFile(archive, "w") as content:
+        content.writestr("README.txt", "hello")
+        content.write(file, "data/day.mseed")
+    with pytest.raises(ValueError, match=r"all.zip .* member README.txt: .* file README.txt"):
+        read_files([archive])
+    reader = Reader(keep_going=True)
+    assert len(reader.stream(reader.traces([archive]))) == 3
+    assert list(reader.failed) == [archive / "README.txt"]
+    with zipfile.ZipFile(archive, "w") as content:
+        content.writestr("README.txt", "hello")
+    reader = Reader(keep_going=True)
+    assert reader.traces([archive]) == [] and list(reader.failed) == [archive]

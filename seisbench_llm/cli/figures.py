@@ -159,7 +159,7 @@ def _reader(paths: Sequence[Path]) -> Callable:
 
     if len(paths) == 1 and paths[0].is_dir() and isinstance(source := open_source(paths[0]), SDS):
         # Of a year of data, only the files of an event's days are read.
-        return lambda start, end: source.get_waveforms(*"****", start, end)
+        return lambda start, end: source.get_waveforms("*", "*", "*", "*", start, end)
     reader = Reader()
     traces = reader.traces(find_files(paths))
     return lambda start, end: reader.stream(traces, start, end)

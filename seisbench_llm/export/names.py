@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
-from numbers import Real
 
 import pandas as pd
 from obspy.core.event import Catalog, Event, ResourceIdentifier
@@ -38,7 +37,7 @@ def event_ids(values: pd.Series) -> pd.Series:
 def _event_id(value) -> str | None:
     if value is None or pd.isna(value):
         return None
-    if isinstance(value, Real) and value == int(value):
+    if isinstance(value, float) and value.is_integer():
         value = int(value)
     return None if str(value) in ("", "-1") else str(value)
 

@@ -148,7 +148,11 @@ def make_dataset(
     with new_folder(folder) as partial:
         metadata = maker.write(partial)
         if metadata is None:
-            raise ValueError(f"No pick of {picks} gets a record: {_causes(left_out)}.")
+            unread = "".join(
+                f" {len(source.failed)} files cannot be read, the first: {file}: {why}"
+                for file, why in list(source.failed.items())[:1]
+            )
+            raise ValueError(f"No pick of {picks} gets a record: {_causes(left_out)}.{unread}")
         found = maker.findings + check_metadata(
             metadata, None, settings.same_time_s, settings.same_place_km
         )

@@ -156,6 +156,9 @@ def test_nothing_to_make_is_an_error(archive, tmp_path):
     picks = export(picks_table(trace_id=["BW.NONE..EHZ"] * 2), tmp_path / "p.csv")
     with pytest.raises(ValueError, match="No pick of .*p.csv gets a record: 2 because"):
         made_of(archive, picks, tmp_path / "out")
+    (tmp_path / "broken.mseed").write_text("no waveforms")
+    with pytest.raises(ValueError, match="1 files cannot be read, the first: .*broken.mseed: "):
+        made_of(tmp_path / "broken.mseed", picks, tmp_path / "out")
     with pytest.raises(ValueError, match="p.csv has no picks"):
         made_of(archive, export([], tmp_path / "p.csv"), tmp_path / "out")
     with pytest.raises(ValueError, match="before must be from 0 to 86400"):
