@@ -30,6 +30,8 @@ def open_source(archive: str, index=None, keep=None):
     kind, separator, rest = str(archive).partition("://")
     if not separator:
         kind, rest = ("sds" if _looks_like_sds(Path(archive)) else "folder"), str(archive)
+    if not rest:
+        raise ValueError(f"'{archive}' does not say which folder, service, bucket or class.")
     if kind == "fdsn":
         return FDSN(rest) if keep is None else Kept(FDSN(rest), keep)
     if kind == "s3":

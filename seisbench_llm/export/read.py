@@ -6,6 +6,7 @@ from pathlib import Path
 
 import obspy
 import pandas as pd
+import seisbench
 from obspy.core.event import Catalog
 
 from ..obspy_files import read_catalog
@@ -60,12 +61,20 @@ def read_picks(path: str | Path, format: str | None = None) -> pd.DataFrame:
     if not path.is_file():
         raise FileNotFoundError(f"There is no file {path}.")
     try:
-        return picks_to_dataframe(READERS[detect_format(path, format)](path))
+        picks = picks_to_dataframe(READERS[detect_format(path, format)](path))
     except ImportError:
         raise
     except Exception as error:
         # The readers raise exceptions of any kind on a broken file.
         raise ValueError(f"{path} cannot be read as a file of picks: {error}") from error
+    # Single precision may exceed 1 by its rounding.
+    odd = picks["probability"][(picks["probability"] < 0) | (picks["probability"] > 1 + 1e-6)]
+    if len(odd):
+        seisbench.logger.warning(
+            f"{path}: {len(odd)} picks have a probability that is not from 0 to 1, the first: "
+            f"{odd.iloc[0]:g}."
+        )
+    return picks
 
 
 def read_events(path: str | Path, format: str | None = None) -> pd.DataFrame:

@@ -166,7 +166,7 @@ def picks_to_dataframe(picks: Iterable | Catalog | pd.DataFrame) -> pd.DataFrame
         ``PickList.to_dataframe``, from PyOcto or from GaMMA. Further columns are kept. The
         probability of an ObsPy pick is nan unless a comment has it. Start and end of such a pick
         are its time. Picks of a monitor or of located events have a column ``event_id``.
-    :raises ValueError: If a table lacks a column, or if a time is invalid.
+    :raises ValueError: If a table lacks a column, a time is invalid, or an uncertainty negative.
     """
     if isinstance(picks, pd.DataFrame):
         frame = _complete(rename_columns(join_codes(picks), _PICK_NAMES, "picks"))
@@ -190,6 +190,10 @@ def picks_to_dataframe(picks: Iterable | Catalog | pd.DataFrame) -> pd.DataFrame
     ):
         if column.isna().any():
             raise ValueError(f"Pick {column.isna().idxmax()} has no {name}.")
+    wrong = frame["time_uncertainty"] < 0
+    if wrong.any():
+        value = frame["time_uncertainty"][wrong.idxmax()]
+        raise ValueError(f"Pick {wrong.idxmax()} has a negative time_uncertainty: {value:g} s.")
     for column in ("start_time", "end_time"):
         frame[column] = frame[column].fillna(frame["time"])
     return frame

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_left
 from collections import Counter
 
@@ -20,6 +21,10 @@ SAME_ONSET = 1.0
 NO_STATION = "not in the stations file"
 NO_EPOCH = "in the stations file, but not at the time of the picks"
 NO_PHASE = "neither P nor S"
+
+# P, p, Pg, Pn, Pb and P*, also with the letter for an impulsive or emergent onset. Later phases,
+# such as PmP and sP, do not match.
+_FIRST = re.compile(r"[IEQ]?([PS])[GNB*]?\d*", re.IGNORECASE)
 
 
 class Sites:
@@ -68,24 +73,27 @@ class Sites:
 
         :param frame: Table of picks in order of time. Its index tells the picks apart.
         :param skipped: Cause -> number of skipped picks of each station, to which is added.
-        :return: Table with the same index: ``trace_id``, ``phase``, ``us`` (microseconds since
-            1970), ``probability``, ``uncertainty`` (s), ``station`` (NET.STA) and ``place``.
+        :return: Table with the same index: ``trace_id``, ``phase`` (P or S), ``us`` (microseconds
+            since 1970), ``probability``, ``uncertainty`` (s), ``station`` (NET.STA) and ``place``.
         """
         names = {name: station_of(name) for name in frame["trace_id"].unique()}
         us = frame["time"].astype(TIME).astype("int64").to_numpy()
+        matches = {name: _FIRST.fullmatch(str(name)) for name in frame["phase"].unique()}
+        waves = {name: match and match[1].upper() for name, match in matches.items()}
+        phases = [waves[name] for name in frame["phase"]]
         places: list[Station | None] = []
-        for trace_id, phase, time in zip(frame["trace_id"], frame["phase"], us, strict=True):
-            place = self.find(trace_id, int(time)) if phase in ("P", "S") else None
+        for trace_id, phase, time in zip(frame["trace_id"], phases, us, strict=True):
+            place = self.find(trace_id, int(time)) if phase else None
             if place is None and skipped is not None:
                 known = names[trace_id] in self._stations.channels
                 cause = NO_EPOCH if known else NO_STATION
-                cause = cause if phase in ("P", "S") else NO_PHASE
+                cause = cause if phase else NO_PHASE
                 skipped.setdefault(cause, Counter())[names[trace_id]] += 1
             places.append(place)
         table = pd.DataFrame(
             {
                 "trace_id": frame["trace_id"].to_numpy(),
-                "phase": frame["phase"].to_numpy(),
+                "phase": np.array(phases, dtype=object),
                 "us": us,
                 "probability": frame["probability"].to_numpy(dtype=float),
                 "uncertainty": frame["time_uncertainty"].to_numpy(dtype=float),

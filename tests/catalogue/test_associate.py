@@ -166,7 +166,7 @@ def test_another_configuration_is_an_error(made, tmp_path):
 
 def test_what_is_skipped_is_told_once_per_cause(made, tmp_path, monkeypatch):
     others = [make_pick(f"YY.S{i}.", "P", START + 3600 * i) for i in range(50)]
-    odd = picks_to_dataframe([*others, make_pick("XX.S0.00", "Pn", START + 60)])
+    odd = picks_to_dataframe([*others, make_pick("XX.S0.00", "PmP", START + 60)])
     both, said = pd.concat([made[1], odd], ignore_index=True), []
     monkeypatch.setattr(seisbench.logger, "warning", said.append)
     result = associate(both, tmp_path, NETWORK, formats=["csv"])

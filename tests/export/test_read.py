@@ -184,3 +184,19 @@ def test_tables_of_agencies_are_catalogues(tmp_path):
     assert (row["event_id"], row["magnitude"], row["depth_km"]) == ("ci38", 2.1, 5.1)
     write_parquet(pd.read_csv(io.StringIO(AGENCY)), tmp_path / "agency.parquet")
     assert list(read_events(tmp_path / "agency.parquet")["event_id"]) == ["1", "2"]
+
+
+def test_impossible_probabilities_and_uncertainties_are_told(tmp_path, warnings_of):
+    frame = picks_to_dataframe([pick_at(0), pick_at(5)])
+    path = export(frame.assign(probability=[0.5, 150.0]), tmp_path / "a.csv")
+    assert len(read_picks(path)) == 2
+    assert "1 picks have a probability that is not from 0 to 1, the first: 150" in warnings_of()
+    text = path.read_text().replace("time_uncertainty", "other")
+    (tmp_path / "b.csv").write_text(
+        "\n".join(
+            f"{line},{last}"
+            for line, last in zip(text.split(), ["time_uncertainty", 0.1, -0.1], strict=True)
+        )
+    )
+    with pytest.raises(ValueError, match="b.csv .* Pick 1 has a negative time_uncertainty: -0.1 s"):
+        read_picks(tmp_path / "b.csv")

@@ -49,7 +49,7 @@ def test_what_has_no_coordinates_is_counted_by_its_cause():
     picks = [
         make_pick("BW.RJOB.", "P", obspy.UTCDateTime(1980, 1, 1)),
         make_pick("BW.RJOB.", "P", obspy.UTCDateTime(2012, 1, 1)),
-        make_pick("BW.RJOB.", "Pn", obspy.UTCDateTime(2012, 1, 1)),
+        make_pick("BW.RJOB.", "PmP", obspy.UTCDateTime(2012, 1, 1)),
         make_pick("XX.NONE.", "S", obspy.UTCDateTime(2012, 1, 1)),
         make_pick("XX.NONE.", "P", obspy.UTCDateTime(2012, 1, 1)),
     ]
@@ -63,6 +63,14 @@ def test_what_has_no_coordinates_is_counted_by_its_cause():
     }
     assert len(Sites(moved()).prepare(picks_to_dataframe([]))) == 0
     assert len(Sites(moved()).prepare(picks_to_dataframe(picks[3:]))) == 0
+
+
+def test_names_of_first_onsets_are_p_and_s():
+    """Tables with p and s, as GaMMA has them, had no picks."""
+    names = ["p", "Pn", "Pg", "IP", "eP*", "s", "Sg", "PmP", "sP", "PP", "SKS", "AML", None]
+    picks = [make_pick("BW.RJOB.", name, obspy.UTCDateTime(2012, 1, 1)) for name in names]
+    table = Sites(moved()).prepare(picks_to_dataframe(picks))
+    assert "".join(table["phase"]) == "PPPPPSS"
 
 
 def test_places_are_those_of_the_first_picks():
