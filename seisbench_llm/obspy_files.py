@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import IO
 
 import obspy
+import seisbench
+from obspy.core.event import Event
 
 # Limit on the size of an unpacked file: this many times the size of the file, or this many bytes,
 # whichever is larger. Waveforms grow by a factor of about four, text of many zeros by a hundred.
@@ -81,7 +83,24 @@ def read_catalog(file: str | Path) -> obspy.Catalog:
         first, *others = [
             obspy.read_events(_plain(part), check_compression=False) for part in parts
         ]
-    return sum(others, first)
+    catalog = sum(others, first)
+    for event in catalog:
+        _leave_out_projected(event, file)
+    return catalog
+
+
+def _leave_out_projected(event: Event, file: str | Path) -> None:
+    """Leave out origins whose coordinates are those of a grid, such as Gauss-Krueger's."""
+    for origin in list(event.origins):
+        if abs(origin.latitude or 0) > 90 or abs(origin.longitude or 0) > 360:
+            event.origins.remove(origin)
+            if event.preferred_origin_id == origin.resource_id:
+                event.preferred_origin_id = None
+            seisbench.logger.warning(
+                f"{file}: an origin at latitude {origin.latitude:g} and longitude "
+                f"{origin.longitude:g} is left out, because these are not degrees. NonLinLoc "
+                f"writes degrees if its TRANS is not NONE."
+            )
 
 
 def _plain(file: str | Path) -> str:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import csv
+import warnings
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import seisbench
 
 from ..trace_ids import TraceId, codes_of
 from .times import ISO
@@ -200,12 +203,35 @@ def separator(header: str) -> str:
     return "\t" if "\t" in header and "," not in header else ","
 
 
+def read_table(path: Path, **kwargs) -> pd.DataFrame:
+    """
+    :py:func:`pandas.read_csv` for a table with commas or tabs. Its first column is no index.
+
+    Fields beyond the header are not read. A warning names the file, unless they are empty.
+    """
+    kwargs = {"sep": separator_of(path), "index_col": False, **kwargs}
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", pd.errors.ParserWarning)
+            return pd.read_csv(path, **kwargs)
+    except pd.errors.ParserWarning:
+        with open(path, encoding="utf-8", errors="replace", newline="") as file:
+            header, *rows = csv.reader(file, delimiter=kwargs["sep"])
+        lines = [n for n, row in enumerate(rows, 2) if any(map(str.strip, row[len(header) :]))]
+        if lines:
+            seisbench.logger.warning(
+                f"{path}: {len(lines)} lines have more fields than the header, the first is line "
+                f"{lines[0]}; these fields are not read."
+            )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", pd.errors.ParserWarning)
+            return pd.read_csv(path, **kwargs)
+
+
 def _read(path: Path, needed: tuple[str, ...]) -> pd.DataFrame:
-    frame = pd.read_csv(
+    frame = read_table(
         path,
-        sep=separator_of(path),
         dtype=dict.fromkeys(_CODES, str),
-        index_col=False,
         keep_default_na=False,
         na_values=_NO_TEXT,
     )

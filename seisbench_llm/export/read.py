@@ -12,7 +12,13 @@ from obspy.core.event import Catalog
 from ..obspy_files import read_catalog
 from ..trace_ids import TraceId, location_of
 from .at_picks import NUMBERS
-from .csv_formats import PHASENET_COLUMNS, read_eqtransformer, read_phasenet, separator_of
+from .csv_formats import (
+    PHASENET_COLUMNS,
+    read_eqtransformer,
+    read_phasenet,
+    read_table,
+    separator_of,
+)
 from .detect import OBSPY, detect_format
 from .files import read_parquet
 from .gamma import gamma_picks
@@ -114,7 +120,7 @@ def _read_event_table(path: Path) -> pd.DataFrame:
     texts = [name for name, kind in EVENT_TYPES.items() if kind == "object"]
     types = dict.fromkeys(texts, str)
     # A comma at the ends of lines does not make the first column the index.
-    frame = pd.read_csv(path, sep=separator_of(path), dtype=types, index_col=False)
+    frame = read_table(path, dtype=types)
     return events_to_dataframe(_named(frame))
 
 
@@ -142,11 +148,9 @@ def _read_obspy(path: Path) -> Catalog:
 
 
 def _read_csv(path: Path) -> pd.DataFrame:
-    frame = pd.read_csv(
+    frame = read_table(
         path,
-        sep=separator_of(path),
         dtype=dict.fromkeys(_TEXT, str),
-        index_col=False,
         keep_default_na=False,
         na_values={name: [""] for name in (*_NUMBERS, "amplitude_trace_id")},
     )

@@ -1,6 +1,7 @@
 """Picks are written and come back as they were."""
 
 import io
+from pathlib import Path
 
 import numpy as np
 import obspy
@@ -200,3 +201,25 @@ def test_impossible_probabilities_and_uncertainties_are_told(tmp_path, warnings_
     )
     with pytest.raises(ValueError, match="b.csv .* Pick 1 has a negative time_uncertainty: -0.1 s"):
         read_picks(tmp_path / "b.csv")
+
+
+def test_fields_beyond_the_header_are_told(tmp_path, warnings_of):
+    """They were a ParserWarning of pandas, which named no file."""
+    path = export(picks_to_dataframe([pick_at(0), pick_at(5)]), tmp_path / "a.csv")
+    first, *lines = path.read_text().split()
+    path.write_text("\n".join([first, *(f"{line},," for line in lines)]))
+    assert len(read_picks(path)) == 2 and "a.csv" not in warnings_of()
+    path.write_text("\n".join([first, f"{lines[0]},,", f"{lines[1]},,x"]))
+    assert len(read_picks(path)) == 2
+    assert "a.csv: 1 lines have more fields than the header, the first is line 3" in warnings_of()
+    path.write_text("\n".join([first, lines[0], f"{lines[1]},x"]))
+    with pytest.raises(ValueError, match="a.csv .* in line 3"):
+        read_picks(path)
+
+
+def test_coordinates_of_a_grid_are_no_degrees(tmp_path, warnings_of):
+    """The event lay at latitude 5323."""
+    file = Path(obspy.__file__).parent / "io/nlloc/tests/data/nlloc_custom.hyp"
+    assert len(read_picks(file)) == 8
+    assert "nlloc_custom.hyp: an origin at latitude 5323.28" in warnings_of()
+    assert not len(read_events(file)) or read_events(file)["latitude"].isna().all()
