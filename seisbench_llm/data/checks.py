@@ -40,6 +40,7 @@ FAULTS = {
     "length": "length that differs from trace_npts",
     "not_finite": "samples that are not finite",
     "dead": "no component with a signal at the onset",
+    "components": "components other than Z, N and E, which are not read",
 }
 NOTES = {
     "clipped": "clipped after the onset",
@@ -130,6 +131,7 @@ def check_dataset(
     report = Report(records=len(metadata))
     rows = np.unique(np.linspace(0, len(metadata) - 1, min(sample, len(metadata))).astype(int))
     report.findings += check_metadata(metadata, rows, same_time_s, same_place_km)
+    report.findings += _components(metadata)
     columns = [str(name) for name in metadata if phase_of(str(name))]
     if not any(np.isfinite(_numbers(metadata[name])).any() for name in columns):
         report.findings.append(Finding("no_onset", "metadata", ", ".join(columns) or "no columns"))
@@ -291,6 +293,15 @@ def _paths(metadata: pd.DataFrame, rows: Iterable[int]) -> list[Finding]:
             detail = f"{said:.1f} degrees, by the coordinates {back:.1f}"
             found.append(Finding("back_azimuth", _name(metadata, row), detail))
     return found
+
+
+def _components(metadata: pd.DataFrame) -> list[Finding]:
+    """Of other components, such as X, Y or 1, SeisBench reads zeros without a word."""
+    return [
+        Finding("components", f"order {order}", f"{count} records")
+        for order, count in metadata["trace_component_order"].value_counts().items()
+        if set(str(order)) - set("ZNE")
+    ]
 
 
 def _rates(metadata: pd.DataFrame) -> list[Finding]:

@@ -107,6 +107,21 @@ def test_waveforms_are_looked_at(folder):
     assert {"unreadable", "length"} <= kinds
 
 
+def test_components_that_are_not_read_are_told(folder):
+    """North and east of a data set of X, Y and Z were zeros, without a fault."""
+    with h5py.File(folder / "waveforms.hdf5", "r+") as file:
+        del file["data_format/component_order"]
+        file["data_format/component_order"] = "XYZ"
+    metadata = pd.read_csv(folder / "metadata.csv")
+    metadata.drop(columns="trace_component_order", errors="ignore").to_csv(
+        folder / "metadata.csv", index=False
+    )
+    dataset = open_dataset(folder)
+    (fault,) = check_dataset(dataset).faults
+    assert (fault.kind, fault.where) == ("components", "order XYZ")
+    assert not dataset.get_waveforms(0)[1:].any()
+
+
 @pytest.mark.parametrize("without", [True, False], ids=["without columns", "empty columns"])
 def test_no_onset_at_all_is_told(folder, without):
     """It was a data set without a fault."""
