@@ -136,6 +136,7 @@ def test_what_is_imported_is_required():
     lines = [line for text in lists for line in text.splitlines() if line]
     declared = {re.split(r"[\[ <>=]", line)[0].lower().replace("-", "_") for line in lines}
     others = set(imported()) - sys.stdlib_module_names - {"seisbench_llm"} - OPTIONAL
+    others.discard("mpl_toolkits")  # a part of Matplotlib
     assert {name for name in others if name.lower() not in declared} == BROUGHT_BY.keys()
     for name, by in BROUGHT_BY.items():
         if name not in ("sklearn", "yaml"):
