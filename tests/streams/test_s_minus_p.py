@@ -39,13 +39,15 @@ def test_s_of_a_p(picks, expected):
 
 
 class Stub:
-    """A picker that finds the same everywhere."""
+    """A picker that finds the same everywhere, at one speed."""
 
-    def __init__(self, *picks):
-        self.picks = list(picks)
+    def __init__(self, *picks, speed=1):
+        self.here, self.speed = list(picks), speed
 
     def classify(self, stream, **thresholds):
         self.thresholds = thresholds
+        at_speed = {trace.stats.sampling_rate for trace in stream} == {100.0 * self.speed}
+        self.picks = self.here if at_speed else []
         return self
 
 
@@ -66,12 +68,38 @@ def test_an_s_that_is_picked_here_agrees_with_the_network(monkeypatch):
     assert chosen(8.0) == pytest.approx([5.0])
     # Those of a later earthquake are none.
     assert chosen(-5.0) == [None]
-    stub.picks = [pick("S", 55, 0.3)]
+    stub.here = [pick("S", 55, 0.3)]
     assert chosen(15.0) == [None]
     assert chosen(200.0) == pytest.approx([45.0])
     assert stub.thresholds == {"S_threshold": s_minus_p.S_THRESHOLD}
-    stub.picks = []
+    stub.here = []
     assert chosen(40.0) == [None]
+
+
+def test_an_s_is_also_looked_for_at_higher_speeds(monkeypatch):
+    """Played four times as fast, an S 80 s after P comes after 20 s."""
+    stub = Stub(pick("P", 2.9), pick("S", 22.5, 0.8), speed=4)
+    monkeypatch.setattr(s_minus_p, "_load", lambda cls, name: stub)
+    picks, stream = [pick("P", 10)], make_stream(15000)
+    # P at the onset's own time, a little later, is no other earthquake.
+    (sp,) = sp_times(None, stream, onsets_of(picks), picks, "any", [500.0])
+    assert sp == pytest.approx(80.0)
+    assert stream[0].stats.sampling_rate == 100 and stream[0].stats.starttime == START
+    # One that comes later is.
+    stub.here.append(pick("P", 15))
+    assert sp_times(None, stream, onsets_of(picks), picks, "any", [500.0]) == [None]
+
+
+def test_data_that_are_left_out_are_told_once(caplog):
+    """By the network, and by the picker at the data's own speed, not with times of another."""
+    stream = make_stream(12000)
+    stream[1].data = stream[1].data.astype(complex)
+    model = SeisMoLLM.from_pretrained("compact_distance")
+    time = stream[0].stats.starttime + 60
+    out = model.classify(stream, picks=[Pick("XX.STA.00", time, time, time, 0.9, "P")])
+    assert len(out.estimates) == 1
+    told = [record for record in caplog.messages if stream[1].id in record]
+    assert len(told) == 2 and len(out.skipped) == 1
 
 
 def test_a_distance_rests_on_s_minus_p_where_there_is_an_s():
