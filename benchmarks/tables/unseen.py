@@ -63,23 +63,23 @@ def headline() -> str:
     return markdown(["Picker", *COLUMNS.values(), *ends], rows)
 
 
-def picking_by_region(tolerance: float = 0.5) -> str:
-    """F1 at the threshold 0.3 by region."""
+def picking_by_region() -> str:
+    """F1 at 0.3 and 0.5 s by region."""
     found, rows = results("unseen_regions"), []
     for name, figures in found["pickers"].items():
         cells = [
-            f"{figures[f'{phase}@{tolerance}']['at 0.3'][region]:.2f}"
+            f"{figures[f'{phase}@0.5']['at 0.3'][region]:.2f}"
             for region in found["regions"]
             for phase in "PS"
-            if figures[f"{phase}@{tolerance}"]["picks"][region] > 1
+            if figures[f"{phase}@0.5"]["picks"][region] > 1
         ]
         rows.append([named(name), *cells])
     picks = next(iter(found["pickers"].values()))
     head = [
-        f"{phase} {REGIONS.get(region, region)} ({picks[f'{phase}@{tolerance}']['picks'][region]})"
+        f"{phase} {REGIONS.get(region, region)} ({picks[f'{phase}@0.5']['picks'][region]})"
         for region in found["regions"]
         for phase in "PS"
-        if picks[f"{phase}@{tolerance}"]["picks"][region] > 1
+        if picks[f"{phase}@0.5"]["picks"][region] > 1
     ]
     return markdown(["Picker", *head], rows)
 
